@@ -1,0 +1,79 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using System.Text.Json;
+
+namespace FailbackWorkflows.Recorders.Settings;
+
+/// <summary>
+/// The digest of settings: SHA-256 over one canonical JSON text (sections in the order of <see cref="SettingsContent"/>, object members
+/// sorted ordinally, no white space, files by path with their own digests). Two recorders with the same settings have the same digest
+/// whatever order they keep members in.
+/// </summary>
+public static class SettingsDigest
+{
+    /// <summary>Lower-case hex SHA-256 of the canonical form of <paramref name="content"/>.</summary>
+    public static string Compute(SettingsContent content)
+    {
+        var buffer = new ArrayBufferWriter<byte>(4096);
+        using (var writer = new Utf8JsonWriter(buffer))
+        {
+            writer.WriteStartObject();
+            WriteSection(writer, "channels", content.Channels);
+            WriteSection(writer, "masks", content.Masks);
+            WriteSection(writer, "schedules", content.Schedules);
+            WriteSection(writer, "alarms", content.Alarms);
+            WriteSection(writer, "retention", content.Retention);
+            writer.WriteStartArray("files");
+            foreach (var file in content.Files.OrderBy(f => f.Path, StringComparer.Ordinal))
+            {
+                writer.WriteStartObject();
+                writer.WriteString("path", file.Path);
+                writer.WriteString("sha256", file.Sha256);
+                writer.WriteEndObject();
+            }
+
+            writer.WriteEndArray();
+            writer.WriteEndObject();
+        }
+
+        return Convert.ToHexStringLower(SHA256.HashData(buffer.WrittenSpan));
+    }
+
+    private static void WriteSection(Utf8JsonWriter writer, string name, JsonElement section)
+    {
+        writer.WritePropertyName(name);
+        WriteCanonical(writer, section);
+    }
+
+    private static void WriteCanonical(Utf8JsonWriter writer, JsonElement element)
+    {
+        switch (element.ValueKind)
+        {
+            case JsonValueKind.Object:
+                writer.WriteStartObject();
+                foreach (var member in element.EnumerateObject().OrderBy(m => m.Name, StringComparer.Ordinal))
+                {
+                    writer.WritePropertyName(member.Name);
+                    WriteCanonical(writer, member.Value);
+                }
+
+                writer.WriteEndObject();
+                break;
+            case JsonValueKind.Array:
+                writer.WriteStartArray();
+                foreach (var item in element.EnumerateArray())
+                {
+                    WriteCanonical(writer, item);
+                }
+
+                writer.WriteEndArray();
+                break;
+            case JsonValueKind.Undefined:
+                writer.WriteNullValue();
+                break;
+            default:
+                element.WriteTo(writer);
+                break;
+        }
+    }
+}
