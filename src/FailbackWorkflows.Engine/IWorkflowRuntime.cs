@@ -1,0 +1,79 @@
+namespace FailbackWorkflows.Engine;
+
+using FailbackWorkflows.Engine.Storage;
+
+/// <summary>The one door to the engine. Everything it accepts is durable when it answers.</summary>
+public interface IWorkflowRuntime
+{
+    /// <summary>
+    /// Starts the published version of a definition. Repeating a start with the same <see cref="StartWorkflow.StartKey"/> starts nothing and
+    /// answers with the instance there is. Throws <see cref="WorkflowRefusedException"/> when there is no such published definition, and what
+    /// the host's start hook throws when the domain refuses.
+    /// </summary>
+    Task<StartedWorkflow> StartAsync(StartWorkflow request, CancellationToken cancellationToken);
+
+    /// <summary>Resumes every bookmark with the stimulus' key. Answers with the instances reached.</summary>
+    Task<IReadOnlyList<string>> ResumeAsync(Stimulus stimulus, CancellationToken cancellationToken);
+
+    /// <summary>Asks an instance to cancel. Throws <see cref="WorkflowRefusedException"/> when it has ended or has only a way forward.</summary>
+    Task CancelAsync(string instanceId, Actor actor, string? reason, CancellationToken cancellationToken);
+
+    /// <summary>Retries a faulted instance from the activities that failed. Throws <see cref="WorkflowRefusedException"/> when it is not faulted.</summary>
+    Task RedriveAsync(string instanceId, Actor actor, string? reason, CancellationToken cancellationToken);
+
+    /// <summary>The instance as last committed, or null.</summary>
+    Task<WorkflowInstance?> FindAsync(string instanceId, CancellationToken cancellationToken);
+}
+
+/// <summary>A start.</summary>
+public sealed record StartWorkflow(string DefinitionId, Actor Actor)
+{
+    public IReadOnlyDictionary<string, object?> Input { get; init; } = new Dictionary<string, object?>();
+
+    public string? Reason { get; init; }
+
+    /// <summary>Makes the start happen once, however often it is asked for.</summary>
+    public string? StartKey { get; init; }
+
+    public string? CorrelationId { get; init; }
+
+    /// <summary>Changes of the host's data made in the transaction of the start.</summary>
+    public IReadOnlyList<IDomainChange> Changes { get; init; } = [];
+}
+
+/// <summary>The instance that runs.</summary>
+/// <param name="AlreadyStarted">True when an earlier request with the same start key had started it.</param>
+public sealed record StartedWorkflow(string InstanceId, bool AlreadyStarted);
+
+/// <summary>Something has happened that instances may wait for.</summary>
+/// <param name="Key">What bookmarks are found by, e.g. <c>Event:disk-replaced</c>.</param>
+/// <param name="InstanceId">Only this instance, when given.</param>
+public sealed record Stimulus(string Key, Actor Actor, object? Payload = null, string? InstanceId = null)
+{
+    /// <summary>The stimulus of the built-in Event activity.</summary>
+    public static Stimulus Event(string name, Actor actor, object? payload = null, string? instanceId = null) => new($"Event:{name}", actor, payload, instanceId);
+}
+
+/// <summary>The request makes no sense for the thing as it is. <see cref="Code"/> is stable, the message is a sentence for an operator.</summary>
+public sealed class WorkflowRefusedException(string code, string message) : Exception(message)
+{
+    public string Code { get; } = code;
+}
+
+/// <summary>An instance as its owner sees it.</summary>
+public sealed record WorkflowInstance(
+    string Id,
+    string DefinitionId,
+    string DefinitionVersionId,
+    int DefinitionVersion,
+    WorkflowStatus Status,
+    WorkflowSubStatus SubStatus,
+    DateTimeOffset CreatedAt,
+    DateTimeOffset UpdatedAt,
+    DateTimeOffset? FinishedAt,
+    long LastSequence,
+    IReadOnlyDictionary<string, object?> Output,
+    IReadOnlyList<Incident> Incidents);
+
+/// <summary>Something that stopped an activity for good.</summary>
+public sealed record Incident(string ExecutionId, string NodeId, Journal.ActivityFault Fault, DateTimeOffset At);

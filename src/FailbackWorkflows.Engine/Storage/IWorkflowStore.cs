@@ -1,0 +1,169 @@
+using FailbackWorkflows.Engine.Journal;
+
+namespace FailbackWorkflows.Engine.Storage;
+
+/// <summary>A change of the host's own data that a step wants made in its transaction. The engine carries it, the store knows what it means.</summary>
+public interface IDomainChange;
+
+/// <summary>
+/// Where instances live. One truth: whatever a step leads to is written by one <see cref="CommitAsync"/> in one transaction, durable when it
+/// returns. Implementations are safe for use by many threads.
+/// </summary>
+public interface IWorkflowStore
+{
+    /// <summary>
+    /// Writes one step in one transaction. Throws <see cref="LeaseLostException"/> when the lease is no longer the caller's (nothing is
+    /// written), <see cref="StartKeyTakenException"/> when a new instance's start key is known, and whatever a domain change throws when the
+    /// domain refuses it (nothing is written).
+    /// </summary>
+    Task CommitAsync(StepCommit commit, CancellationToken cancellationToken);
+
+    /// <summary>The stored instance, or null. Reads a consistent snapshot.</summary>
+    Task<StoredInstance?> FindInstanceAsync(string instanceId, CancellationToken cancellationToken);
+
+    /// <summary>The instance that was started with this key, or null.</summary>
+    Task<string?> FindInstanceByStartKeyAsync(string startKey, CancellationToken cancellationToken);
+
+    /// <summary>Events after a sequence number, in order, at most <paramref name="take"/>.</summary>
+    Task<IReadOnlyList<JournalEvent>> ReadJournalAsync(string instanceId, long afterSequence, int take, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Puts a message into the inbox of every instance with a bookmark of this key (and of this instance, when given) and wakes them, all in
+    /// one transaction. Answers with the instances reached.
+    /// </summary>
+    Task<IReadOnlyList<string>> PostStimulusAsync(string key, string? instanceId, object? payload, Actor actor, DateTimeOffset at, CancellationToken cancellationToken);
+
+    /// <summary>Puts a message into the inbox of one instance and wakes it. False when there is no such instance.</summary>
+    Task<bool> PostAsync(string instanceId, InboxMessage message, DateTimeOffset at, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Leases up to <paramref name="max"/> instances that are runnable (woken, due, or with a lease that ran out) to this node.
+    /// Each lease has a fence larger than any before it on that instance.
+    /// </summary>
+    Task<IReadOnlyList<Lease>> ClaimRunnableAsync(string node, DateTimeOffset now, TimeSpan leaseDuration, int max, CancellationToken cancellationToken);
+
+    /// <summary>Messages waiting for an instance, oldest first.</summary>
+    Task<IReadOnlyList<InboxMessage>> ReadInboxAsync(string instanceId, CancellationToken cancellationToken);
+
+    /// <summary>Prolongs a lease. False when it is no longer the caller's.</summary>
+    Task<bool> RenewLeaseAsync(Lease lease, DateTimeOffset until, CancellationToken cancellationToken);
+
+    /// <summary>Gives a lease back; the instance stays runnable when it was not suspended or finished by a commit. Harmless when it is lost.</summary>
+    Task ReleaseLeaseAsync(Lease lease, CancellationToken cancellationToken);
+
+    /// <summary>Publishes a definition version. Publishing the same content again changes nothing and answers with the version there is.</summary>
+    Task<StoredDefinition> PublishDefinitionAsync(StoredDefinition definition, CancellationToken cancellationToken);
+
+    /// <summary>The published version of a definition, or null.</summary>
+    Task<StoredDefinition?> FindPublishedDefinitionAsync(string definitionId, CancellationToken cancellationToken);
+
+    /// <summary>A definition version by its version id, or null.</summary>
+    Task<StoredDefinition?> FindDefinitionVersionAsync(string definitionVersionId, CancellationToken cancellationToken);
+}
+
+/// <summary>A published, immutable definition version.</summary>
+/// <param name="Id">definitionVersionId.</param>
+/// <param name="Sha256">Lower-case hex over <paramref name="Json"/>.</param>
+public sealed record StoredDefinition(string Id, string DefinitionId, int Version, string Name, string Json, string Sha256, DateTimeOffset PublishedAt, string PublishedBy);
+
+/// <summary>One node's right to run one instance. Checked in every commit.</summary>
+/// <param name="Fence">Grows with every acquisition; a node with an older fence can no longer write.</param>
+/// <param name="Seen">Wake-up count that the holder has taken notice of.</param>
+public sealed record Lease(string InstanceId, string Node, long Fence, DateTimeOffset Until, long Seen);
+
+/// <summary>What waits in the inbox of an instance until its runner takes notice.</summary>
+public sealed record InboxMessage(long Id, InboxMessageKind Kind, string? BookmarkKey, object? Payload, Actor Actor, string? Reason);
+
+/// <summary>Kinds of inbox messages.</summary>
+public enum InboxMessageKind
+{
+    Stimulus,
+    Cancel,
+    Redrive,
+}
+
+/// <summary>Everything one step writes, in one transaction.</summary>
+public sealed class StepCommit
+{
+    /// <summary>The lease under which the step ran. For a new instance: the lease its starter takes.</summary>
+    public required Lease Lease { get; init; }
+
+    /// <summary>The instance as it is after the step.</summary>
+    public required StoredInstance Instance { get; init; }
+
+    /// <summary>True when this commit creates the instance.</summary>
+    public bool IsStart { get; init; }
+
+    /// <summary>New journal events, in order.</summary>
+    public required IReadOnlyList<JournalEvent> Events { get; init; }
+
+    /// <summary>All bookmarks the instance has after the step; the store writes the difference. Null: unchanged.</summary>
+    public IReadOnlyList<StoredBookmark>? Bookmarks { get; init; }
+
+    /// <summary>Inbox messages that the events of this commit have taken in.</summary>
+    public IReadOnlyList<long> ConsumedInbox { get; init; } = [];
+
+    /// <summary>Changes of the host's data, applied in order.</summary>
+    public IReadOnlyList<IDomainChange> Changes { get; init; } = [];
+
+    /// <summary>When true the lease ends with this commit (suspended or finished); wake-ups newer than <see cref="Engine.Storage.Lease.Seen"/> make it runnable at once.</summary>
+    public bool Releases { get; init; }
+
+    /// <summary>With <see cref="Releases"/>: when the earliest bookmark is due, if any.</summary>
+    public DateTimeOffset? DueAt { get; init; }
+
+    /// <summary>The time of the commit by the node's clock; the lease is prolonged to <see cref="LeaseUntil"/>.</summary>
+    public required DateTimeOffset At { get; init; }
+
+    public required DateTimeOffset LeaseUntil { get; init; }
+}
+
+/// <summary>An instance as stored: the columns lists are made of, and the snapshot.</summary>
+public sealed record StoredInstance
+{
+    public required string Id { get; init; }
+
+    public required string DefinitionId { get; init; }
+
+    public required string DefinitionVersionId { get; init; }
+
+    public required int DefinitionVersion { get; init; }
+
+    public string? Name { get; init; }
+
+    public string? CorrelationId { get; init; }
+
+    public string? StartKey { get; init; }
+
+    public required WorkflowStatus Status { get; init; }
+
+    public required WorkflowSubStatus SubStatus { get; init; }
+
+    public required int IncidentCount { get; init; }
+
+    public required DateTimeOffset CreatedAt { get; init; }
+
+    public required DateTimeOffset UpdatedAt { get; init; }
+
+    public DateTimeOffset? FinishedAt { get; init; }
+
+    /// <summary>Sequence number of the last journal event.</summary>
+    public required long LastSequence { get; init; }
+
+    /// <summary>The instance state as JSON; equal to the fold of the journal.</summary>
+    public required string Snapshot { get; init; }
+}
+
+/// <summary>A bookmark row; found by key.</summary>
+public sealed record StoredBookmark(string Id, string InstanceId, string NodeId, string Name, string? Key, DateTimeOffset? DueAt, DateTimeOffset CreatedAt);
+
+/// <summary>Another node has taken the instance over; whatever this node was about to write is void.</summary>
+public sealed class LeaseLostException(string instanceId)
+    : Exception($"The lease on workflow instance {instanceId} was lost to another node.");
+
+/// <summary>An instance with this start key exists already.</summary>
+public sealed class StartKeyTakenException(string startKey, string instanceId)
+    : Exception($"Workflow instance {instanceId} was already started for '{startKey}'.")
+{
+    public string InstanceId { get; } = instanceId;
+}

@@ -1,0 +1,156 @@
+using FailbackWorkflows.Engine.Storage;
+
+namespace FailbackWorkflows.Failback.FailoverLog;
+
+public enum FailoverState
+{
+    Running,
+    Done,
+    Failed,
+}
+
+public enum FailbackState
+{
+    NotStarted,
+    Running,
+    Done,
+    Failed,
+}
+
+public enum MaterialCopyState
+{
+    NotStarted,
+    Queued,
+    Running,
+    Paused,
+    Copied,
+    CopiedWithLosses,
+    NothingToCopy,
+    LossesAccepted,
+    Failed,
+    Cancelled,
+}
+
+/// <summary>
+/// One failover, from the moment a server failed until its duty and its material are home. The transitions are those of the design's
+/// table; an illegal one throws <see cref="InvalidOperationException"/>, because the check before it should have refused.
+/// </summary>
+public sealed record FailoverLogEntry
+{
+    public required string Id { get; init; }
+
+    /// <summary>The recorder whose duty was taken over; also the recorded identity.</summary>
+    public required string FailedServerId { get; init; }
+
+    public required string FailoverServerId { get; init; }
+
+    public required FailoverState Failover { get; init; }
+
+    public FailbackState Failback { get; init; }
+
+    public MaterialCopyState MaterialCopy { get; init; }
+
+    public required DateTimeOffset FailoverStartedAt { get; init; }
+
+    public DateTimeOffset? FailoverEndedAt { get; init; }
+
+    public DateTimeOffset? FailbackStartedAt { get; init; }
+
+    public DateTimeOffset? FailbackEndedAt { get; init; }
+
+    /// <summary>Workflow instance that performed the failover; null when another system did.</summary>
+    public string? FailoverRunId { get; init; }
+
+    /// <summary>Newest workflow instance that ran a failback of this entry, refused ones included.</summary>
+    public string? FailbackRunId { get; init; }
+
+    /// <summary>Who started the failover.</summary>
+    public required string StartedBy { get; init; }
+
+    public string? Reason { get; init; }
+
+    /// <summary>Id given by the system that reported the failover; unique when present.</summary>
+    public string? ExternalId { get; init; }
+
+    /// <summary>What happened last, as a sentence for the operator.</summary>
+    public string? Message { get; init; }
+
+    /// <summary>The newer entry whose failback also ended this one.</summary>
+    public string? ClosedByEntryId { get; init; }
+
+    /// <summary>Last written time per channel on the failover server, confirmed at the hand-over.</summary>
+    public IReadOnlyDictionary<string, DateTimeOffset>? LastTimes { get; init; }
+
+    /// <summary>Per channel the failed server's first confirmed frame of the failback: the end of the failover server's authority.</summary>
+    public IReadOnlyDictionary<string, DateTimeOffset>? AuthorityEnds { get; init; }
+
+    /// <summary>Optimistic concurrency: grows by one with every change; 0 = not stored yet.</summary>
+    public long Revision { get; init; }
+
+    /// <summary>False once failback and material copy are done, or a newer entry closed it, or the failover failed.</summary>
+    public bool IsActive => !(Failover == FailoverState.Failed
+        || (Failback == FailbackState.Done
+            && (ClosedByEntryId is not null
+                || MaterialCopy is MaterialCopyState.Copied or MaterialCopyState.LossesAccepted or MaterialCopyState.NothingToCopy)));
+
+    /// <summary>A failback may start.</summary>
+    public bool CanFailBack => Failover == FailoverState.Done && Failback is FailbackState.NotStarted or FailbackState.Failed;
+
+    public FailoverLogEntry FailoverPerformed(DateTimeOffset at) =>
+        Require(Failover == FailoverState.Running, "failover running") with { Failover = FailoverState.Done, FailoverEndedAt = at, Message = null };
+
+    public FailoverLogEntry FailoverFailed(DateTimeOffset at, string message) =>
+        Require(Failover == FailoverState.Running, "failover running") with { Failover = FailoverState.Failed, FailoverEndedAt = at, Message = message };
+
+    public FailoverLogEntry FailbackStarted(string runId, DateTimeOffset at) =>
+        Require(CanFailBack, "failover done and failback not started or failed") with
+        {
+            Failback = FailbackState.Running, FailbackStartedAt = at, FailbackEndedAt = null, FailbackRunId = runId, Message = null,
+        };
+
+    public FailoverLogEntry FailbackPerformed(DateTimeOffset at) =>
+        Require(Failback == FailbackState.Running, "failback running") with { Failback = FailbackState.Done, FailbackEndedAt = at, Message = null };
+
+    public FailoverLogEntry FailbackFailed(DateTimeOffset at, string message) =>
+        Require(Failback == FailbackState.Running, "failback running") with { Failback = FailbackState.Failed, FailbackEndedAt = at, Message = message };
+
+    /// <summary>Closed by the failback of a newer entry of the same failed server.</summary>
+    public FailoverLogEntry ClosedBy(FailoverLogEntry newer, DateTimeOffset at) =>
+        Require(CanFailBack, "failback not started or failed") with { Failback = FailbackState.Done, FailbackEndedAt = at, ClosedByEntryId = newer.Id };
+
+    public FailoverLogEntry MaterialCopyQueued() =>
+        Require(MaterialCopy == MaterialCopyState.NotStarted, "material copy not started") with { MaterialCopy = MaterialCopyState.Queued };
+
+    private FailoverLogEntry Require(bool condition, string needed) => condition
+        ? this
+        : throw new InvalidOperationException($"Failover log entry {Id} needs {needed}, but is failover {Failover}, failback {Failback}, copy {MaterialCopy}.");
+}
+
+/// <summary>Which half of the failover log.</summary>
+public enum FailoverLogView
+{
+    Active,
+    Finalized,
+    All,
+}
+
+/// <summary>One page of the log, newest failover first.</summary>
+/// <param name="Before">Continue after this entry (keyset paging); null: from the newest.</param>
+/// <param name="Take">1–200.</param>
+public sealed record FailoverLogQuery(FailoverLogView View, string? ServerId = null, string? Before = null, int Take = 50);
+
+/// <summary>Reads the failover log.</summary>
+public interface IFailoverLog
+{
+    Task<FailoverLogEntry?> FindAsync(string entryId, CancellationToken cancellationToken);
+
+    Task<FailoverLogEntry?> FindByExternalIdAsync(string externalId, CancellationToken cancellationToken);
+
+    Task<IReadOnlyList<FailoverLogEntry>> ListAsync(FailoverLogQuery query, CancellationToken cancellationToken);
+
+    /// <summary>Active entries of one failed server whose failback is not done, newest first.</summary>
+    Task<IReadOnlyList<FailoverLogEntry>> ListOpenAsync(string failedServerId, CancellationToken cancellationToken);
+}
+
+/// <summary>Adds (revision 0) or changes an entry. Throws <see cref="ConcurrentChangeException"/> when somebody else changed it since it was read.</summary>
+public sealed record SaveFailoverLogEntry(FailoverLogEntry Entry) : IDomainChange;

@@ -1,0 +1,46 @@
+using FailbackWorkflows.Engine.Storage;
+
+namespace FailbackWorkflows.Failback.Policies;
+
+/// <summary>What a failback does when a channel stays dark at the failed server.</summary>
+public enum DarkChannelPolicy
+{
+    /// <summary>The failback is undone.</summary>
+    Refuse,
+
+    /// <summary>It goes on when at least one channel records; the dark ones are named in an alarm.</summary>
+    ContinueAndAlarm,
+}
+
+/// <summary>Whether the material copy starts by itself after a failback.</summary>
+public enum MaterialCopyPolicy
+{
+    Automatic,
+    Manual,
+}
+
+/// <summary>Rules of the site for failbacks. Stored in <c>system_settings</c> under <c>failbackPolicy</c>.</summary>
+public sealed record FailbackPolicy
+{
+    /// <summary>Default: <see cref="DarkChannelPolicy.Refuse"/>.</summary>
+    public DarkChannelPolicy DarkChannels { get; init; } = DarkChannelPolicy.Refuse;
+
+    /// <summary>Default: <see cref="MaterialCopyPolicy.Automatic"/>.</summary>
+    public MaterialCopyPolicy MaterialCopy { get; init; } = MaterialCopyPolicy.Automatic;
+
+    /// <summary>How long the failed server may take to confirm frames on every required channel; 1 s to 10 min. Default: 30 s.</summary>
+    public TimeSpan ConfirmTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long the failover server may take to confirm its stop before an alarm is raised; 1 s to 10 min. Default: 30 s.</summary>
+    public TimeSpan HandOverTimeout { get; init; } = TimeSpan.FromSeconds(30);
+}
+
+/// <summary>Reads system settings.</summary>
+public interface ISystemSettings
+{
+    /// <summary>The stored JSON text of a setting, or null.</summary>
+    Task<string?> FindAsync(string key, CancellationToken cancellationToken);
+}
+
+/// <summary>Stores a system setting as JSON text.</summary>
+public sealed record SaveSystemSetting(string Key, string Json) : IDomainChange;

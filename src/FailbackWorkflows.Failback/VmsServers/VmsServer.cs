@@ -1,0 +1,81 @@
+using FailbackWorkflows.Engine.Storage;
+
+namespace FailbackWorkflows.Failback.VmsServers;
+
+/// <summary>What the registry holds of a recorder's fitness for its own duty.</summary>
+public enum VmsServerState
+{
+    /// <summary>It fulfils its own duty.</summary>
+    Ok,
+
+    /// <summary>It failed and its duty was taken over; only a failback marks it ok again.</summary>
+    Broken,
+}
+
+/// <summary>Connection to a recorder as last seen.</summary>
+public enum ConnectionState
+{
+    Connecting,
+    Connected,
+    Disconnected,
+}
+
+/// <summary>A recorder in the registry. Its id is also the name of its own recorded identity.</summary>
+public sealed record VmsServer
+{
+    /// <summary>1–64 characters of <c>a–z 0–9 - _ .</c>; never changes.</summary>
+    public required string Id { get; init; }
+
+    public required string Name { get; init; }
+
+    public required Uri BaseUrl { get; init; }
+
+    /// <summary>The recorder's bearer token, encrypted by <see cref="ISecretProtector"/>.</summary>
+    public required string ProtectedCredential { get; init; }
+
+    /// <summary>Machine id learned at the first contact; another id at the same address is another machine.</summary>
+    public string? MachineId { get; init; }
+
+    /// <summary>Highest software version seen.</summary>
+    public string? SoftwareVersion { get; init; }
+
+    public required VmsServerState State { get; init; }
+
+    /// <summary>Servers of the same group stand in for each other; null: only by explicit choice.</summary>
+    public string? FailoverGroup { get; init; }
+
+    public bool IsFailoverEnabled { get; init; }
+
+    public bool IsAutomaticFailbackEnabled { get; init; }
+
+    public ConnectionState Connection { get; init; }
+
+    public DateTimeOffset? LastSeenAt { get; init; }
+
+    public string? BootId { get; init; }
+
+    public required DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>Optimistic concurrency: grows by one with every change; 0 = not stored yet.</summary>
+    public long Revision { get; init; }
+}
+
+/// <summary>Reads the registry.</summary>
+public interface IVmsServers
+{
+    Task<VmsServer?> FindAsync(string id, CancellationToken cancellationToken);
+
+    /// <summary>All servers by name.</summary>
+    Task<IReadOnlyList<VmsServer>> ListAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>Adds (revision 0) or changes a server. Throws <see cref="ConcurrentChangeException"/> when somebody else changed it since it was read.</summary>
+public sealed record SaveVmsServer(VmsServer Server) : IDomainChange;
+
+/// <summary>Encrypts secrets at rest.</summary>
+public interface ISecretProtector
+{
+    string Protect(string secret);
+
+    string Unprotect(string protectedSecret);
+}
