@@ -1,0 +1,56 @@
+using FailbackWorkflows.Engine;
+using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.FailoverLog;
+
+namespace FailbackWorkflows.Failback;
+
+/// <summary>An operator's (or a schedule's) wish to fail back.</summary>
+/// <param name="RequestId">Made by the caller once per click; the same id again starts nothing new. 1–64 characters.</param>
+/// <param name="Reason">Why, as the person puts it.</param>
+public sealed record StartFailbackRequest(string EntryId, string RequestId, Actor Actor, string? Reason);
+
+/// <summary>
+/// Starts the failback of a failover log entry. The claim on the duty and on both recorders is taken in the transaction of the start,
+/// so of two requests at the same moment exactly one starts and the other learns who won. Whether the failback is possible is decided by
+/// the run's own checks, which leave a trace; here only what makes no sense at all is turned away.
+/// </summary>
+public sealed class StartFailback(IFailoverLog log, IWorkflowRuntime runtime)
+{
+    /// <summary>Id of the workflow definition.</summary>
+    public const string DefinitionId = "failback";
+
+    public async Task<StartRunResult> ExecuteAsync(StartFailbackRequest request, CancellationToken cancellationToken)
+    {
+        var entry = await log.FindAsync(request.EntryId, cancellationToken);
+        if (entry is null)
+        {
+            return new(StartRunOutcome.Unknown, null, null, $"There is no failover log entry '{request.EntryId}'.");
+        }
+
+        try
+        {
+            var started = await runtime.StartAsync(
+                new StartWorkflow(DefinitionId, request.Actor)
+                {
+                    Input = new Dictionary<string, object?> { ["EntryId"] = entry.Id },
+                    Reason = request.Reason,
+                    StartKey = $"failback:{entry.Id}:{request.RequestId}",
+                    CorrelationId = entry.Id,
+                },
+                cancellationToken);
+            return new(started.AlreadyStarted ? StartRunOutcome.AlreadyStarted : StartRunOutcome.Started, started.InstanceId, entry.Id, null);
+        }
+        catch (ClaimConflictException conflict)
+        {
+            return new(
+                StartRunOutcome.Busy,
+                conflict.HolderInstanceId,
+                entry.Id,
+                $"A {conflict.HolderKind} is already running for one of these servers. Wait for it to end, or open it to see where it stands.");
+        }
+        catch (WorkflowRefusedException refusal)
+        {
+            return new(StartRunOutcome.Refused, null, entry.Id, refusal.Message);
+        }
+    }
+}

@@ -1,0 +1,26 @@
+namespace FailbackWorkflows.Failback;
+
+/// <summary>What became of a request to start a run.</summary>
+public enum StartRunOutcome
+{
+    /// <summary>It runs.</summary>
+    Started,
+
+    /// <summary>The same request (same request id) had started it before.</summary>
+    AlreadyStarted,
+
+    /// <summary>The thing named does not exist.</summary>
+    Unknown,
+
+    /// <summary>Another run has the duty or one of its recorders; <see cref="StartRunResult.RunId"/> is that run.</summary>
+    Busy,
+
+    /// <summary>It cannot be done as things are; the message says why and what to do.</summary>
+    Refused,
+}
+
+/// <summary>Answer to a request to start a run.</summary>
+/// <param name="RunId">The workflow instance that runs: this request's, or the one in the way.</param>
+/// <param name="EntryId">The failover log entry it belongs to, when known.</param>
+/// <param name="Message">A sentence for the operator when nothing was started.</param>
+public sealed record StartRunResult(StartRunOutcome Outcome, string? RunId, string? EntryId, string? Message);
