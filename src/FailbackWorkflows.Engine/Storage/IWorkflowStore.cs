@@ -51,6 +51,12 @@ public interface IWorkflowStore
     /// <summary>Gives a lease back; the instance stays runnable when it was not suspended or finished by a commit. Harmless when it is lost.</summary>
     Task ReleaseLeaseAsync(Lease lease, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// Gives back every lease that an earlier life of this node held; called once when a node starts. The instances are runnable at once
+    /// instead of after their lease.
+    /// </summary>
+    Task ReleaseLeasesOfAsync(string node, CancellationToken cancellationToken);
+
     /// <summary>Publishes a definition version. Publishing the same content again changes nothing and answers with the version there is.</summary>
     Task<StoredDefinition> PublishDefinitionAsync(StoredDefinition definition, CancellationToken cancellationToken);
 
@@ -150,8 +156,17 @@ public sealed record StoredInstance
     /// <summary>Sequence number of the last journal event.</summary>
     public required long LastSequence { get; init; }
 
-    /// <summary>The instance state as JSON; equal to the fold of the journal.</summary>
-    public required string Snapshot { get; init; }
+    /// <summary>
+    /// The instance state as JSON; equal to the fold of the journal. In a commit it is made when first read, so a store that keeps no
+    /// snapshot pays for none; a store reads it before <see cref="IWorkflowStore.CommitAsync"/> returns or not at all.
+    /// </summary>
+    public string Snapshot
+    {
+        get => field ??= SnapshotSource?.Invoke() ?? throw new InvalidOperationException("The instance has no snapshot.");
+        init;
+    }
+
+    internal Func<string>? SnapshotSource { get; init; }
 }
 
 /// <summary>A bookmark row; found by key.</summary>
