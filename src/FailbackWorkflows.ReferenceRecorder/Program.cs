@@ -97,7 +97,9 @@ public static class Program
         builder.Logging.AddSimpleConsole(console => console.SingleLine = true);
         builder.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
-        builder.Logging.AddFilter("Microsoft.Hosting", LogLevel.Warning);
+
+        // A start that fails is told in one sentence by Main, not by the host's stack trace.
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
 
         // Made by a factory so that the container disposes them, the folder's lock last.
         builder.Services.AddSingleton(_ => folder);
@@ -113,7 +115,12 @@ public static class Program
         builder.Services.AddSingleton<FaultInjection>();
         builder.Services.AddHostedService(services => services.GetRequiredService<RecordingEngine>());
         builder.Services.AddHostedService<Housekeeping>();
-        builder.Services.AddOpenApi();
+        builder.Services.AddOpenApi(openApi => openApi.AddDocumentTransformer((document, _, _) =>
+        {
+            document.Info.Title = "Recorder API";
+            document.Info.Version = StatusEndpoints.ApiVersion;
+            return Task.CompletedTask;
+        }));
 
         var app = builder.Build();
         if (!store.IsNew || options.SeedIdentity is null)

@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using FailbackWorkflows.Recorders;
@@ -8,6 +9,9 @@ namespace FailbackWorkflows.ReferenceRecorder.Commands;
 /// <summary>An answer as it goes out, and as it is remembered under a key.</summary>
 public sealed record Answer(int Status, string Body, bool IsReplay = false)
 {
+    // Sentences have quotes and dashes; the answer is JSON with its own content type and never part of a page.
+    private static readonly JsonSerializerOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     public static Answer Ok(object value) => new(StatusCodes.Status200OK, JsonSerializer.Serialize(value, value.GetType(), RecorderJson.Options));
 
     public static Answer Created(object value) => Ok(value) with { Status = StatusCodes.Status201Created };
@@ -21,7 +25,7 @@ public sealed record Answer(int Status, string Body, bool IsReplay = false)
             ["status"] = status,
             ["detail"] = sentence,
         };
-        return new Answer(status, problem.ToJsonString());
+        return new Answer(status, problem.ToJsonString(Plain));
     }
 
     public static Answer Of(Refusal refusal) => Problem(refusal.Status, refusal.Type, refusal.Message);
