@@ -1,0 +1,84 @@
+namespace FailbackWorkflows.Engine.Activities;
+
+/// <summary>Names an activity as definitions know it, e.g. <c>Failback.CheckLicense</c>.</summary>
+[AttributeUsage(AttributeTargets.Class)]
+public sealed class ActivityAttribute(string type) : Attribute
+{
+    public string Type { get; } = type;
+
+    /// <summary>Grows when the activity's meaning changes; a definition names the version it was made for. Default: 1.</summary>
+    public int Version { get; init; } = 1;
+
+    public string? DisplayName { get; init; }
+
+    public string Category { get; init; } = "General";
+
+    public string? Description { get; init; }
+}
+
+/// <summary>The outcomes (ports) an activity can leave by. Without it: <c>Done</c>.</summary>
+[AttributeUsage(AttributeTargets.Class)]
+public sealed class FlowNodeAttribute(params string[] outcomes) : Attribute
+{
+    /// <summary>
+    /// Port of an activity that gave up. An activity that declares it and has it connected does not stop the instance when it fails: the
+    /// run goes on along that port, and the fault stays in the journal.
+    /// </summary>
+    public const string Failed = "Failed";
+
+    public IReadOnlyList<string> Outcomes { get; } = outcomes;
+}
+
+/// <summary>An input; a property of type <see cref="Input{T}"/>. Marked <c>required</c>, a definition without it is refused at publish.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class InputAttribute : Attribute
+{
+    public string? DisplayName { get; init; }
+
+    public string? Description { get; init; }
+
+    public string UIHint { get; init; } = "singleline";
+
+    /// <summary>Used when the definition leaves the input out.</summary>
+    public object? DefaultValue { get; init; }
+}
+
+/// <summary>An output; a property of type <see cref="Output{T}"/>.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class OutputAttribute : Attribute
+{
+    public string? DisplayName { get; init; }
+
+    public string? Description { get; init; }
+}
+
+/// <summary>How often an attempt is repeated when it failed for a transient reason. Waits are durable timers: a restart neither forgets nor repeats them.</summary>
+[AttributeUsage(AttributeTargets.Class)]
+public sealed class RetryAttribute(int attempts) : Attribute
+{
+    /// <summary>Attempts in all, 1 to 1,000,000.</summary>
+    public int Attempts { get; } = attempts;
+
+    /// <summary>Wait before the second attempt, in milliseconds. Default: 500.</summary>
+    public int InitialDelayMilliseconds { get; init; } = 500;
+
+    /// <summary>Each further wait is this many times the one before. Default: 2.</summary>
+    public double Factor { get; init; } = 2;
+
+    /// <summary>Longest wait, in milliseconds. Default: 30,000.</summary>
+    public int MaxDelayMilliseconds { get; init; } = 30_000;
+}
+
+/// <summary>Handle of an input: what a definition evaluates before the activity runs. Read it with <see cref="ActivityExecutionContext.Get{T}(Input{T})"/>.</summary>
+public sealed class Input<T>(string name)
+{
+    /// <summary>Name in definitions (camelCase of the property).</summary>
+    public string Name { get; } = name;
+}
+
+/// <summary>Handle of an output; set with <see cref="ActivityResult.With{T}(Output{T}, T)"/>.</summary>
+public sealed class Output<T>(string name)
+{
+    /// <summary>Name in definitions (camelCase of the property).</summary>
+    public string Name { get; } = name;
+}

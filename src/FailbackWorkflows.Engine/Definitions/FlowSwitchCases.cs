@@ -1,0 +1,51 @@
+using System.Text.Json;
+
+namespace FailbackWorkflows.Engine.Definitions;
+
+/// <summary>The cases of a FlowSwitch, wrapped or not: <c>[{label, condition: {type, value}}]</c>.</summary>
+internal static class FlowSwitchCases
+{
+    public static IEnumerable<(string? Label, JsonElement Condition)> Read(JsonElement value)
+    {
+        var array = Unwrap(value);
+        if (array.ValueKind != JsonValueKind.Array)
+        {
+            yield break;
+        }
+
+        foreach (var item in array.EnumerateArray())
+        {
+            if (item.ValueKind == JsonValueKind.Object)
+            {
+                yield return (
+                    item.TryGetProperty("label", out var label) && label.ValueKind == JsonValueKind.String ? label.GetString() : null,
+                    item.TryGetProperty("condition", out var condition) ? condition : default);
+            }
+        }
+    }
+
+    /// <summary>Studio writes the list bare, or inside <c>{typeName, expression: {type: "Object", value}}</c> with the value as JSON or as JSON text.</summary>
+    private static JsonElement Unwrap(JsonElement value)
+    {
+        if (value.ValueKind == JsonValueKind.Object && value.TryGetProperty("expression", out var expression) && expression.ValueKind == JsonValueKind.Object
+            && expression.TryGetProperty("value", out var inner))
+        {
+            value = inner;
+        }
+
+        if (value.ValueKind == JsonValueKind.String)
+        {
+            try
+            {
+                using var document = JsonDocument.Parse(value.GetString()!);
+                return document.RootElement.Clone();
+            }
+            catch (JsonException)
+            {
+                return default;
+            }
+        }
+
+        return value;
+    }
+}

@@ -1,0 +1,142 @@
+using FailbackWorkflows.Engine.Activities;
+using FailbackWorkflows.Engine.Expressions;
+
+namespace FailbackWorkflows.Engine.Definitions;
+
+/// <summary>A definition, read and validated. Immutable; one object serves all its instances.</summary>
+public sealed record WorkflowDefinition
+{
+    /// <summary>definitionVersionId: <c>definitionId:version</c>, unless the publisher gave another.</summary>
+    public required string Id { get; init; }
+
+    public required string DefinitionId { get; init; }
+
+    /// <summary>The version in the text; the publisher may give a higher one.</summary>
+    public required int Version { get; init; }
+
+    public required string Name { get; init; }
+
+    public string? Description { get; init; }
+
+    public required IReadOnlyList<VariableDefinition> Variables { get; init; }
+
+    public required IReadOnlyList<InputDefinition> Inputs { get; init; }
+
+    public required IReadOnlyList<string> Outputs { get; init; }
+
+    public required ActivityNode Root { get; init; }
+
+    /// <summary>Lower-case hex SHA-256 of the JSON text.</summary>
+    public required string Sha256 { get; init; }
+
+    /// <summary>All nodes by path.</summary>
+    public required IReadOnlyDictionary<string, ActivityNode> Nodes { get; init; }
+
+    /// <summary>The activity that undoes what was done when the instance is cancelled on its way; null: none.</summary>
+    public ActivityNode? CancelHandler { get; init; }
+}
+
+/// <summary>A variable of the workflow or of a container.</summary>
+public sealed record VariableDefinition(string Id, string Name, string TypeName, object? InitialValue);
+
+/// <summary>An input of a workflow.</summary>
+public sealed record InputDefinition(string Name, string TypeName, bool IsRequired);
+
+/// <summary>An activity in a definition.</summary>
+public sealed class ActivityNode
+{
+    public required string Id { get; init; }
+
+    /// <summary>Path of ids from the root, unique in the definition.</summary>
+    public required string NodeId { get; init; }
+
+    public string? Name { get; init; }
+
+    /// <summary>What the designer shows: the display text, else the activity's display name.</summary>
+    public required string DisplayText { get; init; }
+
+    /// <summary>Number of the step as operators count it (custom property <c>step</c>), or null.</summary>
+    public int? Step { get; init; }
+
+    public required ActivityDescriptor Descriptor { get; init; }
+
+    public ActivityNode? Parent { get; init; }
+
+    public required RetryPolicy Retry { get; init; }
+
+    /// <summary>Merge mode of a flowchart target; null: Stream.</summary>
+    public MergeMode Merge { get; init; }
+
+    /// <summary>Ports a connection may leave by.</summary>
+    public required IReadOnlyList<string> Outcomes { get; init; }
+
+    internal IReadOnlyList<NodeInput> Inputs { get; set; } = [];
+
+    internal IReadOnlyList<NodeOutput> Outputs { get; set; } = [];
+
+    /// <summary>Variables that live as long as the container runs.</summary>
+    public IReadOnlyList<VariableDefinition> Variables { get; internal set; } = [];
+
+    /// <summary>Children of a flowchart or sequence in order; the inside of a composite.</summary>
+    public IReadOnlyList<ActivityNode> Children { get; internal set; } = [];
+
+    /// <summary>Children in named ports (<c>then</c>, <c>else</c>).</summary>
+    public IReadOnlyDictionary<string, ActivityNode> Ports { get; internal set; } = new Dictionary<string, ActivityNode>();
+
+    /// <summary>Outbound connections in the flowchart this node is in.</summary>
+    public IReadOnlyList<Connection> Outbound { get; internal set; } = [];
+
+    /// <summary>Inbound connections in the flowchart this node is in.</summary>
+    public IReadOnlyList<Connection> Inbound { get; internal set; } = [];
+
+    /// <summary>Where a flowchart starts.</summary>
+    public ActivityNode? Start { get; internal set; }
+
+    public override string ToString() => NodeId;
+}
+
+/// <summary>How a flowchart target with several inbound connections decides to run.</summary>
+public enum MergeMode
+{
+    /// <summary>Runs when a token arrived and no upstream source is still busy.</summary>
+    Stream,
+
+    /// <summary>Waits for a token on every forward inbound connection.</summary>
+    Merge,
+
+    /// <summary>Waits for a token on every inbound connection, loops included.</summary>
+    Converge,
+
+    /// <summary>Runs for every arriving token.</summary>
+    Cascade,
+
+    /// <summary>The first token wins, its rivals are cancelled.</summary>
+    Race,
+}
+
+/// <summary>A connection of a flowchart.</summary>
+public sealed record Connection(ActivityNode Source, string Port, ActivityNode Target)
+{
+    /// <summary>It closes a loop: its target leads to its source.</summary>
+    public bool IsBackward { get; internal set; }
+}
+
+internal sealed record NodeInput(InputDescriptor Descriptor, IExpression? Expression);
+
+/// <summary>Where an output goes: a variable by name (found outwards from the node), or an output of the workflow.</summary>
+internal sealed record NodeOutput(string Name, string Target, bool IsWorkflowOutput);
+
+/// <summary>Something wrong with a definition, and where.</summary>
+/// <param name="ActivityId">Id of the activity, when it is about one.</param>
+/// <param name="Path">JSON path, e.g. <c>$.root.activities[3].condition</c>.</param>
+public sealed record DefinitionProblem(string? ActivityId, string Path, string Message)
+{
+    public override string ToString() => ActivityId is null ? $"{Path}: {Message}" : $"{ActivityId} ({Path}): {Message}";
+}
+
+/// <summary>A definition that may not be published.</summary>
+public sealed class DefinitionInvalidException(IReadOnlyList<DefinitionProblem> problems)
+    : Exception("The workflow definition has errors: " + string.Join(" ", problems.Take(5)))
+{
+    public IReadOnlyList<DefinitionProblem> Problems { get; } = problems;
+}

@@ -1,0 +1,47 @@
+using FailbackWorkflows.Engine.Definitions;
+using FailbackWorkflows.Engine.Journal;
+using FailbackWorkflows.Engine.Storage;
+
+namespace FailbackWorkflows.Engine.Runtime;
+
+/// <summary>Where the host takes part in every instance, whatever started it. Changes returned are written in the transaction of the start or of the end.</summary>
+public interface IWorkflowHooks
+{
+    /// <summary>Before an instance is created. Throw <see cref="WorkflowRefusedException"/> to refuse.</summary>
+    ValueTask<IReadOnlyList<IDomainChange>> StartingAsync(StartingWorkflow starting, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Each time a node takes an instance up (after the start, after a restart, after another node died), before it runs anything. What is
+    /// returned is handed to the activities as <see cref="Activities.ActivityExecutionContext.HostFacts"/>.
+    /// </summary>
+    ValueTask<object?> AcquiredAsync(AcquiredWorkflow acquired, CancellationToken cancellationToken);
+
+    /// <summary>When an instance finishes, is cancelled or faults; called before the commit that makes it so.</summary>
+    ValueTask<IReadOnlyList<IDomainChange>> EndingAsync(EndingWorkflow ending, CancellationToken cancellationToken);
+}
+
+/// <summary>An instance about to be created.</summary>
+public sealed record StartingWorkflow(WorkflowDefinition Definition, string InstanceId, IReadOnlyDictionary<string, object?> Input, Actor Actor, DateTimeOffset At);
+
+/// <summary>An instance taken up by this node.</summary>
+public sealed record AcquiredWorkflow(WorkflowDefinition Definition, string InstanceId, IReadOnlyDictionary<string, object?> Input);
+
+/// <summary>An instance about to end.</summary>
+/// <param name="Cancellation">What a request to cancel would have done at the end: how far the run had come.</param>
+public sealed record EndingWorkflow(
+    WorkflowDefinition Definition,
+    string InstanceId,
+    WorkflowSubStatus SubStatus,
+    CancellationMode Cancellation,
+    IReadOnlyDictionary<string, object?> Output,
+    DateTimeOffset At);
+
+/// <summary>A host without a part in its instances.</summary>
+public sealed class NoWorkflowHooks : IWorkflowHooks
+{
+    public ValueTask<IReadOnlyList<IDomainChange>> StartingAsync(StartingWorkflow starting, CancellationToken cancellationToken) => ValueTask.FromResult<IReadOnlyList<IDomainChange>>([]);
+
+    public ValueTask<object?> AcquiredAsync(AcquiredWorkflow acquired, CancellationToken cancellationToken) => ValueTask.FromResult<object?>(null);
+
+    public ValueTask<IReadOnlyList<IDomainChange>> EndingAsync(EndingWorkflow ending, CancellationToken cancellationToken) => ValueTask.FromResult<IReadOnlyList<IDomainChange>>([]);
+}

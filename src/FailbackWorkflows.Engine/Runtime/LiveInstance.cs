@@ -1,0 +1,47 @@
+using FailbackWorkflows.Engine.Definitions;
+using FailbackWorkflows.Engine.Interpretation;
+using FailbackWorkflows.Engine.Storage;
+
+namespace FailbackWorkflows.Engine.Runtime;
+
+/// <summary>An instance in the hands of this node.</summary>
+internal sealed class LiveInstance(WorkflowDefinition definition, InstanceState state, StoredInstance stored)
+{
+    private int _isSignalled = 1;
+
+    public WorkflowDefinition Definition { get; } = definition;
+
+    public InstanceState State { get; } = state;
+
+    public StoredInstance Stored { get; set; } = stored;
+
+    public Interpreter Interpreter { get; } = new(definition, stored.Id);
+
+    /// <summary>Says that the inbox may have something.</summary>
+    public void Signal() => Volatile.Write(ref _isSignalled, 1);
+
+    public bool TakeSignal() => Interlocked.Exchange(ref _isSignalled, 0) == 1;
+
+    /// <summary>The row as it is after the state changed.</summary>
+    public StoredInstance Row(DateTimeOffset at) => Stored with
+    {
+        Status = State.HasEnded ? WorkflowStatus.Finished : WorkflowStatus.Running,
+        SubStatus = State.SubStatus,
+        IncidentCount = State.Incidents.Count,
+        UpdatedAt = at,
+        FinishedAt = State.HasEnded ? at : null,
+        LastSequence = State.Sequence,
+        SnapshotSource = State.ToJson,
+    };
+
+    public List<StoredBookmark> Bookmarks() =>
+    [
+        .. from execution in State.Executions
+           from bookmark in execution.Bookmarks
+           select new StoredBookmark(bookmark.Id, Stored.Id, execution.NodeId, bookmark.Name, bookmark.Key, bookmark.DueAt, bookmark.CreatedAt),
+    ];
+
+    public DateTimeOffset? NextDueAt() => State.HasEnded
+        ? null
+        : State.Executions.SelectMany(e => e.Bookmarks).Min(b => b.DueAt);
+}

@@ -1,0 +1,232 @@
+using System.Collections.Concurrent;
+using System.Threading.Channels;
+using FailbackWorkflows.Engine.Storage;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace FailbackWorkflows.Engine.Runtime;
+
+/// <summary>
+/// Finds what is due, posted or orphaned, leases it to this node and has it run. It owns no truth: whatever it forgets is still runnable in
+/// the database and found at the next look.
+/// </summary>
+internal sealed class WorkflowDispatcher(
+    IWorkflowStore store,
+    WorkflowRunner runner,
+    TimeProvider time,
+    WorkflowEngineOptions options,
+    ILogger<WorkflowDispatcher> logger) : BackgroundService
+{
+    private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly ConcurrentDictionary<string, LiveRun> _running = new(StringComparer.Ordinal);
+    private readonly SemaphoreSlim _slots = new(options.MaxConcurrentInstances);
+    private readonly CancellationTokenSource _stopping = new();
+
+    /// <summary>Runs an instance that this node has just leased by starting it.</summary>
+    public void Run(Lease lease, LiveInstance live) => Begin(lease, live);
+
+    /// <summary>Something may have become runnable.</summary>
+    public void Wake() => _wake.Writer.TryWrite(true);
+
+    /// <summary>A message was put into the inbox of an instance; when it runs here, it is told at its next step.</summary>
+    public void Posted(string instanceId)
+    {
+        if (_running.TryGetValue(instanceId, out var run))
+        {
+            run.Live?.Signal();
+        }
+
+        Wake();
+    }
+
+    public override void Dispose()
+    {
+        _slots.Dispose();
+        _stopping.Dispose();
+        base.Dispose();
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await store.ReleaseLeasesOfAsync(options.Node, stoppingToken);
+        var heartbeat = HeartbeatAsync(stoppingToken);
+        try
+        {
+            while (!stoppingToken.IsCancellationRequested)
+            {
+                await ClaimAsync(stoppingToken);
+                await WaitAsync(stoppingToken);
+            }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            logger.LogInformation("Node {Node} stops and hands over {Count} running workflows", options.Node, _running.Count);
+        }
+
+        await _stopping.CancelAsync();
+        await Task.WhenAll(_running.Values.Select(r => r.Task ?? Task.CompletedTask));
+        await heartbeat;
+    }
+
+    private async Task ClaimAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            while (_slots.CurrentCount > 0)
+            {
+                var max = _slots.CurrentCount;
+                var leases = await store.ClaimRunnableAsync(options.Node, time.GetUtcNow(), options.LeaseDuration, max, cancellationToken);
+                foreach (var lease in leases)
+                {
+                    Begin(lease, null);
+                }
+
+                if (leases.Count < max)
+                {
+                    return;
+                }
+            }
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            logger.LogError(exception, "Node {Node} could not look for runnable workflows; it looks again in {PollInterval}", options.Node, options.PollInterval);
+        }
+    }
+
+    private async Task WaitAsync(CancellationToken cancellationToken)
+    {
+        using var timeout = new CancellationTokenSource(options.PollInterval, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+        try
+        {
+            await _wake.Reader.ReadAsync(either.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            // The slow look behind the wake-ups.
+        }
+    }
+
+    private void Begin(Lease lease, LiveInstance? live)
+    {
+        var run = new LiveRun(lease) { Live = live };
+        _running[lease.InstanceId] = run;
+        run.Task = Task.Run(() => RunAsync(run), CancellationToken.None);
+    }
+
+    private async Task RunAsync(LiveRun run)
+    {
+        var lease = run.Lease;
+        await _slots.WaitAsync();
+        using var lost = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token, run.Lost.Token);
+        try
+        {
+            run.Live ??= await runner.LoadAsync(lease.InstanceId, lost.Token);
+            if (run.Live is null)
+            {
+                throw new InvalidOperationException($"Workflow instance {lease.InstanceId} is not in the database.");
+            }
+
+            if (await runner.RunAsync(lease, run.Live, lost.Token) is { } dueAt)
+            {
+                WakeAt(dueAt);
+            }
+        }
+        catch (LeaseLostException exception)
+        {
+            logger.LogWarning("{Message}", exception.Message);
+        }
+        catch (OperationCanceledException) when (lost.IsCancellationRequested)
+        {
+            await GiveBackAsync(lease);
+        }
+        catch (Exception exception)
+        {
+            // The lease is kept: it runs out, and the instance is tried again then instead of at once and for ever.
+            logger.LogError(exception, "Workflow {InstanceId} could not go on; it is tried again when its lease has run out", lease.InstanceId);
+        }
+        finally
+        {
+            _running.TryRemove(new(lease.InstanceId, run));
+            _slots.Release();
+            run.Lost.Dispose();
+            Wake();
+        }
+    }
+
+    private async Task GiveBackAsync(Lease lease)
+    {
+        try
+        {
+            await store.ReleaseLeaseAsync(lease, CancellationToken.None);
+        }
+        catch (Exception exception)
+        {
+            logger.LogWarning(exception, "The lease on workflow {InstanceId} could not be given back; it runs out by itself", lease.InstanceId);
+        }
+    }
+
+    private void WakeAt(DateTimeOffset dueAt)
+    {
+        var wait = dueAt - time.GetUtcNow();
+        if (wait < options.PollInterval)
+        {
+            _ = WakeAfterAsync(wait <= TimeSpan.Zero ? TimeSpan.Zero : wait);
+        }
+    }
+
+    private async Task WakeAfterAsync(TimeSpan wait)
+    {
+        await Task.Delay(wait, time, CancellationToken.None);
+        Wake();
+    }
+
+    /// <summary>Keeps the leases of running instances, whose activities may take longer than a lease.</summary>
+    private async Task HeartbeatAsync(CancellationToken cancellationToken)
+    {
+        using var timer = new PeriodicTimer(options.LeaseDuration / 3, time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(cancellationToken))
+            {
+                foreach (var run in _running.Values)
+                {
+                    await RenewAsync(run, cancellationToken);
+                }
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            logger.LogDebug("Heartbeat of node {Node} ends", options.Node);
+        }
+    }
+
+    private async Task RenewAsync(LiveRun run, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (!await store.RenewLeaseAsync(run.Lease, time.GetUtcNow() + options.LeaseDuration, cancellationToken) && _running.ContainsKey(run.Lease.InstanceId))
+            {
+                await run.Lost.CancelAsync();
+            }
+
+            // Messages posted by other nodes are noticed here.
+            run.Live?.Signal();
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            logger.LogWarning(exception, "The lease on workflow {InstanceId} could not be renewed", run.Lease.InstanceId);
+        }
+    }
+
+    private sealed class LiveRun(Lease lease)
+    {
+        public Lease Lease { get; } = lease;
+
+        public CancellationTokenSource Lost { get; } = new();
+
+        public volatile LiveInstance? Live;
+
+        public Task? Task { get; set; }
+    }
+}

@@ -1,0 +1,215 @@
+using FailbackWorkflows.Engine.Definitions;
+using FailbackWorkflows.Engine.Interpretation;
+using FailbackWorkflows.Engine.Journal;
+using FailbackWorkflows.Engine.Storage;
+using FailbackWorkflows.Engine.Values;
+
+namespace FailbackWorkflows.Engine.Runtime;
+
+/// <inheritdoc cref="IWorkflowRuntime"/>
+internal sealed class WorkflowRuntime(
+    IWorkflowStore store,
+    WorkflowDefinitions definitions,
+    WorkflowDispatcher dispatcher,
+    IWorkflowHooks hooks,
+    IWorkflowIds ids,
+    TimeProvider time,
+    WorkflowEngineOptions options) : IWorkflowRuntime
+{
+    public async Task<StartedWorkflow> StartAsync(StartWorkflow request, CancellationToken cancellationToken)
+    {
+        if (request.StartKey is not null && await store.FindInstanceByStartKeyAsync(request.StartKey, cancellationToken) is { } known)
+        {
+            return new(known, AlreadyStarted: true);
+        }
+
+        var definition = await definitions.FindPublishedAsync(request.DefinitionId, cancellationToken)
+            ?? throw new WorkflowRefusedException("definition-unknown", $"There is no published workflow '{request.DefinitionId}'.");
+        var input = ReadInput(definition, request.Input);
+        var instanceId = ids.NewInstanceId();
+        var now = time.GetUtcNow();
+        var state = new InstanceState();
+        var events = new List<JournalEvent>();
+        var stored = new StoredInstance
+        {
+            Id = instanceId,
+            DefinitionId = definition.DefinitionId,
+            DefinitionVersionId = definition.Id,
+            DefinitionVersion = definition.Version,
+            Name = definition.Name,
+            CorrelationId = request.CorrelationId,
+            StartKey = request.StartKey,
+            Status = WorkflowStatus.Running,
+            SubStatus = WorkflowSubStatus.Pending,
+            IncidentCount = 0,
+            CreatedAt = now,
+            UpdatedAt = now,
+            LastSequence = 0,
+        };
+        var live = new LiveInstance(definition, state, stored);
+        live.Interpreter.Apply(
+            state,
+            new InstanceStarted
+            {
+                At = now,
+                IsFact = true,
+                DefinitionId = definition.DefinitionId,
+                DefinitionVersionId = definition.Id,
+                DefinitionSha256 = definition.Sha256,
+                Input = input,
+                Actor = request.Actor,
+                Reason = request.Reason,
+                CorrelationId = request.CorrelationId,
+            },
+            events);
+        var lease = new Lease(instanceId, options.Node, Fence: 1, now + options.LeaseDuration, Seen: 0);
+        try
+        {
+            var changes = await hooks.StartingAsync(new(definition, instanceId, input, request.Actor, now), cancellationToken);
+            await store.CommitAsync(
+                new StepCommit
+                {
+                    Lease = lease,
+                    Instance = live.Row(now),
+                    IsStart = true,
+                    Events = events,
+                    Bookmarks = live.Bookmarks(),
+                    Changes = [.. request.Changes, .. changes],
+                    At = now,
+                    LeaseUntil = lease.Until,
+                },
+                cancellationToken);
+        }
+        catch (Exception) when (request.StartKey is not null)
+        {
+            // The same request may have won the race with itself (a double click): then its own claim is what stood in the way.
+            if (await store.FindInstanceByStartKeyAsync(request.StartKey, cancellationToken) is { } winner)
+            {
+                return new(winner, AlreadyStarted: true);
+            }
+
+            throw;
+        }
+
+        live.Stored = live.Row(now);
+        dispatcher.Run(lease, live);
+        return new(instanceId, AlreadyStarted: false);
+    }
+
+    public async Task<IReadOnlyList<string>> ResumeAsync(Stimulus stimulus, CancellationToken cancellationToken)
+    {
+        var reached = await store.PostStimulusAsync(
+            stimulus.Key, stimulus.InstanceId, PlainValue.From(stimulus.Payload), stimulus.Actor, time.GetUtcNow(), cancellationToken);
+        foreach (var instanceId in reached)
+        {
+            dispatcher.Posted(instanceId);
+        }
+
+        return reached;
+    }
+
+    public async Task CancelAsync(string instanceId, Actor actor, string? reason, CancellationToken cancellationToken)
+    {
+        var state = await ReadStateAsync(instanceId, cancellationToken);
+        if (state.HasEnded)
+        {
+            throw new WorkflowRefusedException("run-ended", "The run has ended already; there is nothing to cancel.");
+        }
+
+        if (state.Cancellation == CancellationMode.Refuse)
+        {
+            throw new WorkflowRefusedException("run-only-forward", "The run has passed the point of no return: it can only be finished, not cancelled.");
+        }
+
+        if (state.IsCancelling)
+        {
+            throw new WorkflowRefusedException("run-cancelling", "The run is being cancelled already.");
+        }
+
+        await PostAsync(instanceId, InboxMessageKind.Cancel, actor, reason, cancellationToken);
+    }
+
+    public async Task RedriveAsync(string instanceId, Actor actor, string? reason, CancellationToken cancellationToken)
+    {
+        var state = await ReadStateAsync(instanceId, cancellationToken);
+        if (state.SubStatus != WorkflowSubStatus.Faulted)
+        {
+            throw new WorkflowRefusedException("run-not-faulted", "Only a run that an incident stopped can be retried.");
+        }
+
+        await PostAsync(instanceId, InboxMessageKind.Redrive, actor, reason, cancellationToken);
+    }
+
+    public async Task<WorkflowInstance?> FindAsync(string instanceId, CancellationToken cancellationToken)
+    {
+        if (await store.FindInstanceAsync(instanceId, cancellationToken) is not { } stored)
+        {
+            return null;
+        }
+
+        var state = InstanceState.FromJson(stored.Snapshot);
+        return new(
+            stored.Id,
+            stored.DefinitionId,
+            stored.DefinitionVersionId,
+            stored.DefinitionVersion,
+            stored.Status,
+            stored.SubStatus,
+            stored.CreatedAt,
+            stored.UpdatedAt,
+            stored.FinishedAt,
+            stored.LastSequence,
+            state.Output,
+            state.Incidents);
+    }
+
+    private async Task<InstanceState> ReadStateAsync(string instanceId, CancellationToken cancellationToken)
+    {
+        var stored = await store.FindInstanceAsync(instanceId, cancellationToken)
+            ?? throw new WorkflowRefusedException("run-unknown", $"There is no run '{instanceId}'.");
+        return InstanceState.FromJson(stored.Snapshot);
+    }
+
+    private async Task PostAsync(string instanceId, InboxMessageKind kind, Actor actor, string? reason, CancellationToken cancellationToken)
+    {
+        await store.PostAsync(instanceId, new InboxMessage(0, kind, null, null, actor, reason), time.GetUtcNow(), cancellationToken);
+        dispatcher.Posted(instanceId);
+    }
+
+    private static Dictionary<string, object?> ReadInput(WorkflowDefinition definition, IReadOnlyDictionary<string, object?> given)
+    {
+        foreach (var name in given.Keys)
+        {
+            if (!definition.Inputs.Any(i => i.Name.Equals(name, StringComparison.OrdinalIgnoreCase)))
+            {
+                throw new WorkflowRefusedException("input-unknown", $"The workflow '{definition.Name}' has no input '{name}'.");
+            }
+        }
+
+        var input = new Dictionary<string, object?>(StringComparer.Ordinal);
+        foreach (var declared in definition.Inputs)
+        {
+            var value = PlainValue.From(given.FirstOrDefault(g => g.Key.Equals(declared.Name, StringComparison.OrdinalIgnoreCase)).Value);
+            if (value is null && declared.IsRequired)
+            {
+                throw new WorkflowRefusedException("input-missing", $"The workflow '{definition.Name}' needs a value for '{declared.Name}'.");
+            }
+
+            input[declared.Name] = value;
+        }
+
+        return input;
+    }
+}
+
+/// <summary>Makes ids of instances; replaced in tests.</summary>
+public interface IWorkflowIds
+{
+    string NewInstanceId();
+}
+
+/// <summary>Ids that sort by time of creation.</summary>
+internal sealed class TimeOrderedIds(TimeProvider time) : IWorkflowIds
+{
+    public string NewInstanceId() => Guid.CreateVersion7(time.GetUtcNow()).ToString("N");
+}

@@ -1,0 +1,75 @@
+using FailbackWorkflows.Engine.Activities;
+using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Recorders;
+using FailbackWorkflows.Recorders.Duties;
+
+namespace FailbackWorkflows.Failback.Checks;
+
+/// <summary>
+/// Step 3: the failed server is still marked broken, but fit again: it answers, is the same machine, its software is not older, it can
+/// write, and it does not record its own duty with authority. Changes nothing but the fence.
+/// </summary>
+[Activity("Failback.CheckFailedServerBroken", Category = "Failback", DisplayName = "Check failed server is broken", Description = "Is the failed server still out of duty, and fit to take it back?")]
+[FlowNode("Broken", "Refused")]
+[Retry(3, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 2000)]
+public sealed class CheckFailedServerBroken(DutyCalls calls, IRecorderClient recorders) : DutyActivity
+{
+    public const int Number = 3;
+
+    [Input(DisplayName = "Failed server", Description = "The recorder that gets its duty back.")]
+    public required Input<string> FailedServer { get; init; }
+
+    /// <inheritdoc/>
+    protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
+    {
+        var serverId = context.Get(FailedServer);
+        var server = await calls.GetServerAsync(serverId, cancellationToken);
+        if (server.State != VmsServerState.Broken)
+        {
+            return Refuse("Refused", Number, $"{server.Name} is not marked broken: somebody put it back into service by hand. Find out who records its channels before anything is switched.");
+        }
+
+        var endpoint = calls.EndpointOf(server);
+        try
+        {
+            var status = await recorders.GetStatusAsync(endpoint, cancellationToken);
+            if (FindWrongMachine(server, status) is { } wrongMachine)
+            {
+                return Refuse("Refused", Number, wrongMachine);
+            }
+
+            var duty = await calls.GetDutyAsync(serverId, cancellationToken);
+            var seen = await recorders.RaiseFenceAsync(endpoint, serverId, DutyCalls.FenceOf(context, serverId), cancellationToken);
+            if (seen.Epoch > duty.Epoch || (seen.Role == DutyRole.Recorder && seen.Recording) || seen.Disputed)
+            {
+                return Refuse("Refused", Number, $"{server.Name} records its own duty already (role {seen.Role}, epoch {seen.Epoch}; granted is {duty.Epoch}). Two recorders may be recording the same channels: find out who should, and stop the other.")
+                    .WithChanges(Tell(context, "alarm", serverId, $"{server.Name} records although its duty is with {duty.HolderServerId} (split brain)."));
+            }
+
+            var probe = await recorders.ProbeAsync(endpoint, cancellationToken);
+            return probe.Writable
+                ? ActivityResult.Completed("Broken")
+                : Refuse("Refused", Number, $"{server.Name} answers but cannot write: {probe.Reason} Repair its storage, then start the failback again.");
+        }
+        catch (RecorderException exception) when (exception.IsTransient && context.Attempt >= 3)
+        {
+            return Refuse("Refused", Number, $"{server.Name} does not answer. Bring it back on the network, then start the failback again. ({exception.Message})");
+        }
+        catch (RecorderException exception) when (!exception.IsTransient)
+        {
+            return Refuse("Refused", Number, $"{server.Name} refused to be asked: {exception.Message}");
+        }
+    }
+
+    private static string? FindWrongMachine(VmsServer server, RecorderStatus status)
+    {
+        if (server.MachineId is not null && status.Id != server.MachineId)
+        {
+            return $"The machine at {server.BaseUrl} is not {server.Name}: its id is {status.Id}, known is {server.MachineId}. If the machine was exchanged, it has to be replaced in the registry first.";
+        }
+
+        return Version.TryParse(server.SoftwareVersion, out var known) && Version.TryParse(status.SoftwareVersion, out var now) && now < known
+            ? $"{server.Name} came back with older software ({status.SoftwareVersion}, before {server.SoftwareVersion}). Update it, then start the failback again."
+            : null;
+    }
+}

@@ -1,0 +1,72 @@
+using FailbackWorkflows.Engine.Activities;
+using FailbackWorkflows.Recorders;
+using FailbackWorkflows.Recorders.Duties;
+
+namespace FailbackWorkflows.Failback.Checks;
+
+/// <summary>
+/// Step 2: the failover server still fulfils the duty under the current epoch. Raises the fence there before it looks, so that whoever
+/// held the duty's claim before can no longer change what is seen. A failover server that came up meanwhile and waits for its role is told
+/// that it still has it.
+/// </summary>
+[Activity("Failback.CheckFailoverServerActing", Category = "Failback", DisplayName = "Check failover server is acting", Description = "Does the failover server still act as recorder?")]
+[FlowNode("Acting", "NotActing", "Unreachable")]
+[Retry(3, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 2000)]
+public sealed class CheckFailoverServerActing(DutyCalls calls, IRecorderClient recorders) : DutyActivity
+{
+    public const int Number = 2;
+
+    [Input(DisplayName = "Failed server", Description = "Whose duty it is.")]
+    public required Input<string> FailedServer { get; init; }
+
+    [Input(DisplayName = "Failover server", Description = "Who should be fulfilling it.")]
+    public required Input<string> FailoverServer { get; init; }
+
+    /// <inheritdoc/>
+    protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
+    {
+        var identity = context.Get(FailedServer);
+        var serverId = context.Get(FailoverServer);
+        var duty = await calls.GetDutyAsync(identity, cancellationToken);
+        if (duty.HolderServerId != serverId)
+        {
+            return Refuse("NotActing", Number, $"The duty of {identity} is with {duty.HolderServerId}, not with the failover server {serverId} of this entry.");
+        }
+
+        var server = await calls.GetServerAsync(serverId, cancellationToken);
+        var endpoint = calls.EndpointOf(server);
+        try
+        {
+            var seen = await recorders.RaiseFenceAsync(endpoint, identity, DutyCalls.FenceOf(context, identity), cancellationToken);
+            if (seen.Role == DutyRole.AwaitingRole && seen.Epoch == duty.Epoch && seen.AssignedRole == DutyRole.Recorder)
+            {
+                seen = await recorders.AssignDutyAsync(
+                    endpoint,
+                    identity,
+                    new DutyAssignment(DutyRole.Recorder, duty.Epoch, duty.AllocationId, DutyCalls.FenceOf(context, identity)),
+                    context.CallKey("confirmRole"),
+                    cancellationToken);
+            }
+
+            if (seen.Role != DutyRole.Recorder || seen.Epoch != duty.Epoch)
+            {
+                return Refuse("NotActing", Number, $"The failover server {serverId} does not act as {identity} any more (it is {Describe(seen)}, expected recorder with epoch {duty.Epoch}). Find out who records, then report that failover or fail over again.");
+            }
+
+            var recording = await recorders.GetRecordingAsync(endpoint, identity, cancellationToken);
+            return recording.Channels.Any(c => c.Recording)
+                ? ActivityResult.Completed("Acting")
+                : Refuse("NotActing", Number, $"The failover server {serverId} has the duty of {identity} but records none of its channels. Check its cameras and storage.");
+        }
+        catch (RecorderException exception) when (exception.IsTransient && context.Attempt >= 3)
+        {
+            return Refuse("Unreachable", Number, $"The failover server {serverId} does not answer, so its settings and its stop cannot be had. Bring it back first. ({exception.Message})");
+        }
+        catch (RecorderException exception) when (!exception.IsTransient)
+        {
+            return Refuse("NotActing", Number, $"The failover server {serverId} refused to be asked: {exception.Message}");
+        }
+    }
+
+    private static string Describe(DutyState state) => $"{state.Role} with epoch {state.Epoch}".ToLowerInvariant();
+}

@@ -1,0 +1,120 @@
+using FailbackWorkflows.Engine.Activities;
+using FailbackWorkflows.Engine.Storage;
+using FailbackWorkflows.Recorders;
+using FailbackWorkflows.Recorders.Duties;
+
+namespace FailbackWorkflows.Failback.Duties;
+
+/// <summary>
+/// Draws a new epoch for a duty and commits whom it is for, before anybody hears of it: 1 + the largest of the database and of the
+/// participating recorders that answer. A repeat before the commit draws again and nothing was lost; after it, it never runs again.
+/// </summary>
+[Activity("Failback.AllocateEpoch", Category = "Failback parts", Description = "Draws a new epoch and writes down who gets the duty.")]
+[FlowNode("Allocated", "NotNeeded")]
+public sealed class AllocateEpoch(DutyCalls calls, IRecorderClient recorders) : DutyActivity
+{
+    [Input(DisplayName = "Recorded identity")]
+    public required Input<string> Identity { get; init; }
+
+    [Input(DisplayName = "For server", Description = "Who gets the duty.")]
+    public required Input<string> Server { get; init; }
+
+    [Input(DisplayName = "Other server", Description = "Another participant whose epoch counts.")]
+    public required Input<string> OtherServer { get; init; }
+
+    [Input(DisplayName = "Only when held by", Description = "Leave by NotNeeded unless the duty was granted to this server.")]
+    public Input<string>? OnlyWhenHeldBy { get; init; }
+
+    /// <inheritdoc/>
+    protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
+    {
+        var identity = context.Get(Identity);
+        var duty = await calls.GetDutyAsync(identity, cancellationToken);
+        if (context.GetOrDefault(OnlyWhenHeldBy) is { } holder && duty.HolderServerId != holder)
+        {
+            return ActivityResult.Completed("NotNeeded");
+        }
+
+        var seen = await Task.WhenAll(ReadEpochAsync(context.Get(Server), identity, cancellationToken), ReadEpochAsync(context.Get(OtherServer), identity, cancellationToken));
+        var epoch = 1 + Math.Max(duty.Epoch, seen.Max());
+        return ActivityResult.Completed("Allocated")
+            .WithChanges(new GrantEpoch(identity, context.Get(Server), epoch, $"{context.InstanceId}/{context.ExecutionId}"));
+    }
+
+    private async Task<long> ReadEpochAsync(string serverId, string identity, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var status = await recorders.GetStatusAsync(await calls.GetEndpointAsync(serverId, cancellationToken), cancellationToken);
+            return status.Duties.FirstOrDefault(d => d.Identity == identity)?.Epoch ?? 0;
+        }
+        catch (RecorderException)
+        {
+            // What cannot be asked cannot be told either; the database's epoch counts.
+            return 0;
+        }
+    }
+}
+
+/// <summary>
+/// Tells a server what it is for the duty under the current epoch; with a failover log entry, opens the retention hold in the same command.
+/// Repeating is harmless: the same epoch with the same content is the same assignment.
+/// </summary>
+[Activity("Failback.AssignDuty", Category = "Failback parts", Description = "Tells a server its role for the duty, under the current epoch.")]
+[FlowNode("Done", "Unreachable")]
+[Retry(1_000_000, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 10_000)]
+public sealed class AssignDuty(DutyCalls calls, IRecorderClient recorders) : DutyActivity
+{
+    [Input(DisplayName = "Recorded identity")]
+    public required Input<string> Identity { get; init; }
+
+    [Input]
+    public required Input<string> Server { get; init; }
+
+    [Input(Description = "recorder, failoverServer or standby.")]
+    public required Input<string> Role { get; init; }
+
+    [Input(DisplayName = "Give up after", Description = "Attempts after which an unreachable server is left by Unreachable; 0: keep trying.", DefaultValue = 5)]
+    public Input<int>? GiveUpAfter { get; init; }
+
+    [Input(DisplayName = "Hold for entry", Description = "Failover log entry for which a retention hold is opened with the duty.")]
+    public Input<string>? HoldEntryId { get; init; }
+
+    [Input(DisplayName = "Hold from", Description = "When the hold begins.")]
+    public Input<DateTimeOffset>? HoldFrom { get; init; }
+
+    /// <inheritdoc/>
+    protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
+    {
+        var identity = context.Get(Identity);
+        var serverId = context.Get(Server);
+        var duty = await calls.GetDutyAsync(identity, cancellationToken);
+        var role = Enum.TryParse<DutyRole>(context.Get(Role), ignoreCase: true, out var parsed)
+            ? parsed
+            : throw new ActivityFaultException("input.invalid", $"There is no role '{context.Get(Role)}'.", false);
+        var hold = context.GetOrDefault(HoldEntryId) is { Length: > 0 } entryId
+            ? new HoldRequest(entryId, context.GetOrDefault(HoldFrom), "Material recorded during the failover")
+            : null;
+        try
+        {
+            await recorders.AssignDutyAsync(
+                await calls.GetEndpointAsync(serverId, cancellationToken),
+                identity,
+                new DutyAssignment(role, duty.Epoch, duty.AllocationId, DutyCalls.FenceOf(context, identity), hold),
+                context.CallKey("assign"),
+                cancellationToken);
+        }
+        catch (RecorderException exception) when (exception.IsTransient && context.GetOrDefault(GiveUpAfter) is > 0 and var limit && context.Attempt >= limit)
+        {
+            return ActivityResult.Completed("Unreachable");
+        }
+
+        var changes = new List<IDomainChange>();
+        if (hold is not null)
+        {
+            changes.Add(new SaveRetentionHold(new RetentionHold(hold.EntryId, serverId, identity, hold.FromUtc, null)));
+        }
+
+        return ActivityResult.Completed().WithChanges(changes);
+    }
+}

@@ -1,0 +1,75 @@
+using FailbackWorkflows.Engine.Activities;
+using FailbackWorkflows.Engine.Journal;
+using FailbackWorkflows.Failback.Changes;
+using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Recorders;
+using FailbackWorkflows.Recorders.Duties;
+
+namespace FailbackWorkflows.Failback;
+
+/// <summary>An activity of this product: failures of recorders become faults with a kind and a sentence.</summary>
+public abstract class DutyActivity : CodeActivity
+{
+    /// <inheritdoc/>
+    protected override ActivityFault DescribeFault(Exception exception) => exception switch
+    {
+        RecorderException recorder => new($"recorder.{char.ToLowerInvariant(recorder.Kind.ToString()[0])}{recorder.Kind.ToString()[1..]}", recorder.Message, recorder.IsTransient),
+        ConcurrentChangeException conflict => new("concurrentChange", conflict.Message, true),
+        _ => base.DescribeFault(exception),
+    };
+
+    /// <summary>The activity said no: the run ends as refused with the number of the check, and nothing was touched.</summary>
+    protected static ActivityResult Refuse(string outcome, int check, string sentence) => ActivityResult.Completed(outcome)
+        .WithWorkflowOutput(RunOutputs.Result, RunOutputs.Refused)
+        .WithWorkflowOutput(RunOutputs.RefusedCheck, check)
+        .WithWorkflowOutput(RunOutputs.Message, sentence);
+
+    /// <summary>A change notification in the transaction of the step.</summary>
+    protected static Notify Tell(ActivityExecutionContext context, string kind, string? subject, string text) =>
+        new(new ChangeNotification(kind, subject, text, context.Time.GetUtcNow()));
+}
+
+/// <summary>Names of the workflow outputs in which a run says how it ended.</summary>
+public static class RunOutputs
+{
+    public const string Result = "Result";
+    public const string Message = "Message";
+    public const string RefusedCheck = "RefusedCheck";
+
+    public const string Done = "done";
+    public const string Refused = "refused";
+    public const string Undone = "undone";
+    public const string Failed = "failed";
+}
+
+/// <summary>The claim an instance holds, with the fence of its newest acquisition: what every call to a recorder carries.</summary>
+public sealed record ClaimedDuty(string Identity, long Fence);
+
+/// <summary>What activities need to call recorders for a duty: endpoints and authority.</summary>
+public sealed class DutyCalls(IVmsServers servers, IDuties duties, ISecretProtector secrets)
+{
+    /// <summary>The server's row. Throws a fault when it is not in the registry.</summary>
+    public async Task<VmsServer> GetServerAsync(string serverId, CancellationToken cancellationToken) =>
+        await servers.FindAsync(serverId, cancellationToken)
+        ?? throw new ActivityFaultException("server.unknown", $"The VMS server '{serverId}' is not in the registry any more.", false);
+
+    public async Task<RecorderEndpoint> GetEndpointAsync(string serverId, CancellationToken cancellationToken) =>
+        EndpointOf(await GetServerAsync(serverId, cancellationToken));
+
+    public RecorderEndpoint EndpointOf(VmsServer server) => new(server.Id, server.BaseUrl, secrets.Unprotect(server.ProtectedCredential));
+
+    /// <summary>The duty as granted. Throws a fault when nobody was ever given it.</summary>
+    public async Task<Duty> GetDutyAsync(string identity, CancellationToken cancellationToken) =>
+        await duties.FindAsync(identity, cancellationToken)
+        ?? throw new ActivityFaultException("duty.unknown", $"Nobody was ever given the duty of '{identity}'. Add the recorder while it fulfils its duty.", false);
+
+    /// <summary>Current epoch and the fence of this acquisition. A run without the claim has no authority.</summary>
+    public async Task<DutyAuthority> GetAuthorityAsync(ActivityExecutionContext context, string identity, CancellationToken cancellationToken) =>
+        new((await GetDutyAsync(identity, cancellationToken)).Epoch, FenceOf(context, identity));
+
+    /// <summary>The fence of this acquisition.</summary>
+    public static long FenceOf(ActivityExecutionContext context, string identity) => context.HostFacts is ClaimedDuty claimed && claimed.Identity == identity
+        ? claimed.Fence
+        : throw new ActivityFaultException("claim.missing", $"This run does not hold the claim on the duty of '{identity}', so it may not command its recorders.", false);
+}

@@ -1,0 +1,158 @@
+using FailbackWorkflows.Engine;
+using FailbackWorkflows.Engine.Definitions;
+using FailbackWorkflows.Engine.Journal;
+using FailbackWorkflows.Engine.Runtime;
+using FailbackWorkflows.Engine.Storage;
+using FailbackWorkflows.Engine.Values;
+using FailbackWorkflows.Failback.Changes;
+using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.Failover;
+using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Recorders;
+using Microsoft.Extensions.Logging;
+
+namespace FailbackWorkflows.Failback;
+
+/// <summary>
+/// Claims and fences of every run that acts on recorders, whatever started it: the claim is taken in the transaction of the start and given
+/// up in the transaction of the end; each time a node takes the run up, the fence of its duty grows.
+/// </summary>
+public sealed class DutyHooks(
+    IFailoverLog log,
+    IDuties duties,
+    DutyCalls calls,
+    IRecorderClient recorders,
+    IDomainWriter writer,
+    ILogger<DutyHooks> logger) : IWorkflowHooks
+{
+    private const int MaxFenceAttempts = 10;
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<IDomainChange>> StartingAsync(StartingWorkflow starting, CancellationToken cancellationToken)
+    {
+        if (KindOf(starting.Definition) is not { } kind)
+        {
+            return [];
+        }
+
+        string identity;
+        string other;
+        if (kind == StartFailback.DefinitionId)
+        {
+            var entryId = Text(starting.Input, "EntryId");
+            var entry = entryId is null ? null : await log.FindAsync(entryId, cancellationToken);
+            if (entry is null)
+            {
+                throw new WorkflowRefusedException("entry-unknown", $"There is no failover log entry '{entryId}'.");
+            }
+
+            (identity, other) = (entry.FailedServerId, entry.FailoverServerId);
+        }
+        else
+        {
+            identity = Text(starting.Input, "FailedServerId") ?? throw new WorkflowRefusedException("input-missing", "A failover needs the failed server.");
+            other = Text(starting.Input, "FailoverServerId") ?? throw new WorkflowRefusedException("input-missing", "A failover needs the failover server.");
+        }
+
+        return
+        [
+            new TakeClaims(starting.InstanceId, kind, [DutyClaim.Identity(identity), DutyClaim.Recorder(identity), DutyClaim.Recorder(other)], starting.At),
+            new Notify(new ChangeNotification("run", starting.InstanceId, $"A {kind} was started.", starting.At)),
+        ];
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<object?> AcquiredAsync(AcquiredWorkflow acquired, CancellationToken cancellationToken)
+    {
+        if (KindOf(acquired.Definition) is null)
+        {
+            return null;
+        }
+
+        var claims = await duties.ListClaimsAsync(acquired.InstanceId, cancellationToken);
+        if (claims.FirstOrDefault(c => c.Key.StartsWith("identity:", StringComparison.Ordinal)) is not { } claim)
+        {
+            return null;
+        }
+
+        var identity = claim.Key["identity:".Length..];
+        var participants = claims.Where(c => c.Key.StartsWith("recorder:", StringComparison.Ordinal)).Select(c => c.Key["recorder:".Length..]);
+        var seen = await Task.WhenAll(participants.Select(id => ReadFenceAsync(id, identity, cancellationToken)));
+        for (var attempt = 1; ; attempt++)
+        {
+            var duty = await duties.FindAsync(identity, cancellationToken);
+            if (duty is null)
+            {
+                // Nobody has the duty yet; the run's own check says so to the operator.
+                return null;
+            }
+
+            var fence = 1 + Math.Max(duty.Fence, seen.Append(0).Max());
+            try
+            {
+                await writer.ApplyAsync([new RaiseFence(identity, fence)], cancellationToken);
+                return new ClaimedDuty(identity, fence);
+            }
+            catch (ConcurrentChangeException) when (attempt < MaxFenceAttempts)
+            {
+                logger.LogInformation("The fence of {Identity} grew meanwhile; drawing another", identity);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<IDomainChange>> EndingAsync(EndingWorkflow ending, CancellationToken cancellationToken)
+    {
+        if (KindOf(ending.Definition) is not { } kind)
+        {
+            return [];
+        }
+
+        // A run that stopped after it began to change recorders keeps the duty's claim: a redrive goes on under it, and nobody else may act.
+        var kept = ending.SubStatus == WorkflowSubStatus.Faulted && ending.Cancellation != CancellationMode.End
+            ? (await duties.ListClaimsAsync(ending.InstanceId, cancellationToken)).FirstOrDefault(c => c.Key.StartsWith("identity:", StringComparison.Ordinal))?.Key
+            : null;
+        var text = ending.SubStatus == WorkflowSubStatus.Faulted ? $"A {kind} was stopped by an incident and needs attention." : $"A {kind} has ended.";
+        return
+        [
+            new ReleaseClaims(ending.InstanceId, kept),
+            new Notify(new ChangeNotification("run", ending.InstanceId, text, ending.At)),
+        ];
+    }
+
+    /// <summary>What a definition does to duties, by the activities it contains: a copy of the failback under another name needs its claim too.</summary>
+    private static string? KindOf(WorkflowDefinition definition)
+    {
+        foreach (var node in definition.Nodes.Values)
+        {
+            switch (node.Descriptor.Type)
+            {
+                case "Failback.LogFailbackStarted":
+                    return StartFailback.DefinitionId;
+                case "Failback.LogFailoverStarted":
+                    return StartFailover.DefinitionId;
+                default:
+                    break;
+            }
+        }
+
+        return null;
+    }
+
+    private async Task<long> ReadFenceAsync(string serverId, string identity, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var status = await recorders.GetStatusAsync(await calls.GetEndpointAsync(serverId, cancellationToken), cancellationToken);
+            return status.Duties.FirstOrDefault(d => d.Identity == identity)?.Fence ?? 0;
+        }
+        catch (RecorderException exception)
+        {
+            // A recorder that does not answer cannot be commanded either; when it is back, it is asked before it is told.
+            logger.LogInformation("The fence of {Identity} at {Server} could not be read: {Reason}", identity, serverId, exception.Message);
+            return 0;
+        }
+    }
+
+    private static string? Text(IReadOnlyDictionary<string, object?> input, string name) => input.TryGetValue(name, out var value) ? PlainValue.ToText(value) is { Length: > 0 } text ? text : null : null;
+}

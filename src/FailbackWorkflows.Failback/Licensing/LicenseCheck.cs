@@ -1,0 +1,123 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using FailbackWorkflows.Failback.VmsServers;
+
+namespace FailbackWorkflows.Failback.Licensing;
+
+/// <summary>Whose licences this site accepts.</summary>
+public sealed class LicenseOptions
+{
+    /// <summary>Public key of the licence issuer: ECDSA P-256, PEM (SubjectPublicKeyInfo). Without it no licence is accepted.</summary>
+    public string? PublicKey { get; set; }
+
+    /// <summary>Name of this site as licences have it. Default: <c>default</c>.</summary>
+    public string Site { get; set; } = "default";
+}
+
+/// <summary>What a licence says. Instants are UTC; the grace period follows <paramref name="ValidUntil"/>.</summary>
+public sealed record LicenseDocument(string Site, string Licensee, IReadOnlyList<string> Features, int Recorders, DateTimeOffset ValidFrom, DateTimeOffset ValidUntil, int GraceDays);
+
+/// <summary>The verdict on the installed licence.</summary>
+/// <param name="Message">Why not; or a warning that goes with a yes.</param>
+public sealed record LicenseVerdict(bool IsLicensed, string? Message, LicenseDocument? License);
+
+/// <summary>Checks the installed licence: signature, site, time, feature, number of recorders. Each refusal has its own sentence.</summary>
+public sealed class LicenseCheck(ILicenses licenses, IVmsServers servers, LicenseOptions options, TimeProvider time)
+{
+    /// <summary>Feature that failover and failback need.</summary>
+    public const string Failover = "failover";
+
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
+
+    /// <summary>The verdict as of now.</summary>
+    public async Task<LicenseVerdict> CheckAsync(string feature, CancellationToken cancellationToken)
+    {
+        if (await licenses.FindCurrentAsync(cancellationToken) is not { } signed)
+        {
+            return new(false, "No licence is installed. Ask an administrator to install one under System.", null);
+        }
+
+        var verdict = Verify(signed);
+        if (!verdict.IsLicensed)
+        {
+            return verdict;
+        }
+
+        var license = verdict.License!;
+        if (!license.Features.Contains(feature, StringComparer.OrdinalIgnoreCase))
+        {
+            return new(false, $"The licence does not cover {feature}. Ask for a licence that does.", license);
+        }
+
+        var count = (await servers.ListAsync(cancellationToken)).Count;
+        return count > license.Recorders
+            ? new(false, $"The licence covers {license.Recorders} recorders, {count} are registered. Extend the licence or remove recorders.", license)
+            : verdict;
+    }
+
+    /// <summary>Signature, site and time of a licence, installed or about to be.</summary>
+    public LicenseVerdict Verify(SignedLicense signed)
+    {
+        if (options.PublicKey is null)
+        {
+            return new(false, "This server has no public key of a licence issuer configured (Failback:License:PublicKey), so it can accept no licence.", null);
+        }
+
+        LicenseDocument? license;
+        try
+        {
+            using var key = ECDsa.Create();
+            key.ImportFromPem(options.PublicKey);
+            if (!key.VerifyData(Encoding.UTF8.GetBytes(signed.Document), Convert.FromBase64String(signed.Signature), HashAlgorithmName.SHA256))
+            {
+                return new(false, "The licence was changed after it was issued, or was issued by somebody else: its signature does not fit. Install the original file.", null);
+            }
+
+            license = JsonSerializer.Deserialize<LicenseDocument>(signed.Document, Json);
+        }
+        catch (Exception exception) when (exception is FormatException or JsonException or CryptographicException or ArgumentException)
+        {
+            return new(false, "The licence cannot be read. Install the original file.", null);
+        }
+
+        if (license is not { Site: not null, Features: not null })
+        {
+            return new(false, "The licence cannot be read. Install the original file.", null);
+        }
+
+        var now = time.GetUtcNow();
+        if (license.Site != options.Site)
+        {
+            return new(false, $"The licence was issued for the site '{license.Site}', this is '{options.Site}'.", license);
+        }
+
+        if (now < license.ValidFrom)
+        {
+            return new(false, $"The licence is valid only from {license.ValidFrom:u}.", license);
+        }
+
+        var end = license.ValidUntil.AddDays(license.GraceDays);
+        if (now >= end)
+        {
+            return new(false, $"The licence expired on {license.ValidUntil:u}. Install a new one under System.", license);
+        }
+
+        return now >= license.ValidUntil
+            ? new(true, $"The licence expired on {license.ValidUntil:u} and runs in its grace period until {end:u}.", license)
+            : new(true, null, license);
+    }
+}
+
+/// <summary>Issues licences; used by the issuing tool and by tests.</summary>
+public static class LicenseIssuer
+{
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
+
+    /// <summary>Signs a licence with the issuer's private key.</summary>
+    public static (string Document, string Signature) Issue(LicenseDocument license, ECDsa privateKey)
+    {
+        var document = JsonSerializer.Serialize(license, Json);
+        return (document, Convert.ToBase64String(privateKey.SignData(Encoding.UTF8.GetBytes(document), HashAlgorithmName.SHA256)));
+    }
+}

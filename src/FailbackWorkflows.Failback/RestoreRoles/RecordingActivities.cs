@@ -1,0 +1,321 @@
+using FailbackWorkflows.Engine.Activities;
+using FailbackWorkflows.Engine.Journal;
+using FailbackWorkflows.Engine.Storage;
+using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.Licensing;
+using FailbackWorkflows.Failback.Policies;
+using FailbackWorkflows.Failback.SettingsCache;
+using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Recorders;
+using FailbackWorkflows.Recorders.Duties;
+using FailbackWorkflows.Recorders.Recording;
+
+namespace FailbackWorkflows.Failback.RestoreRoles;
+
+/// <summary>
+/// Step 9a: immediately before the switch, the licence and the settings are looked at once more. The settings of the duty are frozen at the
+/// failover server by then, so what is compared cannot change any more.
+/// </summary>
+[Activity("Failback.RecheckBeforeSwitch", Category = "Failback parts", Description = "Licence still valid, settings still the ones that were applied?")]
+[FlowNode("Ready", "SettingsChanged", "Failed")]
+[Retry(5, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 5000)]
+public sealed class RecheckBeforeSwitch(DutyCalls calls, IRecorderClient recorders, LicenseCheck licenses) : DutyActivity
+{
+    private const int MaxRounds = 3;
+
+    [Input(DisplayName = "Recorded identity")]
+    public required Input<string> Identity { get; init; }
+
+    [Input(DisplayName = "Failover server")]
+    public required Input<string> FailoverServer { get; init; }
+
+    [Input]
+    public required Input<string> Sha256 { get; init; }
+
+    [Input(Description = "How often the settings have been read in this run.")]
+    public required Input<int> Round { get; init; }
+
+    [Output]
+    public Output<string>? Failure { get; init; }
+
+    /// <inheritdoc/>
+    protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
+    {
+        var verdict = await licenses.CheckAsync(LicenseCheck.Failover, cancellationToken);
+        if (!verdict.IsLicensed)
+        {
+            return ActivityResult.Completed("Failed").With(Failure, verdict.Message!);
+        }
+
+        var endpoint = await calls.GetEndpointAsync(context.Get(FailoverServer), cancellationToken);
+        var now = await recorders.GetSettingsAsync(endpoint, context.Get(Identity), cancellationToken);
+        if (now.Sha256 == context.Get(Sha256))
+        {
+            return ActivityResult.Completed("Ready");
+        }
+
+        return context.Get(Round) < MaxRounds
+            ? ActivityResult.Completed("SettingsChanged")
+            : ActivityResult.Completed("Failed").With(Failure, $"The settings at {endpoint.ServerId} changed again each time they were taken over ({MaxRounds} times). Stop changing them, then start the failback again.");
+    }
+}
+
+/// <summary>Starts recording of the duty at the server that has it.</summary>
+[Activity("Failback.StartRecording", Category = "Failback parts", Description = "Starts recording at the server that has the duty.")]
+[Retry(1_000_000, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 5000)]
+public sealed class StartRecording(DutyCalls calls, IRecorderClient recorders) : DutyActivity
+{
+    [Input(DisplayName = "Recorded identity")]
+    public required Input<string> Identity { get; init; }
+
+    [Input]
+    public required Input<string> Server { get; init; }
+
+    [Input(DisplayName = "Give up after", Description = "Attempts after which the run gives up; 0: keep trying.", DefaultValue = 5)]
+    public Input<int>? GiveUpAfter { get; init; }
+
+    /// <inheritdoc/>
+    protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
+    {
+        var identity = context.Get(Identity);
+        var serverId = context.Get(Server);
+        try
+        {
+            await recorders.StartRecordingAsync(
+                await calls.GetEndpointAsync(serverId, cancellationToken),
+                new RecordingCommand(identity, await calls.GetAuthorityAsync(context, identity, cancellationToken)),
+                context.CallKey("start"),
+                cancellationToken);
+        }
+        catch (RecorderException exception) when (exception.IsTransient && context.GetOrDefault(GiveUpAfter) is > 0 and var limit && context.Attempt >= limit)
+        {
+            throw new ActivityFaultException("recorder.unreachable", $"{serverId} did not start to record: {exception.Message}", false, exception);
+        }
+
+        return ActivityResult.Completed();
+    }
+}
+
+/// <summary>
+/// Waits until the server has written frames of every required channel under the current epoch. Dark channels are a matter of the site's
+/// policy once <see cref="FailbackPolicy.ConfirmTimeout"/> is over. Only reads.
+/// </summary>
+[Activity("Failback.ConfirmRecording", Category = "Failback parts", Description = "Waits until every required channel has frames.")]
+[FlowNode("Confirmed", "Dark")]
+[Retry(10, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 3000)]
+public sealed class ConfirmRecording(DutyCalls calls, IRecorderClient recorders, FailbackPolicies policies) : DutyActivity
+{
+    private static readonly TimeSpan LookAgainAfter = TimeSpan.FromMilliseconds(150);
+
+    [Input(DisplayName = "Recorded identity")]
+    public required Input<string> Identity { get; init; }
+
+    [Input]
+    public required Input<string> Server { get; init; }
+
+    [Input(DisplayName = "Accept dark channels", Description = "One recording channel is enough, whatever the policy says.", DefaultValue = false)]
+    public Input<bool>? AcceptDark { get; init; }
+
+    [Output(DisplayName = "First frames", Description = "First confirmed frame per channel.")]
+    public Output<IReadOnlyDictionary<string, DateTimeOffset>>? FirstFrames { get; init; }
+
+    [Output(DisplayName = "Dark channels")]
+    public Output<IReadOnlyList<string>>? DarkChannels { get; init; }
+
+    [Output]
+    public Output<string>? Failure { get; init; }
+
+    /// <inheritdoc/>
+    protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
+    {
+        var identity = context.Get(Identity);
+        var server = await calls.GetServerAsync(context.Get(Server), cancellationToken);
+        var now = context.Time.GetUtcNow();
+        var since = context.Progress is string text ? DateTimeOffset.Parse(text, System.Globalization.CultureInfo.InvariantCulture) : now;
+        var state = await recorders.GetRecordingAsync(calls.EndpointOf(server), identity, cancellationToken);
+        var required = state.Channels.Where(c => c.Enabled && c.Required).ToList();
+        var dark = required.Where(c => !c.Recording || c.FirstFrameAt is null).Select(c => c.ChannelId).ToList();
+        var policy = await policies.GetAsync(cancellationToken);
+        if (dark.Count > 0 && now - since < policy.ConfirmTimeout)
+        {
+            return ActivityResult.RunAgainAt(now + LookAgainAfter, since.UtcDateTime.ToString("O"));
+        }
+
+        var first = state.Channels.Where(c => c.FirstFrameAt is not null).ToDictionary(c => c.ChannelId, c => c.FirstFrameAt!.Value);
+        var mayContinue = policy.DarkChannels == DarkChannelPolicy.ContinueAndAlarm || context.GetOrDefault(AcceptDark);
+        if (dark.Count == 0 || (mayContinue && first.Count > 0))
+        {
+            var result = ActivityResult.Completed("Confirmed").With<IReadOnlyDictionary<string, DateTimeOffset>>(FirstFrames, first).With<IReadOnlyList<string>>(DarkChannels, dark);
+            return dark.Count == 0 ? result : result.WithChanges(Tell(context, "alarm", server.Id, $"{server.Name} records, but these channels stay dark: {string.Join(", ", dark)}."));
+        }
+
+        return ActivityResult.Completed("Dark")
+            .With<IReadOnlyList<string>>(DarkChannels, dark)
+            .With(Failure, $"{server.Name} had no frames of {dark.Count} of {required.Count} required channels after {policy.ConfirmTimeout.TotalSeconds:0} s: {string.Join(", ", dark.Take(10))}. Check these cameras, or let the policy accept dark channels.");
+    }
+}
+
+/// <summary>Step 9d: from this commit on there is only a way forward.</summary>
+[Activity("Failback.PointOfNoReturn", Category = "Failback parts", Description = "Commits the intent to stop the failover server.")]
+public sealed class PointOfNoReturn : DutyActivity
+{
+    [Output(DisplayName = "Passed at")]
+    public Output<DateTimeOffset>? PassedAt { get; init; }
+
+    /// <inheritdoc/>
+    protected override ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken) =>
+        ValueTask.FromResult(ActivityResult.Completed().With(PassedAt, context.Time.GetUtcNow()).WithCancellation(CancellationMode.Refuse));
+}
+
+/// <summary>
+/// Step 9e: stops the failover server, but only while the failed server demonstrably records: each attempt first asks for a frame written
+/// after the point of no return and at most 5 s old. A failed server that stopped delivering sends the run back to the failover server.
+/// </summary>
+[Activity("Failback.StopFailoverServer", Category = "Failback parts", Description = "Stops the failover server once the failed server demonstrably records.")]
+[FlowNode("Stopped", "FailedServerLost")]
+[Retry(1_000_000, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 5000)]
+public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorders, FailbackPolicies policies) : DutyActivity
+{
+    private static readonly TimeSpan FreshFrame = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LookAgainAfter = TimeSpan.FromMilliseconds(150);
+
+    [Input(DisplayName = "Recorded identity")]
+    public required Input<string> Identity { get; init; }
+
+    [Input(DisplayName = "Failed server")]
+    public required Input<string> FailedServer { get; init; }
+
+    [Input(DisplayName = "Failover server")]
+    public required Input<string> FailoverServer { get; init; }
+
+    [Input(DisplayName = "First frames")]
+    public required Input<IReadOnlyDictionary<string, DateTimeOffset>> FirstFrames { get; init; }
+
+    [Output(DisplayName = "Last times", Description = "Last written time per channel at the failover server.")]
+    public Output<IReadOnlyDictionary<string, DateTimeOffset>>? LastTimes { get; init; }
+
+    [Output]
+    public Output<string>? Failure { get; init; }
+
+    /// <inheritdoc/>
+    protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
+    {
+        var identity = context.Get(Identity);
+        var policy = await policies.GetAsync(cancellationToken);
+        var now = context.Time.GetUtcNow();
+        var since = context.Progress is string text ? DateTimeOffset.Parse(text, System.Globalization.CultureInfo.InvariantCulture) : now;
+        var failed = await calls.GetServerAsync(context.Get(FailedServer), cancellationToken);
+        var isFresh = await IsRecordingAsync(failed, identity, cancellationToken);
+        if (isFresh is not true)
+        {
+            return now - since < policy.HandOverTimeout
+                ? ActivityResult.RunAgainAt(now + LookAgainAfter, since.UtcDateTime.ToString("O"))
+                : ActivityResult.Completed("FailedServerLost").With(Failure, $"{failed.Name} stopped recording before the failover server was stopped.");
+        }
+
+        var failover = await calls.GetEndpointAsync(context.Get(FailoverServer), cancellationToken);
+        RecordingState stopped;
+        try
+        {
+            stopped = await recorders.StopRecordingAsync(
+                failover,
+                new RecordingCommand(identity, await calls.GetAuthorityAsync(context, identity, cancellationToken), context.GetOrDefault(FirstFrames)),
+                context.CallKey("stop"),
+                cancellationToken);
+        }
+        catch (RecorderException exception) when (exception.IsTransient)
+        {
+            // The stop may have arrived. Asking again, with the same key, after looking at the failed server again, is right either way.
+            var wait = now - since > policy.HandOverTimeout ? TimeSpan.FromSeconds(5) : TimeSpan.FromMilliseconds(500);
+            var result = ActivityResult.RunAgainAt(now + wait, since.UtcDateTime.ToString("O"));
+            return now - since > policy.HandOverTimeout && now - since < policy.HandOverTimeout + TimeSpan.FromSeconds(6)
+                ? result.WithChanges(Tell(context, "alarm", failover.ServerId, $"The failover server {failover.ServerId} does not confirm its stop; the failback waits for it."))
+                : result;
+        }
+
+        var lastTimes = stopped.Channels.Where(c => c.LastFrameAt is not null).ToDictionary(c => c.ChannelId, c => c.LastFrameAt!.Value);
+        return ActivityResult.Completed("Stopped").With<IReadOnlyDictionary<string, DateTimeOffset>>(LastTimes, lastTimes);
+    }
+
+    /// <summary>Frames on at least one channel, not older than <see cref="FreshFrame"/> by the recorder's own clock.</summary>
+    private async Task<bool> IsRecordingAsync(VmsServer failed, string identity, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var state = await recorders.GetRecordingAsync(calls.EndpointOf(failed), identity, cancellationToken);
+            return state.Channels.Any(c => c.Recording && c.FirstFrameAt is not null && c.LastFrameAt is { } last && state.AsOf - last <= FreshFrame);
+        }
+        catch (RecorderException exception) when (exception.IsTransient)
+        {
+            return false;
+        }
+    }
+}
+
+/// <summary>Step 9e, second half: the hold gets its end at the last time written. What is owed stays held.</summary>
+[Activity("Failback.EndRetentionHold", Category = "Failback parts", Description = "Gives the retention hold its end.")]
+[Retry(1_000_000, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 10_000)]
+public sealed class EndRetentionHold(DutyCalls calls, IRecorderClient recorders, IFailoverLog log) : DutyActivity
+{
+    [Input(DisplayName = "Failover log entry")]
+    public required Input<string> EntryId { get; init; }
+
+    [Input(DisplayName = "Last times")]
+    public required Input<IReadOnlyDictionary<string, DateTimeOffset>> LastTimes { get; init; }
+
+    /// <inheritdoc/>
+    protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
+    {
+        var entry = await log.GetAsync(context.Get(EntryId), cancellationToken);
+        var lastTimes = context.Get(LastTimes);
+        var end = lastTimes.Count > 0 ? lastTimes.Values.Max() : context.Time.GetUtcNow();
+        await recorders.PutRetentionHoldAsync(
+            await calls.GetEndpointAsync(entry.FailoverServerId, cancellationToken),
+            new RetentionHoldCommand(
+                entry.Id,
+                entry.FailedServerId,
+                await calls.GetAuthorityAsync(context, entry.FailedServerId, cancellationToken),
+                entry.FailoverStartedAt,
+                end,
+                "Material recorded during the failover"),
+            context.CallKey("endHold"),
+            cancellationToken);
+        return ActivityResult.Completed().WithChanges(
+            new SaveRetentionHold(new RetentionHold(entry.Id, entry.FailoverServerId, entry.FailedServerId, entry.FailoverStartedAt, end)));
+    }
+}
+
+/// <summary>Step 9g: the failed server is marked ok, if it still records. If it died after the stop it stays broken, with an alarm: the failback is done, and a new failover is due.</summary>
+[Activity("Failback.MarkFailedServerOk", Category = "Failback parts", Description = "Marks the failed server ok, if it still records.")]
+[FlowNode("MarkedOk", "StillBroken")]
+[Retry(4, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 2000)]
+public sealed class MarkFailedServerOk(DutyCalls calls, IRecorderClient recorders) : DutyActivity
+{
+    [Input(DisplayName = "Failed server")]
+    public required Input<string> FailedServer { get; init; }
+
+    /// <inheritdoc/>
+    protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
+    {
+        var server = await calls.GetServerAsync(context.Get(FailedServer), cancellationToken);
+        try
+        {
+            var state = await recorders.GetRecordingAsync(calls.EndpointOf(server), server.Id, cancellationToken);
+            if (state.Channels.Any(c => c.Recording))
+            {
+                var now = context.Time.GetUtcNow();
+                return ActivityResult.Completed("MarkedOk").WithChanges(
+                    new SaveVmsServer(server with { State = VmsServerState.Ok, Connection = ConnectionState.Connected, LastSeenAt = now }),
+                    Tell(context, "server", server.Id, $"{server.Name} is back in service."));
+            }
+        }
+        catch (RecorderException exception) when (exception.IsTransient && context.Attempt >= 4)
+        {
+            // It died after the hand-over. Nothing can be taken back here; a new failover is the way on.
+        }
+
+        return ActivityResult.Completed("StillBroken").WithChanges(
+            Tell(context, "alarm", server.Id, $"{server.Name} failed again right after the failback: nobody records its channels. Start a failover now."));
+    }
+}

@@ -1,0 +1,300 @@
+using FailbackWorkflows.Engine.Activities;
+using FailbackWorkflows.Recorders;
+using FailbackWorkflows.Recorders.Settings;
+
+namespace FailbackWorkflows.Failback.SettingsCache;
+
+/// <summary>
+/// Step 8: applies settings to a server, all or nothing, while it does not record: validate, stage, activate. Breaks off before the
+/// activation leave the server on its old revision, so it never records without its privacy masks.
+/// </summary>
+[Activity("Failback.SetRecorderSettings", Category = "Failback", DisplayName = "Set recorder settings", Description = "Validates, stages and activates the settings, all or nothing.")]
+[FlowNode("Done", "Failed")]
+public sealed class SetRecorderSettings : Composite
+{
+    [Input(DisplayName = "Recorded identity", Description = "Whose duty it is.")]
+    public required Input<string> Identity { get; init; }
+
+    [Input(Description = "The server that gets the settings.")]
+    public required Input<string> Server { get; init; }
+
+    [Input(Description = "Digest of the settings in the cache.")]
+    public required Input<string> Sha256 { get; init; }
+
+    [Output(DisplayName = "Former revision", Description = "What was active before; undo goes back to it.")]
+    public Output<long>? FormerRevision { get; init; }
+
+    [Output(DisplayName = "Activated revision", Description = "What is active now.")]
+    public Output<long>? ActivatedRevision { get; init; }
+
+    [Output(Description = "Why it failed.")]
+    public Output<string>? Failure { get; init; }
+
+    /// <inheritdoc/>
+    public override string DefinitionJson => """
+        {
+          "id": "flow", "type": "Elsa.Flowchart", "start": "validate",
+          "variables": [
+            { "name": "formerRevision", "typeName": "Int64" },
+            { "name": "stagedId", "typeName": "String" },
+            { "name": "activatedRevision", "typeName": "Int64" },
+            { "name": "failure", "typeName": "String" }
+          ],
+          "activities": [
+            { "id": "validate", "type": "Failback.ValidateSettings",
+              "identity": { "expression": { "type": "Input", "value": "identity" } },
+              "server": { "expression": { "type": "Input", "value": "server" } },
+              "sha256": { "expression": { "type": "Input", "value": "sha256" } },
+              "activeRevision": { "memoryReference": { "id": "formerRevision" } },
+              "failure": { "memoryReference": { "id": "failure" } } },
+            { "id": "stage", "type": "Failback.StageSettings",
+              "identity": { "expression": { "type": "Input", "value": "identity" } },
+              "server": { "expression": { "type": "Input", "value": "server" } },
+              "sha256": { "expression": { "type": "Input", "value": "sha256" } },
+              "stagedId": { "memoryReference": { "id": "stagedId" } } },
+            { "id": "activate", "type": "Failback.ActivateSettings",
+              "identity": { "expression": { "type": "Input", "value": "identity" } },
+              "server": { "expression": { "type": "Input", "value": "server" } },
+              "sha256": { "expression": { "type": "Input", "value": "sha256" } },
+              "stagedId": { "expression": { "type": "Variable", "value": { "name": "stagedId" } } },
+              "expectedRevision": { "expression": { "type": "Variable", "value": { "name": "formerRevision" } } },
+              "revision": { "memoryReference": { "id": "activatedRevision" } } },
+            { "id": "done", "type": "Elsa.Complete", "outcomes": "Done" },
+            { "id": "failed", "type": "Elsa.Complete", "outcomes": "Failed" }
+          ],
+          "connections": [
+            { "source": { "activity": "validate", "port": "Acceptable" }, "target": { "activity": "stage" } },
+            { "source": { "activity": "validate", "port": "NotAcceptable" }, "target": { "activity": "failed" } },
+            { "source": { "activity": "stage" }, "target": { "activity": "activate" } },
+            { "source": { "activity": "activate" }, "target": { "activity": "done" } }
+          ]
+        }
+        """;
+}
+
+/// <summary>Dry run of settings against the server that shall get them. Only reads.</summary>
+[Activity("Failback.ValidateSettings", Category = "Failback parts", Description = "Would the server accept these settings?")]
+[FlowNode("Acceptable", "NotAcceptable")]
+[Retry(5, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 5000)]
+public sealed class ValidateSettings(DutyCalls calls, IRecorderClient recorders, ISettingsCache cache) : DutyActivity
+{
+    [Input(DisplayName = "Recorded identity")]
+    public required Input<string> Identity { get; init; }
+
+    [Input]
+    public required Input<string> Server { get; init; }
+
+    [Input]
+    public required Input<string> Sha256 { get; init; }
+
+    [Output(DisplayName = "Active revision")]
+    public Output<long>? ActiveRevision { get; init; }
+
+    [Output]
+    public Output<string>? Failure { get; init; }
+
+    /// <inheritdoc/>
+    protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
+    {
+        var identity = context.Get(Identity);
+        var endpoint = await calls.GetEndpointAsync(context.Get(Server), cancellationToken);
+        var settings = await cache.GetAsync(identity, context.Get(Sha256), cancellationToken);
+        var active = await ReadActiveRevisionAsync(endpoint, identity, cancellationToken);
+        var validation = await recorders.ValidateSettingsAsync(endpoint, identity, settings.Content, cancellationToken);
+        if (validation.IsAcceptable)
+        {
+            return ActivityResult.Completed("Acceptable").With(ActiveRevision, active);
+        }
+
+        var errors = validation.Findings.Where(f => f.Severity == FindingSeverity.Error).Select(f => $"{f.Path}: {f.Reason}").Take(5);
+        return ActivityResult.Completed("NotAcceptable")
+            .With(ActiveRevision, active)
+            .With(Failure, $"{endpoint.ServerId} does not accept the settings: {string.Join("; ", errors)}");
+    }
+
+    /// <summary>0 when the recorder never had settings of this duty.</summary>
+    private async Task<long> ReadActiveRevisionAsync(RecorderEndpoint endpoint, string identity, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return (await recorders.GetSettingsAsync(endpoint, identity, cancellationToken)).Revision;
+        }
+        catch (RecorderException exception) when (exception.Kind == RecorderErrorKind.NotFound)
+        {
+            return 0;
+        }
+    }
+}
+
+/// <summary>Uploads the settings; nothing is active yet.</summary>
+[Activity("Failback.StageSettings", Category = "Failback parts", Description = "Uploads the settings without activating them.")]
+[Retry(5, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 5000)]
+public sealed class StageSettings(DutyCalls calls, IRecorderClient recorders, ISettingsCache cache) : DutyActivity
+{
+    [Input(DisplayName = "Recorded identity")]
+    public required Input<string> Identity { get; init; }
+
+    [Input]
+    public required Input<string> Server { get; init; }
+
+    [Input]
+    public required Input<string> Sha256 { get; init; }
+
+    [Output]
+    public Output<string>? StagedId { get; init; }
+
+    /// <inheritdoc/>
+    protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
+    {
+        var identity = context.Get(Identity);
+        var settings = await cache.GetAsync(identity, context.Get(Sha256), cancellationToken);
+        var staged = await recorders.StageSettingsAsync(
+            await calls.GetEndpointAsync(context.Get(Server), cancellationToken),
+            new StageSettingsCommand(identity, await calls.GetAuthorityAsync(context, identity, cancellationToken), settings.Content, settings.Sha256),
+            context.CallKey("stage"),
+            cancellationToken);
+        return staged.Sha256 == settings.Sha256
+            ? ActivityResult.Completed().With(StagedId, staged.StagedId)
+            : throw new ActivityFaultException("settings.digest", "The settings arrived with another digest than they were sent with.", false);
+    }
+}
+
+/// <summary>Makes the staged settings the active ones, all or nothing.</summary>
+[Activity("Failback.ActivateSettings", Category = "Failback parts", Description = "Makes the uploaded settings the active ones.")]
+[Retry(5, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 5000)]
+public sealed class ActivateSettings(DutyCalls calls, IRecorderClient recorders, ISettingsCache cache) : DutyActivity
+{
+    [Input(DisplayName = "Recorded identity")]
+    public required Input<string> Identity { get; init; }
+
+    [Input]
+    public required Input<string> Server { get; init; }
+
+    [Input]
+    public required Input<string> Sha256 { get; init; }
+
+    [Input(DisplayName = "Staged id")]
+    public required Input<string> StagedId { get; init; }
+
+    [Input(DisplayName = "Expected revision")]
+    public required Input<long> ExpectedRevision { get; init; }
+
+    [Output]
+    public Output<long>? Revision { get; init; }
+
+    /// <inheritdoc/>
+    protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
+    {
+        var identity = context.Get(Identity);
+        var serverId = context.Get(Server);
+        var authority = await calls.GetAuthorityAsync(context, identity, cancellationToken);
+        var settings = await cache.GetAsync(identity, context.Get(Sha256), cancellationToken);
+        var active = await recorders.ActivateSettingsAsync(
+            await calls.GetEndpointAsync(serverId, cancellationToken),
+            new ActivateSettingsCommand(identity, authority, context.Get(StagedId), context.Get(ExpectedRevision)),
+            context.CallKey("activate"),
+            cancellationToken);
+        if (active.Sha256 != settings.Sha256)
+        {
+            throw new ActivityFaultException("settings.digest", $"{serverId} activated settings with another digest than those of the cache.", false);
+        }
+
+        return ActivityResult.Completed()
+            .With(Revision, active.Revision)
+            .WithChanges(new SaveSettings(settings with { SourceServerId = serverId, Epoch = authority.Epoch, Revision = active.Revision, TakenAt = context.Time.GetUtcNow() }));
+    }
+}
+
+/// <summary>Freezes or unfreezes the duty's settings at a server.</summary>
+[Activity("Failback.FreezeSettings", Category = "Failback parts", Description = "Freezes the settings of the duty, or lifts the freeze.")]
+[FlowNode("Done", "Unreachable")]
+[Retry(1_000_000, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 5000)]
+public sealed class FreezeSettings(DutyCalls calls, IRecorderClient recorders) : DutyActivity
+{
+    private const int AttemptsBeforeGivingUp = 5;
+
+    [Input(DisplayName = "Recorded identity")]
+    public required Input<string> Identity { get; init; }
+
+    [Input]
+    public required Input<string> Server { get; init; }
+
+    [Input(DefaultValue = true)]
+    public Input<bool>? Frozen { get; init; }
+
+    [Input(DisplayName = "Keep trying", Description = "Wait for the server as long as it takes instead of leaving by Unreachable.", DefaultValue = false)]
+    public Input<bool>? KeepTrying { get; init; }
+
+    /// <inheritdoc/>
+    protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
+    {
+        var identity = context.Get(Identity);
+        var authority = await calls.GetAuthorityAsync(context, identity, cancellationToken);
+        try
+        {
+            await recorders.FreezeSettingsAsync(
+                await calls.GetEndpointAsync(context.Get(Server), cancellationToken),
+                new FreezeSettingsCommand(identity, authority, context.GetOrDefault(Frozen)),
+                context.CallKey("freeze"),
+                cancellationToken);
+        }
+        catch (RecorderException exception) when (exception.IsTransient && !context.GetOrDefault(KeepTrying) && context.Attempt >= AttemptsBeforeGivingUp)
+        {
+            return ActivityResult.Completed("Unreachable");
+        }
+
+        return ActivityResult.Completed();
+    }
+}
+
+/// <summary>Goes back to the revision that was active before, if another one was activated. An unreachable server is left to its next failback, which applies settings anew.</summary>
+[Activity("Failback.RollBackSettings", Category = "Failback parts", Description = "Makes the former settings active again.")]
+[FlowNode("Done", "NotNeeded", "Unreachable")]
+[Retry(3, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 2000)]
+public sealed class RollBackSettings(DutyCalls calls, IRecorderClient recorders) : DutyActivity
+{
+    [Input(DisplayName = "Recorded identity")]
+    public required Input<string> Identity { get; init; }
+
+    [Input]
+    public required Input<string> Server { get; init; }
+
+    [Input(DisplayName = "Former revision")]
+    public Input<long?>? FormerRevision { get; init; }
+
+    [Input(DisplayName = "Activated revision")]
+    public Input<long?>? ActivatedRevision { get; init; }
+
+    /// <inheritdoc/>
+    protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
+    {
+        var former = context.GetOrDefault(FormerRevision);
+        if (context.GetOrDefault(ActivatedRevision) is null or 0 || former is null or 0)
+        {
+            return ActivityResult.Completed("NotNeeded");
+        }
+
+        var identity = context.Get(Identity);
+        try
+        {
+            await recorders.RollBackSettingsAsync(
+                await calls.GetEndpointAsync(context.Get(Server), cancellationToken),
+                new RollBackSettingsCommand(identity, await calls.GetAuthorityAsync(context, identity, cancellationToken), former.Value),
+                context.CallKey("rollBack"),
+                cancellationToken);
+            return ActivityResult.Completed();
+        }
+        catch (RecorderException exception) when (exception.IsTransient && context.Attempt >= 3)
+        {
+            return ActivityResult.Completed("Unreachable");
+        }
+    }
+}
+
+/// <summary>Reading for activities.</summary>
+internal static class SettingsReading
+{
+    public static async Task<CachedSettings> GetAsync(this ISettingsCache cache, string identity, string sha256, CancellationToken cancellationToken) =>
+        await cache.FindAsync(identity, sha256, cancellationToken)
+        ?? throw new ActivityFaultException("settings.missing", $"The settings {sha256[..Math.Min(12, sha256.Length)]}… of {identity} are not in the cache.", false);
+}

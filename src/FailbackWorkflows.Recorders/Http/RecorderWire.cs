@@ -1,0 +1,35 @@
+using FailbackWorkflows.Recorders.Settings;
+
+namespace FailbackWorkflows.Recorders.Http;
+
+/// <summary>Names of the headers that carry a command's authority and key.</summary>
+public static class RecorderHeaders
+{
+    /// <summary>Names the command; the recorder does it once per key.</summary>
+    public const string IdempotencyKey = "Idempotency-Key";
+
+    /// <summary>On an answer: <c>true</c> when it is the remembered answer of an earlier call.</summary>
+    public const string IdempotencyReplayed = "Idempotency-Replayed";
+
+    public const string DutyEpoch = "X-Duty-Epoch";
+
+    public const string DutyFence = "X-Duty-Fence";
+}
+
+/// <summary>Body of <c>POST /v1/duties/{identity}:fence</c>.</summary>
+public sealed record FenceBody(long Fence);
+
+/// <summary>Body of <c>POST /v1/recording:start</c> and <c>:stop</c>; the authority travels in headers.</summary>
+public sealed record RecordingBody(string Identity, IReadOnlyDictionary<string, DateTimeOffset>? AuthorityEnds = null);
+
+/// <summary>Body of <c>POST …/config:validate</c> and <c>PUT …/config</c>.</summary>
+public sealed record SettingsBody(SettingsContent Content);
+
+/// <summary>Body of <c>POST …/config/staged</c>.</summary>
+public sealed record StageSettingsBody(SettingsContent Content, string Sha256);
+
+/// <summary>Body of <c>POST …/config:rollback</c>.</summary>
+public sealed record RollBackBody(long ToRevision);
+
+/// <summary>Body of <c>PUT /v1/retention-holds/{entryId}</c>.</summary>
+public sealed record RetentionHoldBody(string Identity, DateTimeOffset FromUtc, DateTimeOffset? ToUtc, string Reason);

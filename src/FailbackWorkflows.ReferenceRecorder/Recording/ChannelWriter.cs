@@ -1,0 +1,190 @@
+using System.Security.Cryptography;
+using FailbackWorkflows.Recorders.Recording;
+using FailbackWorkflows.ReferenceRecorder.Segments;
+using FailbackWorkflows.ReferenceRecorder.Storage;
+
+namespace FailbackWorkflows.ReferenceRecorder.Recording;
+
+/// <summary>A channel that should be recorded now, under one epoch.</summary>
+public sealed record PlannedChannel(string Identity, string ChannelId, ChannelKind Kind, long Epoch, bool Provisional);
+
+/// <summary>Writes the frames of one channel into growing segments. Used under the store's lock only.</summary>
+internal sealed class ChannelWriter(PlannedChannel plan, DateTimeOffset nextFrame, DataFolder folder, string machineId) : IDisposable
+{
+    private readonly List<GrowingSegment> _full = [];
+    private GrowingSegment? _growing;
+
+    public PlannedChannel Plan => plan;
+
+    /// <summary>Time of the next frame that is due.</summary>
+    public DateTimeOffset NextFrame { get; private set; } = nextFrame;
+
+    /// <summary>There is a segment that the index does not know yet, or one that is full.</summary>
+    public bool WantsIndex => _full.Count > 0 || _growing is { IsIndexed: false };
+
+    /// <summary>Segments with frames that are not flushed and indexed yet.</summary>
+    public IEnumerable<GrowingSegment> Unconfirmed => _growing is { HasUnconfirmed: true } ? [.. _full, _growing] : _full;
+
+    /// <summary>Writes all frames due up to <paramref name="now"/>.</summary>
+    public void WriteDue(DateTimeOffset now, TimeSpan interval, TimeSpan segmentLength, TimeSpan longestCatchUp)
+    {
+        if (now - NextFrame > longestCatchUp)
+        {
+            // Frames that no camera buffers that long: a gap, so the span ends here.
+            Fill();
+            NextFrame = Grid.Floor(now, interval);
+        }
+
+        for (; NextFrame <= now; NextFrame += interval)
+        {
+            if (_growing is not null && Grid.Floor(NextFrame, segmentLength) > _growing.From)
+            {
+                Fill();
+            }
+
+            _growing ??= GrowingSegment.Open(plan, NextFrame, folder, machineId);
+            _growing.Append(SegmentFile.Encode(NextFrame, FrameGenerator.Payload(plan.ChannelId, plan.Kind, NextFrame)), NextFrame, interval);
+        }
+    }
+
+    /// <summary>No more frames go into the growing segment.</summary>
+    public void Fill()
+    {
+        if (_growing is not null)
+        {
+            _growing.IsFull = true;
+            _full.Add(_growing);
+            _growing = null;
+        }
+    }
+
+    /// <summary>What was full is published and indexed.</summary>
+    public void ForgetFull() => _full.Clear();
+
+    public void Dispose()
+    {
+        foreach (var segment in _full)
+        {
+            segment.Dispose();
+        }
+
+        _growing?.Dispose();
+    }
+}
+
+/// <summary>A segment under its temporary name.</summary>
+internal sealed class GrowingSegment : IDisposable
+{
+    private readonly FileStream _file;
+    private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+    private readonly PlannedChannel _plan;
+    private readonly string _finalPath;
+    private readonly string _relativePath;
+    private long _bytes;
+    private string? _sha256;
+
+    private GrowingSegment(PlannedChannel plan, DateTimeOffset from, string finalPath, string relativePath, string segmentId, FileStream file)
+    {
+        _plan = plan;
+        From = from;
+        _finalPath = finalPath;
+        _relativePath = relativePath;
+        SegmentId = segmentId;
+        _file = file;
+        Write(SegmentFile.Header);
+    }
+
+    public string SegmentId { get; }
+
+    public DateTimeOffset From { get; }
+
+    public DateTimeOffset To { get; private set; }
+
+    public DateTimeOffset LastFrame { get; private set; }
+
+    public bool IsFull { get; set; }
+
+    public bool IsIndexed { get; set; }
+
+    public bool HasUnconfirmed { get; private set; }
+
+    public string Folder => Path.GetDirectoryName(_finalPath)!;
+
+    public static GrowingSegment Open(PlannedChannel plan, DateTimeOffset from, DataFolder folder, string machineId)
+    {
+        var name = $"{from.UtcTicks}~{machineId[..8]}";
+        var relative = Path.Combine(plan.Identity, plan.ChannelId, name + ".seg");
+        var path = Path.Combine(folder.SegmentsPath, relative);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        if (File.Exists(path))
+        {
+            throw new IOException($"The segment file {relative} exists already.");
+        }
+
+        var file = new FileStream(path + SegmentFile.TemporarySuffix, FileMode.CreateNew, FileAccess.Write, FileShare.Read, bufferSize: 0);
+        return new GrowingSegment(plan, from, path, relative, $"{SegmentStore.TrackId(plan.Identity, plan.ChannelId)}~{name}", file);
+    }
+
+    public void Append(ReadOnlySpan<byte> frame, DateTimeOffset time, TimeSpan interval)
+    {
+        Write(frame);
+        LastFrame = time;
+        To = time + interval;
+        HasUnconfirmed = true;
+    }
+
+    public void Flush() => _file.Flush(flushToDisk: true);
+
+    /// <summary>Flushed before: the file gets its final name and its digest.</summary>
+    public void Publish()
+    {
+        _sha256 = Convert.ToHexStringLower(_hash.GetHashAndReset());
+        Dispose();
+        DurableFiles.Publish(_finalPath + SegmentFile.TemporarySuffix, _finalPath);
+    }
+
+    public void Confirmed()
+    {
+        HasUnconfirmed = false;
+        IsIndexed = true;
+    }
+
+    public SegmentRow ToRow() => new(
+        SegmentId,
+        _plan.Identity,
+        _plan.ChannelId,
+        SegmentStore.TrackId(_plan.Identity, _plan.ChannelId),
+        _plan.Epoch,
+        From,
+        To,
+        _bytes,
+        _sha256,
+        _plan.Provisional ? "provisional" : "none",
+        _plan.Provisional ? From : null,
+        _relativePath);
+
+    public void Dispose()
+    {
+        _file.Dispose();
+        _hash.Dispose();
+    }
+
+    private void Write(ReadOnlySpan<byte> bytes)
+    {
+        _file.Write(bytes);
+        _hash.AppendData(bytes);
+        _bytes += bytes.Length;
+    }
+}
+
+/// <summary>Frame times lie on a grid counted from year 1, so that two recorders of the same channel write the same frames.</summary>
+internal static class Grid
+{
+    public static DateTimeOffset Floor(DateTimeOffset time, TimeSpan step) => new(time.UtcTicks - (time.UtcTicks % step.Ticks), TimeSpan.Zero);
+
+    public static DateTimeOffset Ceiling(DateTimeOffset time, TimeSpan step)
+    {
+        var floor = Floor(time, step);
+        return floor.UtcTicks == time.UtcTicks ? floor : floor + step;
+    }
+}

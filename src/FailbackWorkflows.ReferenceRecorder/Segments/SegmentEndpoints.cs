@@ -1,0 +1,199 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using FailbackWorkflows.Recorders;
+using FailbackWorkflows.ReferenceRecorder.Commands;
+using FailbackWorkflows.ReferenceRecorder.Duties;
+using FailbackWorkflows.ReferenceRecorder.Recording;
+using FailbackWorkflows.ReferenceRecorder.Settings;
+using FailbackWorkflows.ReferenceRecorder.Storage;
+
+namespace FailbackWorkflows.ReferenceRecorder.Segments;
+
+/// <summary>Channels, what is stored of their tracks, and the feeder's way in.</summary>
+public static class SegmentEndpoints
+{
+    /// <summary>Largest segment a feeder may put.</summary>
+    public const long MaxSegmentBytes = 64L * 1024 * 1024;
+
+    private const int LongestList = 10_000;
+
+    public static void MapSegments(this IEndpointRouteBuilder routes)
+    {
+        routes.MapGet("/v1/channels", (HttpContext context, RecorderStore store) =>
+            Answer.Ok(store.Read(ListChannels)).WriteAsync(context))
+            .Produces<ChannelList>().WithSummary("Configured channels of every identity, with their track ids.");
+
+        routes.MapGet("/v1/tracks/{trackId}/segments", (HttpContext context, RecorderStore store) =>
+        {
+            var trackId = TrackId(context);
+            var from = RequestReader.InstantQuery(context, "from");
+            var to = RequestReader.InstantQuery(context, "to");
+            var rows = store.Read(sql =>
+            {
+                var found = SegmentStore.Overlapping(sql, trackId, from, to, LongestList + 1);
+                return found.Count > 0 || FindTrack(sql, trackId) is not null ? found : null;
+            }) ?? throw UnknownTrack(trackId);
+            return Answer.Ok(new SegmentList([.. rows.Take(LongestList).Select(r => r.ToView())], rows.Count <= LongestList)).WriteAsync(context);
+        }).Produces<SegmentList>().WithSummary("Segments that overlap [from, to), oldest first.");
+
+        routes.MapPut("/v1/tracks/{trackId}/segments/{segmentId}", PutAsync)
+            .Accepts<Stream>("application/octet-stream").Produces<SegmentView>().Produces<SegmentView>(StatusCodes.Status201Created)
+            .WithSummary("Stores a segment; from and to in the query, Repr-Digest required.");
+    }
+
+    private static async Task PutAsync(HttpContext context, CommandGate gate, RecorderStore store, DataFolder folder)
+    {
+        var trackId = TrackId(context);
+        var segmentId = context.Request.RouteValues["segmentId"] as string;
+        if (segmentId is not { Length: >= 1 and <= 200 } || !segmentId.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.' or '~'))
+        {
+            throw Refusal.Malformed("A segment id has 1 to 200 letters, digits, '-', '_', '.' or '~'.");
+        }
+
+        var from = RequestReader.InstantQuery(context, "from") ?? throw Refusal.Malformed("The query value 'from' is missing.");
+        var to = RequestReader.InstantQuery(context, "to") ?? throw Refusal.Malformed("The query value 'to' is missing.");
+        if (to <= from)
+        {
+            throw Refusal.Malformed("A segment's 'to' must lie after its 'from'.");
+        }
+
+        var stated = ReprDigest(context.Request.Headers["Repr-Digest"].ToString());
+        if (!folder.HasRoom())
+        {
+            throw Refusal.StorageFull("The storage has no more than its reserve free. Free some space, then send the segment again.");
+        }
+
+        // Bytes first, under a name nobody looks at; the row makes them exist.
+        var temporary = Path.Combine(folder.SegmentsPath, $".incoming-{Guid.NewGuid():N}{SegmentFile.TemporarySuffix}");
+        try
+        {
+            var (bytes, sha256) = await ReceiveAsync(context, temporary);
+            if (!string.Equals(sha256, stated, StringComparison.Ordinal))
+            {
+                throw new Refusal(StatusCodes.Status422UnprocessableEntity, RecorderProblems.DigestMismatch, "The bytes do not have the digest stated in Repr-Digest. They were damaged on the way; send the segment again.");
+            }
+
+            await gate.RunUnkeyedAsync(context, sql => Store(sql, store, folder, trackId, segmentId, from, to, bytes, sha256, temporary));
+        }
+        catch (IOException error) when (error is not BadHttpRequestException && !folder.HasRoom())
+        {
+            throw Refusal.StorageFull($"The segment could not be stored: {error.Message}");
+        }
+        finally
+        {
+            File.Delete(temporary);
+        }
+    }
+
+    private static Answer Store(Sql sql, RecorderStore store, DataFolder folder, string trackId, string segmentId, DateTimeOffset from, DateTimeOffset to, long bytes, string sha256, string temporary)
+    {
+        var (duty, channelId) = FindTrack(sql, trackId) ?? throw UnknownTrack(trackId);
+        if (SegmentStore.Find(sql, segmentId) is { } known)
+        {
+            return known.Sha256 == sha256 && known.TrackId == trackId && known.From == from && known.To == to
+                ? Answer.Ok(known.ToView())
+                : throw new Refusal(StatusCodes.Status409Conflict, RecorderProblems.SegmentConflict, $"Segment '{segmentId}' exists with other bytes or times. A segment never changes; use another id.");
+        }
+
+        if (SegmentStore.Overlapping(sql, trackId, from, to, 1) is [var other])
+        {
+            throw new Refusal(
+                StatusCodes.Status409Conflict,
+                RecorderProblems.SegmentOverlap,
+                $"Track '{trackId}' has segment '{other.SegmentId}' of [{RecorderJson.FormatInstant(other.From)}, {RecorderJson.FormatInstant(other.To)}), which overlaps. Send only what the track lacks.");
+        }
+
+        // The name is the digest of the id, which may be longer than a file name.
+        var relative = Path.Combine(duty.Identity, channelId, $"fed-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(segmentId)))}.seg");
+        var path = Path.Combine(folder.SegmentsPath, relative);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        if (File.Exists(path))
+        {
+            // Left by a crash between name and row: without the row it never existed.
+            File.Delete(path);
+        }
+
+        DurableFiles.Publish(temporary, path);
+        DurableFiles.FlushFolder(Path.GetDirectoryName(path)!);
+        var row = new SegmentRow(segmentId, duty.Identity, channelId, trackId, duty.Epoch, from, to, bytes, sha256, "none", null, relative);
+        SegmentStore.Save(sql, row);
+        if (duty.IsRecording)
+        {
+            ChannelTimes.Confirm(sql, duty.Identity, channelId, duty.Epoch, from, to);
+        }
+
+        return Answer.Created(row.ToView());
+    }
+
+    private static async Task<(long Bytes, string Sha256)> ReceiveAsync(HttpContext context, string path)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        using var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 0, FileOptions.Asynchronous);
+        var chunk = new byte[256 * 1024];
+        long bytes = 0;
+        int read;
+        while ((read = await context.Request.Body.ReadAsync(chunk, context.RequestAborted)) > 0)
+        {
+            hash.AppendData(chunk.AsSpan(0, read));
+            await file.WriteAsync(chunk.AsMemory(0, read), context.RequestAborted);
+            bytes += read;
+        }
+
+        file.Flush(flushToDisk: true);
+        return (bytes, Convert.ToHexStringLower(hash.GetHashAndReset()));
+    }
+
+    private static string ReprDigest(string header)
+    {
+        const string prefix = "sha-256=:";
+        var digest = new byte[SHA256.HashSizeInBytes];
+        return header.StartsWith(prefix, StringComparison.Ordinal)
+            && header.EndsWith(':')
+            && header.Length > prefix.Length
+            && Convert.TryFromBase64String(header[prefix.Length..^1], digest, out var length)
+            && length == digest.Length
+                ? Convert.ToHexStringLower(digest)
+                : throw Refusal.Malformed("The header Repr-Digest is missing or not of the form sha-256=:base64:.");
+    }
+
+    private static ChannelList ListChannels(Sql sql)
+    {
+        var items = new List<ChannelView>();
+        foreach (var duty in DutyStore.List(sql))
+        {
+            var content = SettingsStore.Active(sql, duty.Identity).Content;
+            items.AddRange(ChannelSettings.Read(content).Select(c => new ChannelView(
+                c.Id, duty.Identity, SegmentStore.TrackId(duty.Identity, c.Id), c.Name, JsonNamingPolicy.CamelCase.ConvertName(c.Kind.ToString()), c.Enabled, c.Required)));
+        }
+
+        return new ChannelList(items);
+    }
+
+    private static (DutyRow Duty, string ChannelId)? FindTrack(Sql sql, string trackId)
+    {
+        var parts = trackId.Split('~');
+        return DutyStore.Find(sql, parts[0]) is { } duty && ChannelSettings.Read(SettingsStore.Active(sql, duty.Identity).Content).Any(c => c.Id == parts[1])
+            ? (duty, parts[1])
+            : null;
+    }
+
+    private static string TrackId(HttpContext context)
+    {
+        var trackId = context.Request.RouteValues["trackId"] as string ?? "";
+        return trackId.Split('~') is [var identity, var channel] && Names.IsValid(identity) && Names.IsValid(channel)
+            ? trackId
+            : throw Refusal.Malformed("A track id has the form identity~channel; GET /v1/channels lists them.");
+    }
+
+    private static Refusal UnknownTrack(string trackId) => Refusal.Unknown($"There is no track '{trackId}' on this recorder. GET /v1/channels lists them.");
+}
+
+/// <summary>Answer of <c>GET /v1/channels</c>.</summary>
+public sealed record ChannelList(IReadOnlyList<ChannelView> Items);
+
+/// <summary>A configured channel and its track.</summary>
+public sealed record ChannelView(string Id, string Identity, string TrackId, string Name, string Kind, bool Enabled, bool Required);
+
+/// <summary>Answer of <c>GET /v1/tracks/{id}/segments</c>; not complete means: ask again from the last one's end.</summary>
+public sealed record SegmentList(IReadOnlyList<SegmentView> Items, bool Complete);

@@ -1,0 +1,38 @@
+using FailbackWorkflows.Recorders;
+using FailbackWorkflows.ReferenceRecorder.Commands;
+using FailbackWorkflows.ReferenceRecorder.Duties;
+using FailbackWorkflows.ReferenceRecorder.Storage;
+
+namespace FailbackWorkflows.ReferenceRecorder.Status;
+
+/// <summary>What the recorder is and how it is.</summary>
+public static class StatusEndpoints
+{
+    /// <summary>Version of the contract served here.</summary>
+    public const string ApiVersion = "1";
+
+    private const int ParallelReads = 4;
+
+    private static readonly TimeSpan Resolution = TimeSpan.FromMilliseconds(1);
+
+    public static void MapStatus(this IEndpointRouteBuilder routes)
+    {
+        routes.MapGet("/health/live", () => Results.Text("alive")).WithSummary("Answers while the process serves. The only route without a credential.");
+
+        routes.MapGet("/v1/recorder", (HttpContext context, RecorderStore store, DataFolder folder, RecorderOptions options) =>
+            Answer.Ok(new RecorderStatus(
+                store.MachineId,
+                store.BootId,
+                options.SoftwareVersion,
+                ApiVersion,
+                store.Time.GetUtcNow(),
+                Resolution,
+                store.Read(DutyStore.List).ConvertAll(d => d.ToState()),
+                [folder.Measure()],
+                new RecorderCapabilities(RetentionHold: true, options.MaxChannels, ParallelReads))).WriteAsync(context))
+            .Produces<RecorderStatus>().WithSummary("Identity, version, duties, storage, capabilities.");
+
+        routes.MapPost("/v1/recorder:probe", (HttpContext context, DataFolder folder) => Answer.Ok(folder.Probe()).WriteAsync(context))
+            .Produces<ProbeResult>().WithSummary("Writes, flushes, reads back and deletes a small file on every storage.");
+    }
+}

@@ -1,0 +1,111 @@
+using System.Security.Cryptography;
+using FailbackWorkflows.Recorders;
+
+namespace FailbackWorkflows.ReferenceRecorder.Storage;
+
+/// <summary>
+/// The recorder's folder: database, segment files, and a lock that keeps a second process out for as long as this object lives.
+/// </summary>
+public sealed class DataFolder : IDisposable
+{
+    /// <summary>Id of the only storage.</summary>
+    public const string StorageId = "main";
+
+    private readonly FileStream _lock;
+    private readonly long _reserveBytes;
+
+    private DataFolder(string root, FileStream @lock, long reserveBytes)
+    {
+        Root = root;
+        _lock = @lock;
+        _reserveBytes = reserveBytes;
+    }
+
+    public string Root { get; }
+
+    public string DatabasePath => Path.Combine(Root, "recorder.db");
+
+    public string SegmentsPath => Path.Combine(Root, "segments");
+
+    /// <exception cref="StartRefusedException">The folder cannot be used, or another recorder uses it.</exception>
+    public static DataFolder Open(RecorderOptions options)
+    {
+        try
+        {
+            Directory.CreateDirectory(options.DataFolder);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new StartRefusedException(StartRefusedException.BadOptions, $"The data folder {options.DataFolder} cannot be made: {error.Message} Check --data and its permissions.");
+        }
+
+        try
+        {
+            var lockFile = new FileStream(Path.Combine(options.DataFolder, "recorder.lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            var folder = new DataFolder(options.DataFolder, lockFile, options.ReserveBytes);
+            Directory.CreateDirectory(folder.SegmentsPath);
+            return folder;
+        }
+        catch (IOException)
+        {
+            throw new StartRefusedException(StartRefusedException.DataFolderInUse, $"The data folder {options.DataFolder} is in use by another recorder. Stop that one, or give this one its own --data folder.");
+        }
+        catch (UnauthorizedAccessException error)
+        {
+            throw new StartRefusedException(StartRefusedException.BadOptions, $"The data folder {options.DataFolder} cannot be written: {error.Message} Check its permissions.");
+        }
+    }
+
+    /// <summary>Sizes of the storage now; zero free when the folder is gone.</summary>
+    public StorageState Measure()
+    {
+        if (!Directory.Exists(SegmentsPath))
+        {
+            return new StorageState(StorageId, 0, 0, _reserveBytes);
+        }
+
+        var drive = new DriveInfo(SegmentsPath);
+        return new StorageState(StorageId, drive.TotalSize, drive.AvailableFreeSpace, _reserveBytes);
+    }
+
+    public bool HasRoom()
+    {
+        var state = Measure();
+        return state.FreeBytes > state.ReserveBytes;
+    }
+
+    /// <summary>Really writes, flushes, reads back and deletes a small file.</summary>
+    public ProbeResult Probe()
+    {
+        var path = Path.Combine(SegmentsPath, $".probe-{Guid.NewGuid():N}");
+        try
+        {
+            var written = RandomNumberGenerator.GetBytes(4096);
+            using (var file = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, bufferSize: 0))
+            {
+                file.Write(written);
+                file.Flush(flushToDisk: true);
+                file.Position = 0;
+                var read = new byte[written.Length];
+                file.ReadExactly(read);
+                if (!read.AsSpan().SequenceEqual(written))
+                {
+                    return new ProbeResult(false, [Measure()], $"Storage '{StorageId}' gave back other bytes than were written. Check the disk.");
+                }
+            }
+
+            File.Delete(path);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return new ProbeResult(false, [Measure()], $"Storage '{StorageId}' cannot be written: {error.Message}");
+        }
+
+        var state = Measure();
+        return state.FreeBytes > state.ReserveBytes
+            ? new ProbeResult(true, [state], null)
+            : new ProbeResult(false, [state], $"Storage '{StorageId}' has {state.FreeBytes} bytes free, which is not more than its reserve of {state.ReserveBytes}. Free some space.");
+    }
+
+    public void Dispose() => _lock.Dispose();
+}

@@ -1,0 +1,50 @@
+using System.ComponentModel;
+using System.Runtime.InteropServices;
+
+namespace FailbackWorkflows.ReferenceRecorder.Storage;
+
+/// <summary>Making files last: bytes, then name, then the folder that has the name.</summary>
+public static class DurableFiles
+{
+    private const int OpenReadOnly = 0;
+
+    /// <summary>Gives a flushed file its final name. Never replaces a file.</summary>
+    public static void Publish(string temporaryPath, string finalPath) => File.Move(temporaryPath, finalPath, overwrite: false);
+
+    /// <summary>Flushes the names in a folder. Windows keeps them with the file, so there is nothing to do there.</summary>
+    public static void FlushFolder(string path)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            return;
+        }
+
+        var handle = Open(path, OpenReadOnly);
+        if (handle < 0)
+        {
+            throw new IOException($"The folder {path} cannot be opened: {new Win32Exception(Marshal.GetLastPInvokeError()).Message}");
+        }
+
+        try
+        {
+            if (Sync(handle) != 0)
+            {
+                throw new IOException($"The folder {path} cannot be flushed: {new Win32Exception(Marshal.GetLastPInvokeError()).Message}");
+            }
+        }
+        finally
+        {
+            _ = Close(handle);
+        }
+    }
+
+    // The framework has no call that flushes a folder.
+    [DllImport("libc", EntryPoint = "open", SetLastError = true, CharSet = CharSet.Ansi, BestFitMapping = false, ThrowOnUnmappableChar = true)]
+    private static extern int Open([MarshalAs(UnmanagedType.LPUTF8Str)] string path, int flags);
+
+    [DllImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    private static extern int Sync(int handle);
+
+    [DllImport("libc", EntryPoint = "close", SetLastError = true)]
+    private static extern int Close(int handle);
+}

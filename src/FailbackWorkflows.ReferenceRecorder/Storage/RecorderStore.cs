@@ -1,0 +1,215 @@
+using System.Globalization;
+using Microsoft.Data.Sqlite;
+
+namespace FailbackWorkflows.ReferenceRecorder.Storage;
+
+/// <summary>
+/// The recorder's durable state. One writer at a time: whoever writes the database or the files of running recordings holds the one
+/// lock, so a command sees recording standing still. Commits are flushed to disk before they return. Readers do not wait.
+/// </summary>
+public sealed class RecorderStore : IDisposable
+{
+    private const int SchemaVersion = 1;
+
+    private readonly SemaphoreSlim _writer = new(1, 1);
+    private readonly SqliteConnection _connection;
+    private readonly string _readConnectionString;
+
+    public RecorderStore(DataFolder folder, TimeProvider time)
+    {
+        Time = time;
+        var text = new SqliteConnectionStringBuilder { DataSource = folder.DatabasePath, ForeignKeys = true, DefaultTimeout = 10, Pooling = false };
+        _connection = new SqliteConnection(text.ToString());
+        _connection.Open();
+        Execute(_connection, null, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000;");
+        text.Pooling = true;
+        _readConnectionString = text.ToString();
+        IsNew = Migrate();
+        MachineId = Read(sql => sql.Single("SELECT machine_id FROM machine", r => r.GetString(0)))!;
+    }
+
+    public TimeProvider Time { get; }
+
+    /// <summary>Made once with the storage.</summary>
+    public string MachineId { get; }
+
+    /// <summary>New at every start.</summary>
+    public string BootId { get; } = Guid.NewGuid().ToString("N");
+
+    /// <summary>True when this start made the storage.</summary>
+    public bool IsNew { get; }
+
+    /// <summary>Called under the lock after every commit: what should be recorded may have changed.</summary>
+    public Action? Committed { get; set; }
+
+    /// <summary>Called under the lock when a change was taken back: files may be ahead of the index.</summary>
+    public Action? RolledBack { get; set; }
+
+    /// <summary>Takes the one lock without a transaction; for work on files that commits only now and then.</summary>
+    public async Task<T> ExclusiveAsync<T>(Func<T> work, CancellationToken cancellationToken)
+    {
+        await _writer.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return work();
+        }
+        finally
+        {
+            _writer.Release();
+        }
+    }
+
+    /// <summary>One short transaction under the one lock; committed and flushed when <paramref name="work"/> returns, taken back when it throws.</summary>
+    public Task<T> WriteAsync<T>(Func<Sql, T> work, CancellationToken cancellationToken) => ExclusiveAsync(() => Transact(work), cancellationToken);
+
+    /// <summary>One transaction; the caller already holds the lock.</summary>
+    public T Transact<T>(Func<Sql, T> work)
+    {
+        using var transaction = _connection.BeginTransaction(deferred: false);
+        T result;
+        try
+        {
+            result = work(new Sql(_connection, transaction));
+            transaction.Commit();
+        }
+        catch
+        {
+            transaction.Rollback();
+            RolledBack?.Invoke();
+            throw;
+        }
+
+        Committed?.Invoke();
+        return result;
+    }
+
+    /// <summary>A consistent view of what is committed.</summary>
+    public T Read<T>(Func<Sql, T> work)
+    {
+        using var connection = new SqliteConnection(_readConnectionString);
+        connection.Open();
+        using var transaction = connection.BeginTransaction(deferred: true);
+        return work(new Sql(connection, transaction));
+    }
+
+    public void Dispose()
+    {
+        _connection.Dispose();
+        using var pooled = new SqliteConnection(_readConnectionString);
+        SqliteConnection.ClearPool(pooled);
+        _writer.Dispose();
+    }
+
+    private bool Migrate()
+    {
+        using var transaction = _connection.BeginTransaction(deferred: false);
+        var sql = new Sql(_connection, transaction);
+        var version = sql.Single("PRAGMA user_version", r => r.GetInt32(0));
+        if (version > SchemaVersion)
+        {
+            throw new StartRefusedException(StartRefusedException.BadOptions, $"The data folder was written by a newer recorder (schema {version}, this one knows {SchemaVersion}). Start that version, or give another --data folder.");
+        }
+
+        if (version == SchemaVersion)
+        {
+            return false;
+        }
+
+        using (var stream = typeof(RecorderStore).Assembly.GetManifestResourceStream("schema.v1.sql")
+            ?? throw new InvalidOperationException("The schema is not embedded in the recorder."))
+        using (var reader = new StreamReader(stream))
+        {
+            Execute(_connection, transaction, reader.ReadToEnd());
+        }
+
+        sql.Run("INSERT INTO machine (one, machine_id, created_at) VALUES (1, $id, $at)", ("$id", Guid.NewGuid().ToString("N")), ("$at", Time.GetUtcNow().UtcTicks));
+        Execute(_connection, transaction, string.Create(CultureInfo.InvariantCulture, $"PRAGMA user_version = {SchemaVersion}"));
+        transaction.Commit();
+        return true;
+    }
+
+    private static void Execute(SqliteConnection connection, SqliteTransaction? transaction, string text)
+    {
+        using var command = connection.CreateCommand();
+        command.Transaction = transaction;
+        command.CommandText = text;
+        command.ExecuteNonQuery();
+    }
+}
+
+/// <summary>Statements within one transaction.</summary>
+public sealed class Sql(SqliteConnection connection, SqliteTransaction transaction)
+{
+    /// <summary>Runs a statement and answers with the number of rows it changed.</summary>
+    public int Run(string text, params ReadOnlySpan<(string Name, object? Value)> parameters)
+    {
+        using var command = Prepare(text, parameters);
+        return command.ExecuteNonQuery();
+    }
+
+    public List<T> Query<T>(string text, Func<SqliteDataReader, T> map, params ReadOnlySpan<(string Name, object? Value)> parameters)
+    {
+        using var command = Prepare(text, parameters);
+        using var reader = command.ExecuteReader();
+        var rows = new List<T>();
+        while (reader.Read())
+        {
+            rows.Add(map(reader));
+        }
+
+        return rows;
+    }
+
+    /// <summary>The first row, or the default when there is none.</summary>
+    public T? Single<T>(string text, Func<SqliteDataReader, T> map, params ReadOnlySpan<(string Name, object? Value)> parameters)
+    {
+        using var command = Prepare(text, parameters);
+        using var reader = command.ExecuteReader();
+        return reader.Read() ? map(reader) : default;
+    }
+
+    public void Savepoint() => transaction.Save("effect");
+
+    public void BackToSavepoint() => transaction.Rollback("effect");
+
+    private SqliteCommand Prepare(string text, ReadOnlySpan<(string Name, object? Value)> parameters)
+    {
+        var command = connection.CreateCommand();
+        command.Transaction = transaction;
+        command.CommandText = text;
+        foreach (var (name, value) in parameters)
+        {
+            command.Parameters.AddWithValue(name, value ?? DBNull.Value);
+        }
+
+        return command;
+    }
+}
+
+/// <summary>Columns that may be null.</summary>
+public static class Columns
+{
+    public static string? TextOrNull(this SqliteDataReader reader, int ordinal) => reader.IsDBNull(ordinal) ? null : reader.GetString(ordinal);
+
+    public static DateTimeOffset Instant(this SqliteDataReader reader, int ordinal) => new(reader.GetInt64(ordinal), TimeSpan.Zero);
+
+    public static DateTimeOffset? InstantOrNull(this SqliteDataReader reader, int ordinal) => reader.IsDBNull(ordinal) ? null : reader.Instant(ordinal);
+}
+
+/// <summary>What happened on this recorder that somebody may ask about later.</summary>
+public static class RecorderJournal
+{
+    public static void Write(Sql sql, DateTimeOffset at, string identity, string kind, string text) =>
+        sql.Run(
+            "INSERT INTO journal (at, identity, kind, text) VALUES ($at, $identity, $kind, $text)",
+            ("$at", at.UtcTicks), ("$identity", identity), ("$kind", kind), ("$text", text));
+
+    public static List<JournalEntry> List(Sql sql, long after) =>
+        sql.Query(
+            "SELECT sequence, at, identity, kind, text FROM journal WHERE sequence > $after ORDER BY sequence LIMIT 1000",
+            r => new JournalEntry(r.GetInt64(0), r.Instant(1), r.GetString(2), r.GetString(3), r.GetString(4)),
+            ("$after", after));
+}
+
+/// <summary>An entry of the recorder's own journal.</summary>
+public sealed record JournalEntry(long Sequence, DateTimeOffset AtUtc, string Identity, string Kind, string Text);
