@@ -7,6 +7,7 @@ using FailbackWorkflows.Server.Health;
 using FailbackWorkflows.Server.Hosting;
 using FailbackWorkflows.Server.Identity;
 using FailbackWorkflows.Server.Jobs;
+using FailbackWorkflows.Server.Pages.FailoverLog;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -93,6 +94,8 @@ public sealed class Program
         services.AddSingleton<ApiKeyAdministration>();
         services.AddSingleton<LicenseInstallation>();
         services.AddScoped<AuditFilter>();
+        services.AddSingleton<FailbackButtons>();
+        services.AddSingleton<FailbackStarter>();
 
         services.ConfigureHttpJsonOptions(json => ApiJson.Configure(json.SerializerOptions));
         services.Configure<RouteHandlerOptions>(routes => routes.ThrowOnBadRequest = true);

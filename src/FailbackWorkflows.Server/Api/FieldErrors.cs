@@ -9,6 +9,9 @@ internal sealed class FieldErrors
 
     public bool Any => errors.Count > 0;
 
+    /// <summary>For a page: "Name: It is missing or empty."</summary>
+    public IReadOnlyList<string> Sentences => [.. errors.Select(error => $"{error.Key}: {error.Value[0]}")];
+
     public void Add(string field, string sentence) => errors.TryAdd(field, [sentence]);
 
     /// <summary>Text that must be there.</summary>
