@@ -269,7 +269,7 @@ public sealed class RollBackSettings(DutyCalls calls, IRecorderClient recorders)
     protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
     {
         var former = context.GetOrDefault(FormerRevision);
-        if (context.GetOrDefault(ActivatedRevision) is null or 0 || former is null or 0)
+        if (context.GetOrDefault(ActivatedRevision) is null or 0 || former is null)
         {
             return ActivityResult.Completed("NotNeeded");
         }

@@ -14,24 +14,24 @@ internal static class ArrayMethods
         ["map"] = Map,
         ["filter"] = Filter,
         ["find"] = static (e, l, a) => Search(e, l, a, "find") is >= 0 and var i ? l[i] : Undefined.Value,
-        ["findIndex"] = static (e, l, a) => Values.Number(Search(e, l, a, "findIndex")),
+        ["findIndex"] = static (e, l, a) => ScriptValues.Number(Search(e, l, a, "findIndex")),
         ["findLast"] = static (e, l, a) => Search(e, l, a, "findLast", backwards: true) is >= 0 and var i ? l[i] : Undefined.Value,
-        ["findLastIndex"] = static (e, l, a) => Values.Number(Search(e, l, a, "findLastIndex", backwards: true)),
-        ["some"] = static (e, l, a) => Values.Bool(Search(e, l, a, "some") >= 0),
-        ["every"] = static (e, l, a) => Values.Bool(Search(e, l, a, "every", wanted: false) < 0),
+        ["findLastIndex"] = static (e, l, a) => ScriptValues.Number(Search(e, l, a, "findLastIndex", backwards: true)),
+        ["some"] = static (e, l, a) => ScriptValues.Bool(Search(e, l, a, "some") >= 0),
+        ["every"] = static (e, l, a) => ScriptValues.Bool(Search(e, l, a, "every", wanted: false) < 0),
         ["reduce"] = Reduce,
         ["flatMap"] = static (e, l, a) => Flat(e, Map(e, l, a), 1),
-        ["flat"] = static (e, l, a) => Flat(e, l, a.Missing(0) ? 1 : Values.ToInteger(e, a[0])),
-        ["includes"] = static (e, l, a) => Values.Bool(IndexOf(e, l, a, Values.SameValue) >= 0),
-        ["indexOf"] = static (e, l, a) => Values.Number(IndexOf(e, l, a, Values.StrictEquals)),
+        ["flat"] = static (e, l, a) => Flat(e, l, a.Missing(0) ? 1 : ScriptValues.ToInteger(e, a[0])),
+        ["includes"] = static (e, l, a) => ScriptValues.Bool(IndexOf(e, l, a, ScriptValues.SameValue) >= 0),
+        ["indexOf"] = static (e, l, a) => ScriptValues.Number(IndexOf(e, l, a, ScriptValues.StrictEquals)),
         ["lastIndexOf"] = LastIndexOf,
-        ["join"] = static (e, l, a) => Join(e, l, a.Missing(0) ? "," : Values.ToText(e, a[0])),
+        ["join"] = static (e, l, a) => Join(e, l, a.Missing(0) ? "," : ScriptValues.ToText(e, a[0])),
         ["toString"] = static (e, l, _) => Join(e, l, ","),
         ["slice"] = Slice,
         ["concat"] = Concat,
         ["at"] = static (e, l, a) =>
         {
-            var i = Values.ToInteger(e, a.At(0));
+            var i = ScriptValues.ToInteger(e, a.At(0));
             i += i < 0 ? l.Count : 0;
             return i >= 0 && i < l.Count ? l[(int)i] : Undefined.Value;
         },
@@ -50,7 +50,7 @@ internal static class ArrayMethods
         var result = new StringBuilder();
         for (var i = 0; i < list.Count; i++)
         {
-            var text = Values.IsNullish(list[i]) ? "" : Values.ToText(e, list[i]);
+            var text = ScriptValues.IsNullish(list[i]) ? "" : ScriptValues.ToText(e, list[i]);
             var before = i == 0 ? "" : separator;
             long added = before.Length + text.Length;
             e.GrowText(result.Length + added, added);
@@ -68,7 +68,7 @@ internal static class ArrayMethods
         var result = new object?[list.Count];
         for (var i = 0; i < result.Length; i++)
         {
-            result[i] = function.Invoke(e, list[i], Values.Number(i), list);
+            result[i] = function.Invoke(e, list[i], ScriptValues.Number(i), list);
         }
 
         return result;
@@ -82,7 +82,7 @@ internal static class ArrayMethods
         for (var i = 0; i < list.Count; i++)
         {
             var item = list[i];
-            if (Values.Truthy(function.Invoke(e, item, Values.Number(i), list)))
+            if (ScriptValues.Truthy(function.Invoke(e, item, ScriptValues.Number(i), list)))
             {
                 result.Add(item);
             }
@@ -99,7 +99,7 @@ internal static class ArrayMethods
         {
             e.Charge(1);
             var i = backwards ? list.Count - 1 - n : n;
-            if (Values.Truthy(function.Invoke(e, list[i], Values.Number(i), list)) == wanted)
+            if (ScriptValues.Truthy(function.Invoke(e, list[i], ScriptValues.Number(i), list)) == wanted)
             {
                 return i;
             }
@@ -121,7 +121,7 @@ internal static class ArrayMethods
         var result = hasStart ? arguments[1] : list[0];
         for (var i = hasStart ? 0 : 1; i < list.Count; i++)
         {
-            result = function.Invoke(e, [result, list[i], Values.Number(i), list]);
+            result = function.Invoke(e, [result, list[i], ScriptValues.Number(i), list]);
         }
 
         return result;
@@ -176,17 +176,17 @@ internal static class ArrayMethods
 
     private static object LastIndexOf(Evaluation e, IReadOnlyList<object?> list, object?[] arguments)
     {
-        var from = arguments.Missing(1) ? list.Count - 1 : Values.ToInteger(e, arguments[1]);
+        var from = arguments.Missing(1) ? list.Count - 1 : ScriptValues.ToInteger(e, arguments[1]);
         for (var i = (int)Math.Min(from < 0 ? from + list.Count : from, list.Count - 1); i >= 0; i--)
         {
             e.Charge(1);
-            if (Values.StrictEquals(e, list[i], arguments.At(0)))
+            if (ScriptValues.StrictEquals(e, list[i], arguments.At(0)))
             {
-                return Values.Number(i);
+                return ScriptValues.Number(i);
             }
         }
 
-        return Values.Number(-1);
+        return ScriptValues.Number(-1);
     }
 
     private static object?[] Slice(Evaluation e, IReadOnlyList<object?> list, object?[] arguments)
@@ -238,7 +238,7 @@ internal static class ArrayMethods
         var items = list.Where(item => !ReferenceEquals(item, Undefined.Value)).ToArray();
         if (comparer is null)
         {
-            var keyed = items.Select(item => (object?)new KeyValuePair<string, object?>(Values.ToText(e, item), item)).ToArray();
+            var keyed = items.Select(item => (object?)new KeyValuePair<string, object?>(ScriptValues.ToText(e, item), item)).ToArray();
             MergeSort(keyed, (a, b) => CompareKeys(e, a, b));
             items = keyed.Select(pair => ((KeyValuePair<string, object?>)pair!).Value).ToArray();
         }
@@ -247,7 +247,7 @@ internal static class ArrayMethods
             MergeSort(items, (a, b) =>
             {
                 e.Charge(1);
-                return Values.ToNumber(e, comparer.Invoke(e, a, b, Undefined.Value)) > 0;
+                return ScriptValues.ToNumber(e, comparer.Invoke(e, a, b, Undefined.Value)) > 0;
             });
         }
 

@@ -8,8 +8,8 @@ internal static class DateMethods
 {
     private static readonly FrozenDictionary<string, Method<ScriptDate>> Methods = new Dictionary<string, Method<ScriptDate>>
     {
-        ["getTime"] = static (_, d, _) => Values.Number(d.Milliseconds),
-        ["valueOf"] = static (_, d, _) => Values.Number(d.Milliseconds),
+        ["getTime"] = static (_, d, _) => ScriptValues.Number(d.Milliseconds),
+        ["valueOf"] = static (_, d, _) => ScriptValues.Number(d.Milliseconds),
         ["toString"] = static (_, d, _) => d.ToText(),
         ["toISOString"] = static (e, d, _) => d.IsValid ? d.ToText() : throw e.Error("This date is invalid."),
         ["toJSON"] = static (_, d, _) => d.IsValid ? d.ToText() : null,
@@ -32,5 +32,5 @@ internal static class DateMethods
     }
 
     private static Method<ScriptDate> Part(Func<ScriptDate, long> read) =>
-        (_, date, _) => Values.Number(date.IsValid ? read(date) : double.NaN);
+        (_, date, _) => ScriptValues.Number(date.IsValid ? read(date) : double.NaN);
 }

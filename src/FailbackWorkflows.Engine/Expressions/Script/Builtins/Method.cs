@@ -10,7 +10,7 @@ internal static class Arguments
     public static object? At(this object?[] arguments, int index) => index < arguments.Length ? arguments[index] : Undefined.Value;
 
     public static Callable Function(this object?[] arguments, Evaluation e, int index, string method) =>
-        arguments.At(index) as Callable ?? throw e.Error($"{method} needs a function, not {Values.Describe(arguments.At(index))}.");
+        arguments.At(index) as Callable ?? throw e.Error($"{method} needs a function, not {ScriptValues.Describe(arguments.At(index))}.");
 
     public static bool Missing(this object?[] arguments, int index) => ReferenceEquals(arguments.At(index), Undefined.Value);
 
@@ -22,10 +22,10 @@ internal static class Arguments
             return whenMissing;
         }
 
-        var value = Values.ToInteger(e, arguments[index]);
+        var value = ScriptValues.ToInteger(e, arguments[index]);
         return (int)(value < 0 ? Math.Max(0, length + value) : Math.Min(value, length));
     }
 
     public static int Clamped(this object?[] arguments, Evaluation e, int index, int length, int whenMissing) =>
-        arguments.Missing(index) ? whenMissing : (int)Math.Clamp(Values.ToInteger(e, arguments[index]), 0, length);
+        arguments.Missing(index) ? whenMissing : (int)Math.Clamp(ScriptValues.ToInteger(e, arguments[index]), 0, length);
 }

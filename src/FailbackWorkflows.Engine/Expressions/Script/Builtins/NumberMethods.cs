@@ -8,8 +8,8 @@ internal static class NumberMethods
 {
     private static readonly FrozenDictionary<string, Method<object>> Methods = new Dictionary<string, Method<object>>
     {
-        ["toFixed"] = static (e, n, a) => ToFixed(e, Values.ToNumber(e, n), Values.ToInteger(e, a.At(0))),
-        ["toString"] = static (e, n, a) => a.Missing(0) ? Values.ToText(e, n) : ToText(e, n, Values.ToInteger(e, a[0])),
+        ["toFixed"] = static (e, n, a) => ToFixed(e, ScriptValues.ToNumber(e, n), ScriptValues.ToInteger(e, a.At(0))),
+        ["toString"] = static (e, n, a) => a.Missing(0) ? ScriptValues.ToText(e, n) : ToText(e, n, ScriptValues.ToInteger(e, a[0])),
         ["valueOf"] = static (_, n, _) => n,
     }.ToFrozenDictionary();
 
@@ -27,8 +27,8 @@ internal static class NumberMethods
 
     private static string ToText(Evaluation e, object number, double radix) => radix switch
     {
-        10 => Values.ToText(e, number),
-        >= 2 and <= 36 => NumberText.Format(Values.ToNumber(e, number), (int)radix),
+        10 => ScriptValues.ToText(e, number),
+        >= 2 and <= 36 => NumberText.Format(ScriptValues.ToNumber(e, number), (int)radix),
         _ => throw e.Error("toString takes a radix from 2 to 36."),
     };
 }

@@ -11,22 +11,22 @@ internal static class TextMethods
     {
         ["toString"] = static (_, s, _) => s,
         ["valueOf"] = static (_, s, _) => s,
-        ["charAt"] = static (e, s, a) => Values.ToInteger(e, a.At(0)) is var i && i >= 0 && i < s.Length ? s[(int)i].ToString() : "",
+        ["charAt"] = static (e, s, a) => ScriptValues.ToInteger(e, a.At(0)) is var i && i >= 0 && i < s.Length ? s[(int)i].ToString() : "",
         ["charCodeAt"] = static (e, s, a) =>
-            Values.Number(Values.ToInteger(e, a.At(0)) is var i && i >= 0 && i < s.Length ? s[(int)i] : double.NaN),
+            ScriptValues.Number(ScriptValues.ToInteger(e, a.At(0)) is var i && i >= 0 && i < s.Length ? s[(int)i] : double.NaN),
         ["at"] = static (e, s, a) =>
         {
-            var i = Values.ToInteger(e, a.At(0));
+            var i = ScriptValues.ToInteger(e, a.At(0));
             i += i < 0 ? s.Length : 0;
             return i >= 0 && i < s.Length ? s[(int)i].ToString() : Undefined.Value;
         },
-        ["includes"] = static (e, s, a) => Values.Bool(IndexOf(e, s, Needle(e, a), a.Clamped(e, 1, s.Length, 0)) >= 0),
-        ["indexOf"] = static (e, s, a) => Values.Number(IndexOf(e, s, Needle(e, a), a.Clamped(e, 1, s.Length, 0))),
+        ["includes"] = static (e, s, a) => ScriptValues.Bool(IndexOf(e, s, Needle(e, a), a.Clamped(e, 1, s.Length, 0)) >= 0),
+        ["indexOf"] = static (e, s, a) => ScriptValues.Number(IndexOf(e, s, Needle(e, a), a.Clamped(e, 1, s.Length, 0))),
         ["lastIndexOf"] = LastIndexOf,
         ["startsWith"] = static (e, s, a) =>
-            Values.Bool(IsAt(e, s, Needle(e, a), a.Clamped(e, 1, s.Length, 0))),
+            ScriptValues.Bool(IsAt(e, s, Needle(e, a), a.Clamped(e, 1, s.Length, 0))),
         ["endsWith"] = static (e, s, a) =>
-            Values.Bool(Needle(e, a) is var n && IsAt(e, s, n, a.Clamped(e, 1, s.Length, s.Length) - n.Length)),
+            ScriptValues.Bool(Needle(e, a) is var n && IsAt(e, s, n, a.Clamped(e, 1, s.Length, s.Length) - n.Length)),
         ["slice"] = static (e, s, a) => Part(e, s, a.Relative(e, 0, s.Length, 0), a.Relative(e, 1, s.Length, s.Length)),
         ["substring"] = static (e, s, a) =>
         {
@@ -45,21 +45,21 @@ internal static class TextMethods
         ["padStart"] = static (e, s, a) => Padding(e, s, a) + s,
         ["padEnd"] = static (e, s, a) => s + Padding(e, s, a),
         ["repeat"] = static (e, s, a) =>
-            Values.ToInteger(e, a.At(0)) is >= 0 and < double.PositiveInfinity and var count
+            ScriptValues.ToInteger(e, a.At(0)) is >= 0 and < double.PositiveInfinity and var count
                 ? Repeat(e, s, count * s.Length)
                 : throw e.Error("repeat needs a count of 0 or more."),
-        ["concat"] = static (e, s, a) => a.Aggregate((object)s, (text, item) => Values.Add(e, text, Values.ToText(e, item))),
+        ["concat"] = static (e, s, a) => a.Aggregate((object)s, (text, item) => ScriptValues.Add(e, text, ScriptValues.ToText(e, item))),
         ["localeCompare"] = static (e, s, a) =>
         {
             var other = Needle(e, a);
             e.ChargeChars(Math.Min(s.Length, other.Length));
-            return Values.Number(Math.Sign(string.CompareOrdinal(s, other)));
+            return ScriptValues.Number(Math.Sign(string.CompareOrdinal(s, other)));
         },
     }.ToFrozenDictionary();
 
     public static Method<string>? Find(string name) => Methods.GetValueOrDefault(name);
 
-    private static string Needle(Evaluation e, object?[] arguments) => Values.ToText(e, arguments.At(0));
+    private static string Needle(Evaluation e, object?[] arguments) => ScriptValues.ToText(e, arguments.At(0));
 
     private static string Reserved(Evaluation e, string text)
     {
@@ -83,10 +83,10 @@ internal static class TextMethods
     {
         var needle = Needle(e, arguments);
         e.ChargeSearch(text, needle);
-        var from = Values.ToNumber(e, arguments.At(1));
+        var from = ScriptValues.ToNumber(e, arguments.At(1));
         var last = double.IsNaN(from) ? text.Length : (int)Math.Clamp(Math.Truncate(from), 0, text.Length);
         var end = Math.Min((long)last + needle.Length, text.Length);
-        return Values.Number(text.AsSpan(0, (int)end).LastIndexOf(needle, StringComparison.Ordinal));
+        return ScriptValues.Number(text.AsSpan(0, (int)end).LastIndexOf(needle, StringComparison.Ordinal));
     }
 
     private static bool IsAt(Evaluation e, string text, string needle, int at)
@@ -104,7 +104,7 @@ internal static class TextMethods
         }
 
         var separator = Needle(e, arguments);
-        var limit = arguments.Missing(1) ? uint.MaxValue : (uint)Values.ToInt32(e, arguments[1]);
+        var limit = arguments.Missing(1) ? uint.MaxValue : (uint)ScriptValues.ToInt32(e, arguments[1]);
         var parts = new List<object?>();
         e.ChargeSearch(text, separator);
         e.ReserveText(text.Length);
@@ -130,7 +130,7 @@ internal static class TextMethods
     {
         var needle = Needle(e, arguments);
         var function = arguments.At(1) as Callable;
-        var pattern = function is null ? Values.ToText(e, arguments.At(1)) : "";
+        var pattern = function is null ? ScriptValues.ToText(e, arguments.At(1)) : "";
         e.ChargeSearch(text, needle);
         e.ReserveText(text.Length);
         var result = new StringBuilder();
@@ -142,7 +142,7 @@ internal static class TextMethods
             result.Append(text, from, at - from);
             var piece = function is null
                 ? Expand(e, pattern, text, needle, at)
-                : Values.ToText(e, function.Invoke(e, needle, Values.Number(at), text));
+                : ScriptValues.ToText(e, function.Invoke(e, needle, ScriptValues.Number(at), text));
             e.GrowText((long)result.Length + piece.Length, piece.Length);
             result.Append(piece);
 
@@ -185,8 +185,8 @@ internal static class TextMethods
 
     private static string Padding(Evaluation e, string text, object?[] arguments)
     {
-        var length = Values.ToInteger(e, arguments.At(0)) - text.Length;
-        var filler = arguments.Missing(1) ? " " : Values.ToText(e, arguments[1]);
+        var length = ScriptValues.ToInteger(e, arguments.At(0)) - text.Length;
+        var filler = arguments.Missing(1) ? " " : ScriptValues.ToText(e, arguments[1]);
         if (length <= 0 || filler.Length == 0)
         {
             return "";

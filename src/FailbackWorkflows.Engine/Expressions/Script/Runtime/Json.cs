@@ -64,9 +64,9 @@ internal static class Json
                 case '"':
                     return ReadText();
                 case 't':
-                    return ReadWord("true", Values.True);
+                    return ReadWord("true", ScriptValues.True);
                 case 'f':
-                    return ReadWord("false", Values.False);
+                    return ReadWord("false", ScriptValues.False);
                 case 'n':
                     return ReadWord("null", null);
                 default:
@@ -104,7 +104,7 @@ internal static class Json
             }
 
             // Identifiers longer than 2^53 stay exact while they are only passed through.
-            return Math.Abs(number) >= 9007199254740992 && long.TryParse(span, out var whole) ? whole : Values.Number(number);
+            return Math.Abs(number) >= 9007199254740992 && long.TryParse(span, out var whole) ? whole : ScriptValues.Number(number);
         }
 
         private string ReadText()
@@ -278,7 +278,7 @@ internal static class Json
                     Append("null");
                     break;
                 default:
-                    Append(Values.ToText(e, value));
+                    Append(ScriptValues.ToText(e, value));
                     break;
             }
         }

@@ -10,13 +10,13 @@ internal static class Properties
         switch (target)
         {
             case string text:
-                return name == "length" ? Values.Number(text.Length) : TryIndex(name, out var at) ? CharAt(text, at) : Undefined.Value;
+                return name == "length" ? ScriptValues.Number(text.Length) : TryIndex(name, out var at) ? CharAt(text, at) : Undefined.Value;
             case IReadOnlyDictionary<string, object?> map:
                 return !Vocabulary.IsForbiddenProperty(name) && map.TryGetValue(name, out var value) ? value : Undefined.Value;
             case IReadOnlyList<object?> list:
-                return name == "length" ? Values.Number(list.Count) : TryIndex(name, out var index) ? ItemAt(list, index) : Undefined.Value;
+                return name == "length" ? ScriptValues.Number(list.Count) : TryIndex(name, out var index) ? ItemAt(list, index) : Undefined.Value;
             case null or Undefined:
-                throw e.Error($"Cannot read '{Shorten(name)}' of {Values.Describe(target)}; write ?. if it may be missing.");
+                throw e.Error($"Cannot read '{Shorten(name)}' of {ScriptValues.Describe(target)}; write ?. if it may be missing.");
             default:
                 return Undefined.Value;
         }
@@ -24,7 +24,7 @@ internal static class Properties
 
     public static object? GetIndex(Evaluation e, object? target, object? key)
     {
-        if (Values.TryNumber(key, out var number))
+        if (ScriptValues.TryNumber(key, out var number))
         {
             switch (target)
             {
@@ -35,17 +35,17 @@ internal static class Properties
             }
         }
 
-        return Get(e, target, Values.ToText(e, key));
+        return Get(e, target, ScriptValues.ToText(e, key));
     }
 
     public static bool Has(Evaluation e, object? target, object? key)
     {
-        var name = Values.ToText(e, key);
+        var name = ScriptValues.ToText(e, key);
         return target switch
         {
             IReadOnlyDictionary<string, object?> map => !Vocabulary.IsForbiddenProperty(name) && map.ContainsKey(name),
             IReadOnlyList<object?> list => name == "length" || (TryIndex(name, out var index) && index < list.Count),
-            _ => throw e.Error($"'in' needs an object or an array on its right, not {Values.Describe(target)}."),
+            _ => throw e.Error($"'in' needs an object or an array on its right, not {ScriptValues.Describe(target)}."),
         };
     }
 

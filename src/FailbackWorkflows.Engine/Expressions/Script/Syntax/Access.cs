@@ -25,7 +25,7 @@ internal abstract class LinkNode(SourcePosition position, Node target, bool opti
     protected override object? Run(Evaluation e, Frame frame)
     {
         var value = target.Evaluate(e, frame);
-        return ReferenceEquals(value, BrokenChain.Value) || (optional && Values.IsNullish(value))
+        return ReferenceEquals(value, BrokenChain.Value) || (optional && ScriptValues.IsNullish(value))
             ? BrokenChain.Value
             : Follow(e, frame, value);
     }
@@ -63,7 +63,7 @@ internal sealed class CallNode(SourcePosition position, Node target, ElementsNod
         e.MoveTo(Position);
         return value is Callable callable
             ? callable.Invoke(e, values)
-            : throw e.Error($"This is {Values.Describe(value)}, not a function.");
+            : throw e.Error($"This is {ScriptValues.Describe(value)}, not a function.");
     }
 }
 
@@ -84,7 +84,7 @@ internal sealed class MethodCallNode(
         {
             case null or Undefined:
                 e.MoveTo(Position);
-                throw e.Error($"Cannot call '{name}' of {Values.Describe(value)}; write ?. if it may be missing.");
+                throw e.Error($"Cannot call '{name}' of {ScriptValues.Describe(value)}; write ?. if it may be missing.");
             case string text when _ofText is not null:
                 return _ofText(e, text, Arguments(e, frame));
             case double or long when _ofNumber is not null:
@@ -96,7 +96,7 @@ internal sealed class MethodCallNode(
             case IReadOnlyList<object?> list when _ofArray is not null:
                 return _ofArray(e, list, Arguments(e, frame));
             case bool when name == "toString":
-                return Values.ToText(e, value);
+                return ScriptValues.ToText(e, value);
             default:
                 return CallProperty(e, frame, value);
         }
@@ -106,14 +106,14 @@ internal sealed class MethodCallNode(
     {
         e.MoveTo(Position);
         var function = Properties.Get(e, value, name);
-        if (optionalCall && Values.IsNullish(function))
+        if (optionalCall && ScriptValues.IsNullish(function))
         {
             return BrokenChain.Value;
         }
 
         return function is Callable callable
             ? callable.Invoke(e, Arguments(e, frame))
-            : throw e.Error($"'{name}' is not a function of {Values.Describe(value)}.");
+            : throw e.Error($"'{name}' is not a function of {ScriptValues.Describe(value)}.");
     }
 
     private object?[] Arguments(Evaluation e, Frame frame)
@@ -131,8 +131,8 @@ internal sealed class NewDateNode(SourcePosition position, Node value) : Node(po
     {
         var source = value.Evaluate(e, frame);
         e.MoveTo(Position);
-        source = source is ScriptDate ? source : Values.ToPrimitive(e, source);
-        return new ScriptDate(source is string text ? DateMethods.Parse(e, text) : Values.ToNumber(e, source));
+        source = source is ScriptDate ? source : ScriptValues.ToPrimitive(e, source);
+        return new ScriptDate(source is string text ? DateMethods.Parse(e, text) : ScriptValues.ToNumber(e, source));
     }
 }
 
@@ -143,15 +143,15 @@ internal sealed class WorkflowValueNode(
 {
     protected override object? Run(Evaluation e, Frame frame)
     {
-        var wanted = name ?? Values.ToText(e, computed!.Evaluate(e, frame));
+        var wanted = name ?? ScriptValues.ToText(e, computed!.Evaluate(e, frame));
         e.MoveTo(Position);
         if (kind == ScriptReferenceKind.Input)
         {
-            return e.Scope.TryGetInput(wanted, out var input) ? Values.Import(e, input, "The input") : Undefined.Value;
+            return e.Scope.TryGetInput(wanted, out var input) ? ScriptValues.Import(e, input, "The input") : Undefined.Value;
         }
 
         return e.Scope.TryGetVariable(wanted, out var value) || (alternative is not null && e.Scope.TryGetVariable(alternative, out value))
-            ? Values.Import(e, value, "The variable")
+            ? ScriptValues.Import(e, value, "The variable")
             : throw e.Error($"There is no variable '{Properties.Shorten(wanted)}'.");
     }
 }
@@ -161,11 +161,11 @@ internal sealed class OutputNode(SourcePosition position, Node activity, Node? o
 {
     protected override object? Run(Evaluation e, Frame frame)
     {
-        var from = Values.ToText(e, activity.Evaluate(e, frame));
+        var from = ScriptValues.ToText(e, activity.Evaluate(e, frame));
         var name = output?.Evaluate(e, frame);
         e.MoveTo(Position);
-        return e.Scope.TryGetOutput(from, Values.IsNullish(name) ? null : Values.ToText(e, name), out var value)
-            ? Values.Import(e, value, "The output")
+        return e.Scope.TryGetOutput(from, ScriptValues.IsNullish(name) ? null : ScriptValues.ToText(e, name), out var value)
+            ? ScriptValues.Import(e, value, "The output")
             : Undefined.Value;
     }
 }
@@ -173,5 +173,5 @@ internal sealed class OutputNode(SourcePosition position, Node activity, Node? o
 /// <summary>A fact about the workflow instance, such as getCorrelationId().</summary>
 internal sealed class FactNode(SourcePosition position, Func<IScriptScope, object?> read) : Node(position, 1)
 {
-    protected override object? Run(Evaluation e, Frame frame) => Values.Import(e, read(e.Scope), "The value");
+    protected override object? Run(Evaluation e, Frame frame) => ScriptValues.Import(e, read(e.Scope), "The value");
 }

@@ -43,7 +43,7 @@ internal sealed class TemplateNode(SourcePosition position, string[] texts, Node
         long length = 0;
         for (var i = 0; i < parts.Length; i++)
         {
-            parts[i] = i % 2 == 0 ? texts[i / 2] : Values.ToText(e, values[i / 2].Evaluate(e, frame));
+            parts[i] = i % 2 == 0 ? texts[i / 2] : ScriptValues.ToText(e, values[i / 2].Evaluate(e, frame));
             length += parts[i].Length;
         }
 
@@ -115,7 +115,7 @@ internal sealed class ElementsNode(SourcePosition position, Node[] items, bool[]
                 e.Charge(list.Count);
                 return list;
             default:
-                throw e.Error($"{use} needs an array or a string, not {Values.Describe(value)}.");
+                throw e.Error($"{use} needs an array or a string, not {ScriptValues.Describe(value)}.");
         }
     }
 
@@ -141,7 +141,7 @@ internal sealed class ObjectNode(SourcePosition position, PropertyPart[] parts)
             }
             else if (part.Key is not null)
             {
-                var name = Values.ToText(e, part.Key.Evaluate(e, frame));
+                var name = ScriptValues.ToText(e, part.Key.Evaluate(e, frame));
                 map[name] = part.Value.Evaluate(e, frame);
             }
             else
@@ -216,11 +216,11 @@ internal sealed class UnaryNode(SourcePosition position, string operation, Node 
         e.MoveTo(Position);
         return operation switch
         {
-            "!" => Values.Bool(!Values.Truthy(value)),
-            "-" => Values.Number(-Values.ToNumber(e, value)),
-            "+" => Values.Number(Values.ToNumber(e, value)),
-            "~" => Values.Number(~Values.ToInt32(e, value)),
-            _ => Values.TypeOf(value),
+            "!" => ScriptValues.Bool(!ScriptValues.Truthy(value)),
+            "-" => ScriptValues.Number(-ScriptValues.ToNumber(e, value)),
+            "+" => ScriptValues.Number(ScriptValues.ToNumber(e, value)),
+            "~" => ScriptValues.Number(~ScriptValues.ToInt32(e, value)),
+            _ => ScriptValues.TypeOf(value),
         };
     }
 }
@@ -241,27 +241,27 @@ internal sealed class BinaryNode(SourcePosition position, string name, Node left
     /// <summary>The function of an operator; assignments such as += use it as well.</summary>
     public static Func<Evaluation, object?, object?, object?> Find(string name) => name switch
     {
-        "+" => Values.Add,
-        "-" => static (e, a, b) => Values.Number(Values.ToNumber(e, a) - Values.ToNumber(e, b)),
-        "*" => static (e, a, b) => Values.Number(Values.ToNumber(e, a) * Values.ToNumber(e, b)),
-        "/" => static (e, a, b) => Values.Number(Values.ToNumber(e, a) / Values.ToNumber(e, b)),
-        "%" => static (e, a, b) => Values.Number(Values.ToNumber(e, a) % Values.ToNumber(e, b)),
-        "**" => static (e, a, b) => Values.Number(Values.Power(Values.ToNumber(e, a), Values.ToNumber(e, b))),
-        "&" => static (e, a, b) => Values.Number(Values.ToInt32(e, a) & Values.ToInt32(e, b)),
-        "|" => static (e, a, b) => Values.Number(Values.ToInt32(e, a) | Values.ToInt32(e, b)),
-        "^" => static (e, a, b) => Values.Number(Values.ToInt32(e, a) ^ Values.ToInt32(e, b)),
-        "<<" => static (e, a, b) => Values.Number(Values.ToInt32(e, a) << (Values.ToInt32(e, b) & 31)),
-        ">>" => static (e, a, b) => Values.Number(Values.ToInt32(e, a) >> (Values.ToInt32(e, b) & 31)),
-        ">>>" => static (e, a, b) => Values.Number((uint)Values.ToInt32(e, a) >> (Values.ToInt32(e, b) & 31)),
-        "===" => static (e, a, b) => Values.Bool(Values.StrictEquals(e, a, b)),
-        "!==" => static (e, a, b) => Values.Bool(!Values.StrictEquals(e, a, b)),
-        "==" => static (e, a, b) => Values.Bool(Values.LooseEquals(e, a, b)),
-        "!=" => static (e, a, b) => Values.Bool(!Values.LooseEquals(e, a, b)),
-        "<" => static (e, a, b) => Values.Bool(Values.Compare(e, a, b) < 0),
-        "<=" => static (e, a, b) => Values.Bool(Values.Compare(e, a, b) <= 0),
-        ">" => static (e, a, b) => Values.Bool(Values.Compare(e, a, b) > 0),
-        ">=" => static (e, a, b) => Values.Bool(Values.Compare(e, a, b) >= 0),
-        "in" => static (e, a, b) => Values.Bool(Properties.Has(e, b, a)),
+        "+" => ScriptValues.Add,
+        "-" => static (e, a, b) => ScriptValues.Number(ScriptValues.ToNumber(e, a) - ScriptValues.ToNumber(e, b)),
+        "*" => static (e, a, b) => ScriptValues.Number(ScriptValues.ToNumber(e, a) * ScriptValues.ToNumber(e, b)),
+        "/" => static (e, a, b) => ScriptValues.Number(ScriptValues.ToNumber(e, a) / ScriptValues.ToNumber(e, b)),
+        "%" => static (e, a, b) => ScriptValues.Number(ScriptValues.ToNumber(e, a) % ScriptValues.ToNumber(e, b)),
+        "**" => static (e, a, b) => ScriptValues.Number(ScriptValues.Power(ScriptValues.ToNumber(e, a), ScriptValues.ToNumber(e, b))),
+        "&" => static (e, a, b) => ScriptValues.Number(ScriptValues.ToInt32(e, a) & ScriptValues.ToInt32(e, b)),
+        "|" => static (e, a, b) => ScriptValues.Number(ScriptValues.ToInt32(e, a) | ScriptValues.ToInt32(e, b)),
+        "^" => static (e, a, b) => ScriptValues.Number(ScriptValues.ToInt32(e, a) ^ ScriptValues.ToInt32(e, b)),
+        "<<" => static (e, a, b) => ScriptValues.Number(ScriptValues.ToInt32(e, a) << (ScriptValues.ToInt32(e, b) & 31)),
+        ">>" => static (e, a, b) => ScriptValues.Number(ScriptValues.ToInt32(e, a) >> (ScriptValues.ToInt32(e, b) & 31)),
+        ">>>" => static (e, a, b) => ScriptValues.Number((uint)ScriptValues.ToInt32(e, a) >> (ScriptValues.ToInt32(e, b) & 31)),
+        "===" => static (e, a, b) => ScriptValues.Bool(ScriptValues.StrictEquals(e, a, b)),
+        "!==" => static (e, a, b) => ScriptValues.Bool(!ScriptValues.StrictEquals(e, a, b)),
+        "==" => static (e, a, b) => ScriptValues.Bool(ScriptValues.LooseEquals(e, a, b)),
+        "!=" => static (e, a, b) => ScriptValues.Bool(!ScriptValues.LooseEquals(e, a, b)),
+        "<" => static (e, a, b) => ScriptValues.Bool(ScriptValues.Compare(e, a, b) < 0),
+        "<=" => static (e, a, b) => ScriptValues.Bool(ScriptValues.Compare(e, a, b) <= 0),
+        ">" => static (e, a, b) => ScriptValues.Bool(ScriptValues.Compare(e, a, b) > 0),
+        ">=" => static (e, a, b) => ScriptValues.Bool(ScriptValues.Compare(e, a, b) >= 0),
+        "in" => static (e, a, b) => ScriptValues.Bool(Properties.Has(e, b, a)),
         _ => throw new ArgumentOutOfRangeException(nameof(name), name, null),
     };
 }
@@ -273,9 +273,9 @@ internal sealed class LogicalNode(SourcePosition position, string operation, Nod
     /// <summary>Whether the left value is already the answer.</summary>
     public static bool Settles(string operation, object? left) => operation switch
     {
-        "&&" => !Values.Truthy(left),
-        "||" => Values.Truthy(left),
-        _ => !Values.IsNullish(left),
+        "&&" => !ScriptValues.Truthy(left),
+        "||" => ScriptValues.Truthy(left),
+        _ => !ScriptValues.IsNullish(left),
     };
 
     protected override object? Run(Evaluation e, Frame frame)
@@ -289,7 +289,7 @@ internal sealed class ConditionalNode(SourcePosition position, Node condition, N
     : Node(position, Above(condition, then, otherwise))
 {
     protected override object? Run(Evaluation e, Frame frame) =>
-        Values.Truthy(condition.Evaluate(e, frame)) ? then.Evaluate(e, frame) : otherwise.Evaluate(e, frame);
+        ScriptValues.Truthy(condition.Evaluate(e, frame)) ? then.Evaluate(e, frame) : otherwise.Evaluate(e, frame);
 }
 
 /// <summary>An assignment to a local; the operation is what stands before the equals sign, or empty.</summary>

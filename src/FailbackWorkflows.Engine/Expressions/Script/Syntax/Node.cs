@@ -75,7 +75,7 @@ internal sealed class IfStatement(SourcePosition position, Node condition, State
     public override bool Execute(Evaluation e, Frame frame)
     {
         e.Step(Position);
-        var holds = Values.Truthy(condition.Evaluate(e, frame));
+        var holds = ScriptValues.Truthy(condition.Evaluate(e, frame));
         frame.Completion = Undefined.Value;
         return holds ? then.Execute(e, frame) : otherwise is not null && otherwise.Execute(e, frame);
     }
@@ -111,9 +111,9 @@ internal sealed class Pattern(SourcePosition position, int slot, PatternPart[]? 
         }
 
         e.MoveTo(position);
-        if (Values.IsNullish(value) || (fromArray && value is not string && (value is not IReadOnlyList<object?> || value is IReadOnlyDictionary<string, object?>)))
+        if (ScriptValues.IsNullish(value) || (fromArray && value is not string && (value is not IReadOnlyList<object?> || value is IReadOnlyDictionary<string, object?>)))
         {
-            throw e.Error($"Cannot take {Values.Describe(value)} apart.");
+            throw e.Error($"Cannot take {ScriptValues.Describe(value)} apart.");
         }
 
         foreach (var part in parts)

@@ -12,9 +12,9 @@ internal sealed partial class Parser
         switch (name)
         {
             case "true":
-                return new ConstantNode(token.Position, Values.True);
+                return new ConstantNode(token.Position, ScriptValues.True);
             case "false":
-                return new ConstantNode(token.Position, Values.False);
+                return new ConstantNode(token.Position, ScriptValues.False);
             case "null":
                 return new ConstantNode(token.Position, null);
             case "new":

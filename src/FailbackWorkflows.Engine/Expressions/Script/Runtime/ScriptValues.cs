@@ -15,7 +15,7 @@ internal sealed class Undefined
 /// The conversions and comparisons of JavaScript. Numbers are boxed doubles, or boxed longs as the host gave them: a long
 /// takes part in arithmetic as a double, and stays exact while it is only passed through or written as text.
 /// </summary>
-internal static class Values
+internal static class ScriptValues
 {
     public static readonly object True = true;
     public static readonly object False = false;
