@@ -1,6 +1,10 @@
 using System.Net.Sockets;
+using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.Licensing;
+using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Persistence.Identity;
+using FailbackWorkflows.Recorders.Http;
 using FailbackWorkflows.Server.Api;
 using FailbackWorkflows.Server.Api.Licenses;
 using FailbackWorkflows.Server.Health;
@@ -11,6 +15,7 @@ using FailbackWorkflows.Server.Pages.FailoverLog;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 
 namespace FailbackWorkflows.Server;
@@ -88,6 +93,11 @@ public sealed class Program
 
         services.AddHostedService<FirstThings>();
         services.AddFailback();
+        services.AddSingleton(builder.Configuration.GetSection("Failback:License").Get<LicenseOptions>() ?? new LicenseOptions());
+        services.TryAddSingleton<LicenseCheck>();
+        services.TryAddSingleton<FailbackPolicies>();
+        services.AddWorkflowEngine(_ => { });
+        services.AddRecorderClient();
 
         IdentitySetup.Add(services);
         services.AddScoped<FirstAdministrator>();

@@ -1,5 +1,3 @@
-using System.Buffers.Text;
-using System.Text.Json;
 using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Changes;
@@ -7,31 +5,19 @@ using FailbackWorkflows.Failback.Licensing;
 
 namespace FailbackWorkflows.Server.Api.Licenses;
 
-/// <summary>Installs a licence for the API and the System page alike, after a look at its form.</summary>
-public sealed class LicenseInstallation(IDomainWriter writer, TimeProvider time)
+/// <summary>Installs a licence for the API and the System page alike. One that would not be accepted by a failback is not installed.</summary>
+public sealed class LicenseInstallation(LicenseCheck check, IDomainWriter writer, TimeProvider time)
 {
     /// <summary>The installed licence, or null with a sentence. The one before stays installed then.</summary>
     public async Task<(SignedLicense? Installed, string? Message)> ExecuteAsync(string document, string signature, Actor actor, CancellationToken cancellationToken)
     {
-        if (!Base64.IsValid(signature.Trim()))
-        {
-            return (null, "The signature is not base64. Paste it exactly as it was delivered.");
-        }
-
-        try
-        {
-            using var parsed = JsonDocument.Parse(document);
-            if (parsed.RootElement.ValueKind != JsonValueKind.Object)
-            {
-                return (null, "The licence document must be a JSON object. Paste it exactly as it was delivered.");
-            }
-        }
-        catch (JsonException)
-        {
-            return (null, "The licence document is not JSON. Paste it exactly as it was delivered.");
-        }
-
         var license = new SignedLicense(document, signature.Trim(), time.GetUtcNow(), actor.Name);
+        var verdict = check.Verify(license);
+        if (!verdict.IsLicensed)
+        {
+            return (null, verdict.Message);
+        }
+
         await writer.ApplyAsync(
             [new InstallLicense(license), new Notify(new ChangeNotification("license", null, "A licence was installed.", license.InstalledAt))],
             cancellationToken);

@@ -1,4 +1,3 @@
-using FailbackWorkflows.Engine.Values;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Changes;
 using FailbackWorkflows.Failback.Policies;
@@ -9,8 +8,6 @@ namespace FailbackWorkflows.Server.Api.Settings;
 
 internal static class SettingsEndpoints
 {
-    private const string PolicyKey = "failbackPolicy";
-
     public static void MapSettings(this IEndpointRouteBuilder api)
     {
         var settings = api.MapGroup("/settings").WithTags("Settings");
@@ -22,10 +19,8 @@ internal static class SettingsEndpoints
             .WithSummary("Changes the rules of the site for failbacks");
     }
 
-    private static async Task<Ok<FailbackPolicy>> GetPolicyAsync(ISystemSettings settings, CancellationToken cancellationToken) =>
-        TypedResults.Ok(await settings.FindAsync(PolicyKey, cancellationToken) is { } json
-            ? PlainValue.To<FailbackPolicy>(PlainValue.Parse(json)) ?? new FailbackPolicy()
-            : new FailbackPolicy());
+    private static async Task<Ok<FailbackPolicy>> GetPolicyAsync(FailbackPolicies policies, CancellationToken cancellationToken) =>
+        TypedResults.Ok(await policies.GetAsync(cancellationToken));
 
     private static async Task<Results<Ok<FailbackPolicy>, Problem>> PutPolicyAsync(
         FailbackPolicy policy,
@@ -42,11 +37,11 @@ internal static class SettingsEndpoints
             return errors.ToProblem();
         }
 
-        context.Audit(PolicyKey);
+        context.Audit(FailbackPolicies.Key);
         await writer.ApplyAsync(
             [
-                new SaveSystemSetting(PolicyKey, PlainValue.ToJson(PlainValue.From(policy))),
-                new Notify(new ChangeNotification("settings", PolicyKey, "The rules for failbacks were changed.", time.GetUtcNow())),
+                new SaveSystemSetting(FailbackPolicies.Key, FailbackPolicies.ToJson(policy)),
+                new Notify(new ChangeNotification("settings", FailbackPolicies.Key, "The rules for failbacks were changed.", time.GetUtcNow())),
             ],
             cancellationToken);
         return TypedResults.Ok(policy);

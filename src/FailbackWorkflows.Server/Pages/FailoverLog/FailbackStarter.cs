@@ -15,7 +15,7 @@ public sealed class FailbackStarter(StartFailback start, IRunReports reports)
     {
         if (entryId is not { Length: > 0 and <= 128 } || requestId is not { Length: > 0 and <= 64 } || reason?.Length > MostReasonCharacters)
         {
-            return page.BadRequest();
+            return new BadRequestResult();
         }
 
         reason = string.IsNullOrWhiteSpace(reason) ? null : reason.Trim();
@@ -25,24 +25,24 @@ public sealed class FailbackStarter(StartFailback start, IRunReports reports)
         switch (result.Outcome)
         {
             case StartRunOutcome.Started or StartRunOutcome.AlreadyStarted:
-                return page.Redirect(EntryPage(entryId));
+                return new RedirectResult(EntryPage(entryId));
 
             case StartRunOutcome.Unknown:
                 audit.Result = "unknown";
-                return page.NotFound();
+                return new NotFoundResult();
 
             case StartRunOutcome.Busy when result.RunId is { } inTheWay:
                 audit.Result = "run in the way";
                 page.TempData["Warning"] = $"Nothing was started: {result.Message} This is the run in the way.";
                 var report = await reports.FindAsync(inTheWay, cancellationToken);
-                return page.Redirect(report is { DefinitionId: StartFailback.DefinitionId, EntryId: { } entryOfRun }
+                return new RedirectResult(report is { DefinitionId: StartFailback.DefinitionId, EntryId: { } entryOfRun }
                     ? EntryPage(entryOfRun)
                     : $"/runs/{Uri.EscapeDataString(inTheWay)}");
 
             default:
                 audit.Result = "refused";
                 page.TempData["Warning"] = result.Message ?? "The failback was not started.";
-                return page.Redirect(EntryPage(entryId));
+                return new RedirectResult(EntryPage(entryId));
         }
     }
 

@@ -19,7 +19,7 @@ public sealed record KeyRow(string Id, string Name, string Role, DateTimeOffset 
 /// <summary>The server itself: version, health, licence, API keys.</summary>
 [Authorize(Permissions.Read)]
 public sealed class IndexModel(
-    ILicenses licenses,
+    LicenseCheck licenseCheck,
     LicenseInstallation installation,
     ApiKeyAdministration administration,
     HealthCheckService health,
@@ -32,7 +32,7 @@ public sealed class IndexModel(
 
     public IReadOnlyList<HealthRow> Health { get; private set; } = [];
 
-    public LicenseView License { get; private set; } = LicenseView.None;
+    public LicenseView License { get; private set; } = null!;
 
     public string? LicenseMessage { get; private set; }
 
@@ -119,7 +119,7 @@ public sealed class IndexModel(
     private async Task LoadAsync(CancellationToken cancellationToken)
     {
         var now = time.GetUtcNow();
-        License = LicenseView.Of(await licenses.FindCurrentAsync(cancellationToken), now);
+        License = LicenseView.Of(await licenseCheck.CheckAsync(LicenseCheck.Failover, cancellationToken));
         var report = await health.CheckHealthAsync(cancellationToken);
         Health = [.. report.Entries.Select(entry => new HealthRow(
             entry.Value.Description ?? entry.Key,
