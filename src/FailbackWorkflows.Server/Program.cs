@@ -3,7 +3,8 @@ using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Licensing;
 using FailbackWorkflows.Failback.Policies;
-using FailbackWorkflows.Persistence.Identity;
+using FailbackWorkflows.Persistence;
+using FailbackWorkflows.Persistence.Sqlite;
 using FailbackWorkflows.Recorders.Http;
 using FailbackWorkflows.Server.Api;
 using FailbackWorkflows.Server.Api.Licenses;
@@ -92,12 +93,10 @@ public sealed class Program
         services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(15));
 
         services.AddHostedService<FirstThings>();
-        services.AddFailback();
-        services.AddSingleton(builder.Configuration.GetSection("Failback:License").Get<LicenseOptions>() ?? new LicenseOptions());
-        services.TryAddSingleton<LicenseCheck>();
-        services.TryAddSingleton<FailbackPolicies>();
-        services.AddWorkflowEngine(_ => { });
+        services.AddPersistence(data.Database);
         services.AddRecorderClient();
+        services.AddFailback(builder.Configuration.GetSection("Failback:License").Get<LicenseOptions>());
+        services.AddWorkflowEngine(FailbackActivities.AddTo, engine => builder.Configuration.GetSection("Failback:Engine").Bind(engine));
 
         IdentitySetup.Add(services);
         services.AddScoped<FirstAdministrator>();
