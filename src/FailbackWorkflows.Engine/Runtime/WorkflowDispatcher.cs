@@ -46,9 +46,15 @@ internal sealed class WorkflowDispatcher(
         base.Dispose();
     }
 
+    /// <summary>Leases of an earlier life are given back before the host serves anybody: later it would take the lease of what was just started.</summary>
+    public override async Task StartAsync(CancellationToken cancellationToken)
+    {
+        await store.ReleaseLeasesOfAsync(options.Node, cancellationToken);
+        await base.StartAsync(cancellationToken);
+    }
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        await store.ReleaseLeasesOfAsync(options.Node, stoppingToken);
         var heartbeat = HeartbeatAsync(stoppingToken);
         try
         {
