@@ -12,6 +12,9 @@ namespace FailbackWorkflows.Engine.Interpretation;
 /// </summary>
 internal sealed class Interpreter(WorkflowDefinition definition, string instanceId)
 {
+    /// <summary>More activities than this cannot start for one fact: a loop without an activity that runs code would never let go.</summary>
+    private const int MaxStartsPerFact = 10_000;
+
     private readonly Flowcharts _flowcharts = new();
 
     /// <summary>Takes in a fact and decides what follows. Appends the fact and all decisions to <paramref name="journal"/>, numbered.</summary>
@@ -73,10 +76,17 @@ internal sealed class Interpreter(WorkflowDefinition definition, string instance
     private void Advance(Step step)
     {
         var state = step.State;
+        var starts = 0;
         while (!state.HasEnded && state.Current is null && state.Ready.Count > 0)
         {
             var execution = Require(state, state.Ready[0]);
             state.Ready.RemoveAt(0);
+            if (++starts > MaxStartsPerFact)
+            {
+                FaultInstance(step, execution, new("workflow.endless", "The workflow goes round in a loop in which no activity does anything.", false));
+                return;
+            }
+
             if (execution.Phase == ExecutionPhase.Resumed)
             {
                 execution.Phase = ExecutionPhase.Running;
