@@ -527,6 +527,9 @@ internal sealed class Interpreter(WorkflowDefinition definition, string instance
     {
         state.Executions.Remove(execution);
         state.Ready.Remove(execution.Id);
+
+        // Whoever still holds the execution must not wake it any more.
+        execution.Bookmarks = [];
         if (state.Current == execution.Id)
         {
             state.Current = null;
