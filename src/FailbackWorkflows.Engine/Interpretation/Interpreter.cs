@@ -407,9 +407,15 @@ internal sealed class Interpreter(WorkflowDefinition definition, string instance
             return;
         }
 
-        // The nearest activity, from the failed one outwards, that has its Failed port connected takes the run along that port.
+        // The nearest activity, from the failed one outwards, that has its Failed port connected takes the run along that port. Past the point
+        // of no return only the failed activity's own port counts: a port further out is the way back.
         for (var candidate = execution; candidate is not null; candidate = state.Find(candidate.ParentId))
         {
+            if (candidate != execution && state.Cancellation == CancellationMode.Refuse)
+            {
+                break;
+            }
+
             if (NodeOf(candidate).Outbound.Any(c => c.Port == FlowNodeAttribute.Failed))
             {
                 CancelChildren(step, candidate);
