@@ -371,7 +371,12 @@ internal sealed class Interpreter(WorkflowDefinition definition, string instance
         var bookmark = execution.Bookmarks.Find(b => b.Id == bookmarkId)
             ?? throw new InvalidOperationException($"There is no bookmark {bookmarkId}.");
         execution.Bookmarks = [];
-        execution.Resumed = new(bookmark.Key, stimulus?.Payload, stimulus?.Actor);
+        if (execution.Attempt == 1)
+        {
+            // The timer of a retry wakes nothing new: the activity tries again what woke it first.
+            execution.Resumed = new(bookmark.Key, stimulus?.Payload, stimulus?.Actor);
+        }
+
         if (bookmark.RunsAgain)
         {
             execution.Phase = ExecutionPhase.Resumed;
