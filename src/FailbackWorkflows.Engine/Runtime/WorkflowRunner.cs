@@ -61,7 +61,7 @@ internal sealed class WorkflowRunner(
                 // The domain refused a change (somebody else changed the row). Nothing was written: read again and let the activity decide anew.
                 refusals++;
                 logger.LogWarning(exception, "Workflow {InstanceId}: a step was refused at its commit and is decided again ({Refusals} of {MaxRefusals})", lease.InstanceId, refusals, MaxCommitRefusals);
-                live = await ReloadAsync(live, cancellationToken);
+                live.Reset(await store.FindInstanceAsync(live.Stored.Id, cancellationToken) ?? throw new InvalidOperationException($"Workflow instance {live.Stored.Id} vanished."));
                 continue;
             }
 
@@ -71,9 +71,6 @@ internal sealed class WorkflowRunner(
             }
         }
     }
-
-    private async Task<LiveInstance> ReloadAsync(LiveInstance live, CancellationToken cancellationToken) =>
-        await LoadAsync(live.Stored.Id, cancellationToken) ?? throw new InvalidOperationException($"Workflow instance {live.Stored.Id} vanished.");
 
     /// <summary>Takes in what arrived from outside: messages and due bookmarks.</summary>
     private async Task<PendingStep> TakeInAsync(LiveInstance live, CancellationToken cancellationToken)
