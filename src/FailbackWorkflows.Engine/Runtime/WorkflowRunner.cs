@@ -78,10 +78,23 @@ internal sealed class WorkflowRunner(
         var step = new PendingStep(time.GetUtcNow());
         if (live.TakeSignal())
         {
+            var isKept = false;
             foreach (var message in await store.ReadInboxAsync(live.Stored.Id, cancellationToken))
             {
+                if (IsKept(live, message))
+                {
+                    isKept = true;
+                    continue;
+                }
+
                 TakeIn(live, step, message);
                 step.Consumed.Add(message.Id);
+            }
+
+            if (isKept && !live.State.HasEnded)
+            {
+                // A redrive came after what was kept: that is taken in next.
+                live.Signal();
             }
         }
 
@@ -98,6 +111,12 @@ internal sealed class WorkflowRunner(
 
         return step;
     }
+
+    /// <summary>While an incident stops the instance its other branches still wait; what they wait for is kept until a redrive.</summary>
+    private static bool IsKept(LiveInstance live, InboxMessage message) =>
+        message.Kind == InboxMessageKind.Stimulus
+        && live.State.SubStatus == WorkflowSubStatus.Faulted
+        && live.State.Executions.Exists(e => e.Bookmarks.Exists(b => b.Key == message.BookmarkKey));
 
     private static void TakeIn(LiveInstance live, PendingStep step, InboxMessage message)
     {
