@@ -329,7 +329,7 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
         private List<NodeInput> ReadInputValues(JsonElement element, ActivityNode node, string path, Scope scope)
         {
             var reader = new ExpressionReader(scope.FindVariable, scope.HasInput, Report, check => _whenAllNodesAreKnown.Add(check), activity =>
-                _nodes.Values.Any(n => n is not null && (n.Id == activity || n.Name == activity)));
+                _nodes.Values.Any(n => n is not null && n.Composite == node.Composite && (n.Id == activity || n.Name == activity)));
             var inputs = new List<NodeInput>();
             foreach (var descriptor in node.Descriptor.Inputs)
             {
