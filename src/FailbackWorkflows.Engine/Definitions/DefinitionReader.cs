@@ -203,6 +203,9 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
         {
             node.Children = ReadChildren(element, node, path, scope, composite);
             var byId = node.Children.ToDictionary(c => c.Id, StringComparer.Ordinal);
+
+            // Activities that could not be read were reported already; connections to them would only repeat it.
+            var unread = Items(element, "activities").Select(a => Text(a, "id")).Where(id => id is not null && !byId.ContainsKey(id)).ToHashSet();
             var connections = new List<Connection>();
             var index = 0;
             foreach (var item in Items(element, "connections"))
@@ -210,6 +213,11 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
                 var place = $"{path}.connections[{index++}]";
                 var (sourceId, port) = ReadEnd(item, "source", "sourcePort", "Done");
                 var (targetId, _) = ReadEnd(item, "target", "targetPort", "In");
+                if (unread.Contains(sourceId) || unread.Contains(targetId))
+                {
+                    continue;
+                }
+
                 if (!byId.TryGetValue(sourceId ?? string.Empty, out var source))
                 {
                     Report(node.Id, place, $"The connection starts at '{sourceId}', which is not in this flowchart.");
