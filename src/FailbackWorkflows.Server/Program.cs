@@ -2,8 +2,8 @@ using System.Net.Sockets;
 using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Licensing;
-using FailbackWorkflows.Failback.Policies;
-using FailbackWorkflows.Persistence.Identity;
+using FailbackWorkflows.Persistence;
+using FailbackWorkflows.Persistence.Sqlite;
 using FailbackWorkflows.Recorders.Http;
 using FailbackWorkflows.Server.Api;
 using FailbackWorkflows.Server.Api.Licenses;
@@ -15,7 +15,6 @@ using FailbackWorkflows.Server.Pages.FailoverLog;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 
 namespace FailbackWorkflows.Server;
@@ -92,12 +91,10 @@ public sealed class Program
         services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(15));
 
         services.AddHostedService<FirstThings>();
-        services.AddFailback();
-        services.AddSingleton(builder.Configuration.GetSection("Failback:License").Get<LicenseOptions>() ?? new LicenseOptions());
-        services.TryAddSingleton<LicenseCheck>();
-        services.TryAddSingleton<FailbackPolicies>();
-        services.AddWorkflowEngine(_ => { });
+        services.AddPersistence(data.Database);
         services.AddRecorderClient();
+        services.AddFailback(builder.Configuration.GetSection("Failback:License").Get<LicenseOptions>());
+        services.AddWorkflowEngine(FailbackActivities.AddTo, engine => builder.Configuration.GetSection("Failback:Engine").Bind(engine));
 
         IdentitySetup.Add(services);
         services.AddScoped<FirstAdministrator>();

@@ -1,15 +1,17 @@
 using FailbackWorkflows.Engine.Definitions;
 using FailbackWorkflows.Engine.Runtime;
+using FailbackWorkflows.Persistence;
 using FailbackWorkflows.Server.Identity;
 using Microsoft.Extensions.Options;
 
 namespace FailbackWorkflows.Server.Hosting;
 
 /// <summary>What must have happened before anything runs: the database is there, the roles and the first administrator, the definitions. Registered first of all hosted services.</summary>
-internal sealed class FirstThings(IServiceProvider services, WorkflowDefinitions definitions, IOptions<ServerOptions> options, ILogger<FirstThings> logger) : IHostedService
+internal sealed class FirstThings(IServiceProvider services, IDatabase database, WorkflowDefinitions definitions, IOptions<ServerOptions> options, ILogger<FirstThings> logger) : IHostedService
 {
     public async Task StartAsync(CancellationToken cancellationToken)
     {
+        await database.MigrateAsync(cancellationToken);
         await using var scope = services.CreateAsyncScope();
         await scope.ServiceProvider.GetRequiredService<FirstAdministrator>().EnsureAsync(Console.Out, cancellationToken);
         await ImportDefinitionsAsync(cancellationToken);
