@@ -2,7 +2,6 @@ using System.Net.Sockets;
 using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Licensing;
-using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Persistence;
 using FailbackWorkflows.Persistence.Sqlite;
 using FailbackWorkflows.Recorders.Http;
@@ -16,7 +15,6 @@ using FailbackWorkflows.Server.Pages.FailoverLog;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 
 namespace FailbackWorkflows.Server;
