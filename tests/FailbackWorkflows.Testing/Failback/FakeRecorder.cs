@@ -49,6 +49,9 @@ public sealed class FakeRecorder(string serverId, TimeProvider time)
     /// <summary>Findings of a dry run that stand in the way of any settings.</summary>
     public string? RejectsSettingsBecause { get; set; }
 
+    /// <summary>The digest it states for its settings, when it is not theirs (a damaged database).</summary>
+    public string? StatesDigest { get; set; }
+
     /// <summary>Activations break off half way and leave the revision there was.</summary>
     public bool BreaksAtActivation { get; set; }
 
@@ -234,7 +237,7 @@ public sealed class FakeDuty(string identity, FakeRecorder recorder, TimeProvide
 
     public SettingsContent Settings => _revisions[^1];
 
-    public string Sha256 => SettingsDigest.Compute(Settings);
+    public string Sha256 => recorder.StatesDigest ?? SettingsDigest.Compute(Settings);
 
     public bool IsRecording => Recording && !recorder.IsDead && (!Awaiting || Provisional);
 
