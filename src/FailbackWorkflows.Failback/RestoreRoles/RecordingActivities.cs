@@ -205,7 +205,7 @@ public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorder
         var identity = context.Get(Identity);
         var policy = await policies.GetAsync(cancellationToken);
         var now = context.Time.GetUtcNow();
-        var wait = PlainValue.To<HandOver>(context.Progress) ?? new HandOver(now, null);
+        var wait = PlainValue.To<HandOver>(context.Progress) ?? new HandOver(now, null, false);
         var failed = await calls.GetServerAsync(context.Get(FailedServer), cancellationToken);
         if (!await IsRecordingAsync(failed, identity, cancellationToken))
         {
@@ -230,8 +230,10 @@ public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorder
         {
             // The stop may have arrived. Asking again, with the same key, after looking at the failed server again, is right either way.
             var isLate = now - wait.Since > policy.HandOverTimeout;
-            var result = ActivityResult.RunAgainAt(now + (isLate ? TimeSpan.FromSeconds(5) : TimeSpan.FromMilliseconds(500)), wait with { SilentSince = null });
-            return isLate && now - wait.Since < policy.HandOverTimeout + TimeSpan.FromSeconds(6)
+            var result = ActivityResult.RunAgainAt(
+                now + (isLate ? TimeSpan.FromSeconds(5) : TimeSpan.FromMilliseconds(500)),
+                wait with { SilentSince = null, IsAlarmed = isLate });
+            return isLate && !wait.IsAlarmed
                 ? result.WithChanges(Tell(context, "alarm", failover.ServerId, $"The failover server {failover.ServerId} does not confirm its stop; the failback waits for it."))
                 : result;
         }
@@ -257,7 +259,8 @@ public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorder
     /// <summary>What one look leaves for the next.</summary>
     /// <param name="Since">The first look.</param>
     /// <param name="SilentSince">The first of the looks up to now that did not find the failed server recording.</param>
-    private sealed record HandOver(DateTimeOffset Since, DateTimeOffset? SilentSince);
+    /// <param name="IsAlarmed">The alarm that the failover server does not confirm was raised.</param>
+    private sealed record HandOver(DateTimeOffset Since, DateTimeOffset? SilentSince, bool IsAlarmed);
 }
 
 /// <summary>Step 9e, second half: the hold gets its end at the last time written. What is owed stays held.</summary>
