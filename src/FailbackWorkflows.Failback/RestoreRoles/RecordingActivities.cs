@@ -207,7 +207,7 @@ public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorder
         var now = context.Time.GetUtcNow();
         var wait = PlainValue.To<HandOver>(context.Progress) ?? new HandOver(now, null, false);
         var failed = await calls.GetServerAsync(context.Get(FailedServer), cancellationToken);
-        if (!await IsRecordingAsync(failed, identity, cancellationToken))
+        if (!await IsRecordingAsync(failed, identity, wait.Since, now, cancellationToken))
         {
             // Counted from the first look that found it silent: the failover server may have been awaited for long before.
             var silentSince = wait.SilentSince ?? now;
@@ -242,13 +242,14 @@ public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorder
         return ActivityResult.Completed("Stopped").With<IReadOnlyDictionary<string, DateTimeOffset>>(LastTimes, lastTimes);
     }
 
-    /// <summary>Frames on at least one channel, not older than <see cref="FreshFrame"/> by the recorder's own clock.</summary>
-    private async Task<bool> IsRecordingAsync(VmsServer failed, string identity, CancellationToken cancellationToken)
+    /// <summary>Frames on at least one channel, written since the first look and not older than <see cref="FreshFrame"/>; ages are by the recorder's own clock.</summary>
+    private async Task<bool> IsRecordingAsync(VmsServer failed, string identity, DateTimeOffset since, DateTimeOffset now, CancellationToken cancellationToken)
     {
         try
         {
             var state = await recorders.GetRecordingAsync(calls.EndpointOf(failed), identity, cancellationToken);
-            return state.Channels.Any(c => c.Recording && c.FirstFrameAt is not null && c.LastFrameAt is { } last && state.AsOf - last <= FreshFrame);
+            return state.Channels.Any(c =>
+                c.Recording && c.FirstFrameAt is not null && c.LastFrameAt is { } last && state.AsOf - last is var age && age <= FreshFrame && now - age >= since);
         }
         catch (RecorderException exception) when (exception.IsTransient)
         {
