@@ -72,7 +72,7 @@ public sealed class PollRecorders(
         await NoteSeenAsync(server, status, cancellationToken);
         foreach (var seen in status.Duties)
         {
-            await AnswerAsync(endpoint, seen, cancellationToken);
+            await AnswerAsync(endpoint, status.BootId, seen, cancellationToken);
         }
     }
 
@@ -101,7 +101,7 @@ public sealed class PollRecorders(
     /// Tells a recorder that waits for its role, or that has not heard of the current epoch, what it is. While a run holds the claim on the
     /// duty, only that run speaks.
     /// </summary>
-    private async Task AnswerAsync(RecorderEndpoint endpoint, DutyState seen, CancellationToken cancellationToken)
+    private async Task AnswerAsync(RecorderEndpoint endpoint, string bootId, DutyState seen, CancellationToken cancellationToken)
     {
         try
         {
@@ -119,11 +119,12 @@ public sealed class PollRecorders(
                     return;
                 }
 
+                // The boot id makes each boot's question a new one: a recorder answers a key it knows without acting.
                 await recorders.AssignDutyAsync(
                     endpoint,
                     seen.Identity,
                     new DutyAssignment(isHolder ? DutyRole.Recorder : DutyRole.Standby, duty.Epoch, duty.AllocationId, duty.Fence),
-                    $"poll/{seen.Identity}/{duty.Epoch}/{duty.Fence}/{endpoint.ServerId}/{(isHolder ? "confirm" : "standby")}",
+                    $"poll/{seen.Identity}/{duty.Epoch}/{duty.Fence}/{bootId}/{(isHolder ? "confirm" : "standby")}",
                     cancellationToken);
                 logger.LogInformation("{Server} was told that it is {Role} for {Identity} under epoch {Epoch}", endpoint.ServerId, isHolder ? "recorder" : "standby", seen.Identity, duty.Epoch);
             }
