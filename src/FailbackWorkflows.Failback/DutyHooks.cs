@@ -1,4 +1,5 @@
 using FailbackWorkflows.Engine;
+using FailbackWorkflows.Engine.Activities;
 using FailbackWorkflows.Engine.Definitions;
 using FailbackWorkflows.Engine.Journal;
 using FailbackWorkflows.Engine.Runtime;
@@ -146,9 +147,9 @@ public sealed class DutyHooks(
             var status = await recorders.GetStatusAsync(await calls.GetEndpointAsync(serverId, cancellationToken), cancellationToken);
             return status.Duties.FirstOrDefault(d => d.Identity == identity)?.Fence ?? 0;
         }
-        catch (RecorderException exception)
+        catch (Exception exception) when (exception is RecorderException or ActivityFaultException)
         {
-            // A recorder that does not answer cannot be commanded either; when it is back, it is asked before it is told.
+            // A recorder that is not in the registry is the run's own check to report; a recorder that does not answer cannot be commanded either; when it is back, it is asked before it is told.
             logger.LogInformation("The fence of {Identity} at {Server} could not be read: {Reason}", identity, serverId, exception.Message);
             return 0;
         }

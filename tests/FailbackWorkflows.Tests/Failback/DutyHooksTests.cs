@@ -1,0 +1,136 @@
+using FailbackWorkflows.Engine;
+using FailbackWorkflows.Engine.Definitions;
+using FailbackWorkflows.Engine.Journal;
+using FailbackWorkflows.Engine.Runtime;
+using FailbackWorkflows.Engine.Storage;
+using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.Failover;
+using FailbackWorkflows.Testing.Failback;
+using Shouldly;
+using Xunit;
+
+namespace FailbackWorkflows.Tests.Failback;
+
+public sealed class DutyHooksTests
+{
+    private static readonly string[] Claims = [DutyClaim.Identity(FailbackWorld.Failed), DutyClaim.Recorder(FailbackWorld.Failed), DutyClaim.Recorder(FailbackWorld.Failover)];
+
+    [Fact]
+    public async Task Start_OfAFailback_TakesTheClaimsInItsTransaction()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+
+        await world.FailBackAsync();
+
+        var start = world.Store.Commits[0];
+        start.IsStart.ShouldBeTrue();
+        start.Changes.OfType<TakeClaims>().Single().Keys.ShouldBe(Claims, ignoreOrder: true);
+    }
+
+    [Fact]
+    public async Task Start_OfACopyUnderAnotherName_TakesTheClaimsToo()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        var json = (await File.ReadAllTextAsync(Path.Combine(RepositoryFiles.Workflows, "failback", "failback.v1.json")))
+            .Replace("\"definitionId\": \"failback\"", "\"definitionId\": \"my-failback\"", StringComparison.Ordinal)
+            .Replace("\"id\": \"failback:1\"", "\"id\": \"my-failback:1\"", StringComparison.Ordinal);
+        await world.Node.Get<WorkflowDefinitions>().PublishAsync(json, "test", default);
+
+        var started = await world.Node.Runtime.StartAsync(
+            new StartWorkflow("my-failback", FailbackWorld.Operator) { Input = new Dictionary<string, object?> { ["EntryId"] = FailbackWorld.Entry } }, default);
+        var run = await world.EndAsync(started.InstanceId);
+
+        world.Store.Commits[0].Changes.OfType<TakeClaims>().Single().Keys.ShouldBe(Claims, ignoreOrder: true);
+        run.Result.ShouldBe("done");
+    }
+
+    [Fact]
+    public async Task Start_WithAnUnknownEntry_IsRefused()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+
+        var refusal = await Should.ThrowAsync<WorkflowRefusedException>(() => world.Node.Runtime.StartAsync(
+            new StartWorkflow(StartFailback.DefinitionId, FailbackWorld.Operator) { Input = new Dictionary<string, object?> { ["EntryId"] = "nothing" } }, default));
+
+        refusal.Code.ShouldBe("entry-unknown");
+        world.Store.Commits.ShouldBeEmpty();
+    }
+
+    // Started past the use case, e.g. from the designer: it must end in sight, not wait for ever.
+    [Fact]
+    public async Task Start_WithAServerThatIsNotRegistered_FaultsInSight()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+
+        var started = await world.Node.Runtime.StartAsync(
+            new StartWorkflow(StartFailover.DefinitionId, FailbackWorld.Operator)
+            {
+                Input = new Dictionary<string, object?> { ["FailedServerId"] = FailbackWorld.Spare, ["FailoverServerId"] = "nobody", ["StartedAt"] = "2026-03-01T12:00:00Z" },
+            },
+            default);
+        var run = await world.EndAsync(started.InstanceId);
+
+        (run.SubStatus, run.Report.Incidents.Single().Fault.Kind).ShouldBe((WorkflowSubStatus.Faulted, "server.unknown"));
+        (await world.Get<IDuties>().FindClaimAsync(DutyClaim.Recorder("nobody"), default)).ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task Acquired_FenceAtARecorderIsLarger_DrawsALargerOne()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        world.FailoverDuty.Fence = 41;
+
+        var facts = await AcquireAsync(world);
+
+        facts.ShouldBe(new ClaimedDuty(FailbackWorld.Failed, 42));
+        (await world.DutyAsync()).Fence.ShouldBe(42);
+        (await AcquireAsync(world)).ShouldBe(new ClaimedDuty(FailbackWorld.Failed, 43));
+    }
+
+    [Fact]
+    public async Task Acquired_RecordersAreAway_DrawsFromTheDatabase()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        world.FailoverRecorder.IsCutOff = true;
+        world.FailedRecorder.IsCutOff = true;
+
+        (await AcquireAsync(world)).ShouldBe(new ClaimedDuty(FailbackWorld.Failed, 2));
+    }
+
+    [Fact]
+    public async Task Acquired_FenceGrowsMeanwhile_DrawsAnother()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        world.Recorders.Before(FailbackWorld.Failover, "GetStatus", () => world.ApplyAsync(new RaiseFence(FailbackWorld.Failed, 8)));
+
+        (await AcquireAsync(world)).ShouldBe(new ClaimedDuty(FailbackWorld.Failed, 9));
+    }
+
+    [Theory]
+    [InlineData(WorkflowSubStatus.Finished, CancellationMode.Refuse, null)]
+    [InlineData(WorkflowSubStatus.Cancelled, CancellationMode.End, null)]
+    [InlineData(WorkflowSubStatus.Cancelled, CancellationMode.Refuse, null)]
+    [InlineData(WorkflowSubStatus.Faulted, CancellationMode.End, null)]
+    [InlineData(WorkflowSubStatus.Faulted, CancellationMode.Undo, "identity:rec-1")]
+    [InlineData(WorkflowSubStatus.Faulted, CancellationMode.Refuse, "identity:rec-1")]
+    public async Task Ending_EachWay_ReleasesAllClaimsOrKeepsTheIdentity(WorkflowSubStatus ending, CancellationMode progress, string? kept)
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        await AcquireAsync(world);
+
+        var changes = await world.Node.Get<IWorkflowHooks>().EndingAsync(
+            new(await DefinitionAsync(world), "run", ending, progress, new Dictionary<string, object?>(), world.Time.GetUtcNow()), default);
+
+        changes.OfType<ReleaseClaims>().Single().ShouldBe(new ReleaseClaims("run", kept));
+    }
+
+    private static async Task<object?> AcquireAsync(FailbackWorld world)
+    {
+        await world.ApplyAsync(new TakeClaims("run", "failback", Claims, world.Time.GetUtcNow()));
+        return await world.Node.Get<IWorkflowHooks>().AcquiredAsync(
+            new(await DefinitionAsync(world), "run", new Dictionary<string, object?> { ["EntryId"] = FailbackWorld.Entry }), default);
+    }
+
+    private static async Task<WorkflowDefinition> DefinitionAsync(FailbackWorld world) => (await world.Node.Get<WorkflowDefinitions>().FindPublishedAsync(StartFailback.DefinitionId, default))!;
+}
