@@ -264,15 +264,22 @@ public sealed class FailbackWorld : IAsyncDisposable
     private static async Task<string> CopyAsync(Lazy<Task<byte[]>> database)
     {
         var bytes = await database.Value;
-        var folder = Directory.CreateTempSubdirectory("failback-world-").FullName;
+        var folder = NewFolder();
         await File.WriteAllBytesAsync(Path.Combine(folder, "failback.db"), bytes);
         return folder;
+    }
+
+    /// <summary>In memory where the system has such a place: what a test writes need not outlive the machine. <c>FAILBACK_TEST_FOLDER</c> names another.</summary>
+    private static string NewFolder()
+    {
+        var parent = Environment.GetEnvironmentVariable("FAILBACK_TEST_FOLDER") ?? (Directory.Exists("/dev/shm") ? "/dev/shm" : Path.GetTempPath());
+        return Directory.CreateDirectory(Path.Combine(parent, $"failback-world-{Guid.NewGuid():N}")).FullName;
     }
 
     /// <summary>Migrating and publishing takes a while; tests copy what it leads to.</summary>
     private static async Task<byte[]> MakeDatabaseAsync(bool isSeeded)
     {
-        var world = new FailbackWorld(Directory.CreateTempSubdirectory("failback-world-").FullName, new FakeTimeProvider(Start), null);
+        var world = new FailbackWorld(NewFolder(), new FakeTimeProvider(Start), null);
         try
         {
             await world.Get<IDatabase>().MigrateAsync(CancellationToken.None);

@@ -73,7 +73,7 @@ public sealed class FailbackForwardTests
     public async Task FailoverServer_UnreachableAfter9d_IsWaitedForUntilItIsBack(string call, int nth)
     {
         await using var world = await FailbackWorld.CreateAsync();
-        var back = world.Time.GetUtcNow().AddMinutes(10);
+        var back = world.Time.GetUtcNow().AddMinutes(3);
         world.Recorders.Before(FailbackWorld.Failover, call, () => world.FailoverRecorder.CutOffUntil = back, nth);
 
         var run = await world.FailBackAsync();

@@ -1,0 +1,67 @@
+using System.Text.Json;
+using FailbackWorkflows.Engine.Interpretation;
+using FailbackWorkflows.Engine.Journal;
+using FailbackWorkflows.Engine.Runtime;
+using FailbackWorkflows.Engine.Values;
+using FailbackWorkflows.Testing.Failback;
+using Shouldly;
+using Xunit;
+
+namespace FailbackWorkflows.Tests.Workflows;
+
+/// <summary>
+/// Journals of real runs of published workflows, kept as they were written: today's engine must still make the same decisions of their
+/// facts. Written anew by <c>FAILBACK_RECORD_HISTORIES=1 dotnet test --filter History</c>, only before a workflow's first release.
+/// </summary>
+public sealed class HistoryTests
+{
+    private static readonly JsonSerializerOptions Indented = new(PlainValue.Json) { WriteIndented = true };
+
+    [Theory]
+    [InlineData("failback.v1.done")]
+    [InlineData("failback.v1.refused")]
+    [InlineData("failback.v1.undone")]
+    public async Task History_OfAPublishedWorkflow_StillLeadsToTheSameDecisions(string name)
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        var file = RepositoryFiles.PathOf("tests", "FailbackWorkflows.Tests", "Workflows", "Histories", $"{name}.json");
+        if (Environment.GetEnvironmentVariable("FAILBACK_RECORD_HISTORIES") == "1")
+        {
+            await RecordAsync(world, name, file);
+        }
+
+        var history = JsonSerializer.Deserialize<History>(await File.ReadAllTextAsync(file), PlainValue.Json)!;
+        var definition = world.Node.Get<FailbackWorkflows.Engine.Definitions.DefinitionReader>().Read(
+            await File.ReadAllTextAsync(Path.Combine(RepositoryFiles.Workflows, history.Definition)));
+        var fold = JournalFold.Fold(definition, history.InstanceId, history.Journal);
+
+        fold.Difference.ShouldBeNull();
+        PlainValue.AreEqual(PlainValue.Parse(fold.StateJson), PlainValue.FromJson(history.State)).ShouldBeTrue(fold.StateJson);
+        history.Journal.OfType<InstanceStarted>().Single().DefinitionSha256.ShouldBe(definition.Sha256);
+        name.ShouldEndWith(history.Journal[^1].ShouldBeOfType<InstanceFinished>().Output!["Result"] as string ?? "");
+    }
+
+    private static async Task RecordAsync(FailbackWorld world, string name, string file)
+    {
+        if (name.EndsWith("refused", StringComparison.Ordinal))
+        {
+            await world.ExpireLicenseAsync();
+        }
+        else if (name.EndsWith("undone", StringComparison.Ordinal))
+        {
+            await world.SetPolicyAsync(new() { ConfirmTimeout = TimeSpan.FromSeconds(1) });
+            world.FailedRecorder.DarkChannels.Add("video-2");
+        }
+
+        var run = await world.FailBackAsync();
+        var stored = await world.Store.FindInstanceAsync(run.Id, CancellationToken.None);
+        using var state = JsonDocument.Parse(stored!.Snapshot);
+        Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+        await File.WriteAllTextAsync(
+            file, JsonSerializer.Serialize(new History("failback/failback.v1.json", run.Id, run.Journal, state.RootElement), Indented) + "\n");
+    }
+
+    /// <param name="Definition">File of the definition below <c>workflows/</c>.</param>
+    /// <param name="State">What was stored at the end.</param>
+    private sealed record History(string Definition, string InstanceId, IReadOnlyList<JournalEvent> Journal, JsonElement State);
+}
