@@ -59,6 +59,9 @@ internal sealed class DomainChanges
             }
 
             await handler.ApplyAsync(db, change, cancellationToken);
+
+            // Every handler saves; what it tracked may be out of date after a later one has written past the tracker.
+            db.ChangeTracker.Clear();
         }
     }
 }

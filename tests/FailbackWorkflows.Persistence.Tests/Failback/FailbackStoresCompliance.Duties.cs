@@ -108,6 +108,18 @@ public abstract partial class FailbackStoresCompliance
     }
 
     [Fact]
+    public async Task Claims_TakenReleasedAndTakenInOneTransaction_AreAppliedInOrder()
+    {
+        var take = new TakeClaims("run-1", "failback", ["identity:vms-1"], T0);
+
+        await ApplyAsync(take, new ReleaseClaims("run-1"), take);
+        (await DutyStore.ListClaimsAsync("run-1", None)).ShouldHaveSingleItem();
+
+        await ApplyAsync(new ReleaseClaims("run-1"), take with { InstanceId = "run-2" }, new ReleaseClaims("run-2"));
+        (await Database.CountAsync("duty_claims")).ShouldBe(0);
+    }
+
+    [Fact]
     public async Task GrantEpoch_NewDuty_HasFenceZero()
     {
         await ApplyAsync(new GrantEpoch("vms-1", "vms-1", 5, "seed"));
@@ -200,6 +212,18 @@ public abstract partial class FailbackStoresCompliance
             attempts.Count(a => a.Succeeded).ShouldBe(1);
             attempts.Where(a => !a.Succeeded).ShouldAllBe(a => a.Exception is ConcurrentChangeException);
         }
+    }
+
+    [Fact]
+    public async Task EpochAndFence_MixedInOneTransaction_AreAppliedInOrder()
+    {
+        await ApplyAsync(
+            new GrantEpoch("vms-1", "vms-1", 1, "seed"),
+            new RaiseFence("vms-1", 5),
+            new GrantEpoch("vms-1", "vms-2", 2, "run-1/1"),
+            new RaiseFence("vms-1", 6));
+
+        (await DutyStore.FindAsync("vms-1", None)).ShouldBe(new Duty("vms-1", "vms-2", 2, "run-1/1", 6));
     }
 
     [Fact]
