@@ -44,6 +44,9 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
         await _gate.WaitAsync(cancellationToken);
         try
         {
+            // A process that died while migrating leaves this behind, and Entity Framework would wait for it for ever. The lock on the file
+            // says that there is nobody to wait for.
+            Execute("DROP TABLE IF EXISTS \"__EFMigrationsLock\"");
             await using var context = new SqliteFailbackDbContext(_writeOptions);
             await context.Database.MigrateAsync(cancellationToken);
         }

@@ -66,6 +66,23 @@ public sealed class SqliteDatabaseTests : IDisposable
     }
 
     [Fact]
+    public async Task Migrate_EarlierLifeDiedWhileMigrating_GoesOn()
+    {
+        await using (var services = await OpenAsync())
+        {
+            // What Entity Framework leaves behind when the process is killed during a migration.
+            await using var session = await services.GetRequiredService<IDatabase>().BeginWriteAsync(None);
+            await session.ExecuteAsync("""CREATE TABLE IF NOT EXISTS "__EFMigrationsLock" ("Id" INTEGER NOT NULL CONSTRAINT "PK___EFMigrationsLock" PRIMARY KEY, "Timestamp" TEXT NOT NULL)""", None);
+            await session.ExecuteAsync("""INSERT INTO "__EFMigrationsLock" ("Id", "Timestamp") VALUES (1, '2026-03-01 12:00:00+00:00')""", None);
+            await session.CommitAsync(None);
+        }
+
+        using var patience = new CancellationTokenSource(Patience / 3);
+        await using var again = Build();
+        await again.GetRequiredService<IDatabase>().MigrateAsync(patience.Token);
+    }
+
+    [Fact]
     public async Task File_OpenedTwice_IsInUse()
     {
         await using var first = await OpenAsync();
