@@ -24,9 +24,19 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
         _readers = readers;
         _fileLock = SqliteFileLock.Take(file);
         _writer = new SqliteConnection(ConnectionString(file));
-        _writer.Open();
-        Execute("PRAGMA journal_mode=WAL");
-        Execute("PRAGMA synchronous=FULL");
+        try
+        {
+            _writer.Open();
+            Execute("PRAGMA journal_mode=WAL");
+            Execute("PRAGMA synchronous=FULL");
+        }
+        catch
+        {
+            _writer.Dispose();
+            Forget();
+            throw;
+        }
+
         _writeOptions = new DbContextOptionsBuilder<SqliteFailbackDbContext>().UseSqlite(_writer).Options;
     }
 

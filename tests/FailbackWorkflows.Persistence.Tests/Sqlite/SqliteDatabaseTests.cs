@@ -125,6 +125,16 @@ public sealed class SqliteDatabaseTests : IDisposable
     }
 
     [Fact]
+    public async Task File_NotADatabase_SaysSoEachTime()
+    {
+        await File.WriteAllTextAsync(DatabaseFile, string.Concat(Enumerable.Repeat("This is not a database. ", 100)));
+        await using var services = Build();
+
+        Should.Throw<SqliteException>(() => services.GetRequiredService<IDatabase>());
+        Should.Throw<SqliteException>(() => services.GetRequiredService<IDatabase>(), "the lock of the failed attempt is gone");
+    }
+
+    [Fact]
     public void Folder_Missing_IsNotCalledInUse()
     {
         using var services = Build(Path.Combine(_folder.FullName, "missing", "failback.db"));
