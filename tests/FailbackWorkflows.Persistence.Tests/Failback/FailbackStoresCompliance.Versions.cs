@@ -145,4 +145,13 @@ public abstract partial class FailbackStoresCompliance
         (await Log.FindByExternalIdAsync("report-1", None)).ShouldNotBeNull().Id.ShouldBe("entry-1");
         (await Log.FindByExternalIdAsync("report-2", None)).ShouldBeNull();
     }
+
+    /// <summary>Only somebody else's change may be called one: who is told so reads again and tries again, which helps against nothing else.</summary>
+    [Fact]
+    public async Task Save_DatabaseFailsForAnotherReason_IsNotCalledAConcurrentChange()
+    {
+        var failed = await Should.ThrowAsync<Exception>(() => ApplyAsync(new SaveVmsServer(Server("vms-1") with { Name = null! })));
+
+        failed.ShouldNotBeOfType<ConcurrentChangeException>();
+    }
 }
