@@ -130,7 +130,6 @@ public sealed class Program
             // Addresses carry a hash of the content (asp-append-version), so a new version is a new address.
             OnPrepareResponse = context => context.Context.Response.Headers.CacheControl = "public, max-age=86400",
         });
-        app.UseRouting();
         app.UseMiddleware<RequestLog>();
         app.UseExceptionHandler(new ExceptionHandlerOptions
         {
@@ -140,6 +139,9 @@ public sealed class Program
         app.UseWhen(ApiRequests.IsForPrograms, api => api.UseStatusCodePages(status =>
             Problems.ForStatus(status.HttpContext.Response.StatusCode).ExecuteAsync(status.HttpContext)));
         app.UseWhen(context => !ApiRequests.IsForPrograms(context), pages => pages.UseStatusCodePagesWithReExecute("/problem/{0}"));
+        // After what runs a request again as its error page, which needs a route of its own.
+        app.UseRouting();
+        app.UseMiddleware<RequestLogScope>();
         app.UseAuthentication();
         app.UseRateLimiter();
         app.UseAuthorization();

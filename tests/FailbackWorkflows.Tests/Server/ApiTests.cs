@@ -1,7 +1,10 @@
 using System.Net;
 using System.Text;
+using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Changes;
-using FailbackWorkflows.Failback.FailoverLog;
+using Microsoft.Extensions.DependencyInjection;
+using Shouldly;
+using Xunit;
 
 namespace FailbackWorkflows.Tests.Server;
 
@@ -32,12 +35,12 @@ public sealed class ApiTests(ServerHarness server)
         problem.Body.GetProperty("runId").GetString().ShouldBe(runId);
         problem.Body.GetProperty("links").GetProperty("run").GetString().ShouldBe($"/api/v1/runs/{runId}");
 
-        server.Product.Starts.Count(start => entry.Id.Equals(start.Input.GetValueOrDefault("EntryId"))).ShouldBe(1);
-        var record = server.KeysAndAudit.Records.First(item => item.Subject == entry.Id);
+        server.Runs.Starts.Count(start => entry.Id.Equals(start.Input.GetValueOrDefault("EntryId"))).ShouldBe(1);
+        var record = server.Audit.Records.First(item => item.Subject == entry.Id);
         record.Reason.ShouldBe("recorder repaired");
         record.Actor.Address.ShouldBe("127.0.0.1");
         record.Result.ShouldBe("done");
-        server.KeysAndAudit.Records.ShouldContain(item => item.Subject == entry.Id && item.Result == "run-in-the-way");
+        server.Audit.Records.ShouldContain(item => item.Subject == entry.Id && item.Result == "run-in-the-way");
     }
 
     [Fact]
@@ -69,11 +72,11 @@ public sealed class ApiTests(ServerHarness server)
     {
         var entry = await server.AddEntryAsync();
         using var client = server.Administrator();
-        var starts = server.Product.Starts.Count;
+        var starts = server.Runs.Starts.Count;
         using var answer = await client.PostAsync($"/api/v1/failover-log/{entry.Id}/failback", ServerHarness.Json(body));
         answer.StatusCode.ShouldBe(HttpStatusCode.BadRequest);
         (await Answers.ProblemAsync(answer)).Type.ShouldBeOneOf("urn:failback:invalid-request", "urn:failback:invalid-fields");
-        server.Product.Starts.Count.ShouldBe(starts);
+        server.Runs.Starts.Count.ShouldBe(starts);
     }
 
     [Fact]
@@ -200,7 +203,7 @@ public sealed class ApiTests(ServerHarness server)
 
         var cancel = await client.PostAsync($"/api/v1/runs/{runId}/cancel", ServerHarness.Json("""{"reason":"not now"}"""));
         cancel.StatusCode.ShouldBe(HttpStatusCode.Accepted);
-        server.Product.Asked.ShouldContain(asked => asked.RunId == runId && asked.What == "cancel" && asked.Reason == "not now" && asked.Actor.Name == "automation (first start)");
+        server.Runs.Asked.ShouldContain(asked => asked.RunId == runId && asked.What == "cancel" && asked.Reason == "not now" && asked.Actor.Name == "automation (first start)");
     }
 
     [Fact]
@@ -264,7 +267,7 @@ public sealed class ApiTests(ServerHarness server)
     public async Task Changes_ResumedAfterACursor_MissNothing()
     {
         using var client = server.Administrator();
-        var from = await server.Product.GetLatestCursorAsync(CancellationToken.None);
+        var from = await server.App.Services.GetRequiredService<IChangeFeed>().GetLatestCursorAsync(CancellationToken.None);
         await NotifyAsync("one");
         await NotifyAsync("two");
 
@@ -289,7 +292,7 @@ public sealed class ApiTests(ServerHarness server)
     public async Task Changes_AsJson_ArePaged()
     {
         using var client = server.Administrator();
-        var from = await server.Product.GetLatestCursorAsync(CancellationToken.None);
+        var from = await server.App.Services.GetRequiredService<IChangeFeed>().GetLatestCursorAsync(CancellationToken.None);
         await NotifyAsync("one");
         await NotifyAsync("two");
         using var request = new HttpRequestMessage(HttpMethod.Get, $"/api/v1/changes?after={from}&take=1");
@@ -310,7 +313,7 @@ public sealed class ApiTests(ServerHarness server)
     }
 
     private Task NotifyAsync(string text) =>
-        server.Product.ApplyAsync([new Notify(new ChangeNotification("test", null, text, DateTimeOffset.UnixEpoch))], CancellationToken.None);
+        server.App.Services.GetRequiredService<IDomainWriter>().ApplyAsync([new Notify(new ChangeNotification("test", null, text, DateTimeOffset.UnixEpoch))], CancellationToken.None);
 
     private static async Task<string> ReadEventAsync(StreamReader reader, string kind, CancellationToken cancellationToken)
     {

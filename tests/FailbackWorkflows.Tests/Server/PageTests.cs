@@ -1,9 +1,10 @@
 using System.Net;
-using FailbackWorkflows.Failback.FailoverLog;
-using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Engine;
+using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Runs;
 using FailbackWorkflows.Server.Identity;
+using Shouldly;
+using Xunit;
 
 namespace FailbackWorkflows.Tests.Server;
 
@@ -43,7 +44,7 @@ public sealed class PageTests(ServerHarness server)
         var doubled = await ServerHarness.PostFormAsync(first, "/failover-log", "/failover-log?handler=StartFailback", ("entryId", entry.Id), ("requestId", "a"));
         doubled.Headers.Location!.ToString().ShouldBe($"/failover-log/{entry.Id}");
         (await first.GetStringAsync($"/failover-log/{entry.Id}")).ShouldNotContain("Nothing was started");
-        server.Product.Starts.Count(start => entry.Id.Equals(start.Input.GetValueOrDefault("EntryId"))).ShouldBe(1);
+        server.Runs.Starts.Count(start => entry.Id.Equals(start.Input.GetValueOrDefault("EntryId"))).ShouldBe(1);
     }
 
     [Fact]
@@ -54,12 +55,12 @@ public sealed class PageTests(ServerHarness server)
         using var browser = await server.SignInAsync($"viewer-{entry.Id}");
         (await browser.GetStringAsync($"/failover-log/{entry.Id}")).ShouldContain("Needs the role operator or administrator.");
 
-        var starts = server.Product.Starts.Count;
+        var starts = server.Runs.Starts.Count;
         var answer = await ServerHarness.PostFormAsync(
             browser, $"/failover-log/{entry.Id}", $"/failover-log/{entry.Id}?handler=StartFailback", ("requestId", "a"));
         answer.Headers.Location!.ToString().ShouldContain("/denied");
         (await browser.GetAsync("/denied")).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
-        server.Product.Starts.Count.ShouldBe(starts);
+        server.Runs.Starts.Count.ShouldBe(starts);
     }
 
     [Fact]
@@ -67,7 +68,7 @@ public sealed class PageTests(ServerHarness server)
     {
         var start = new DateTimeOffset(2026, 3, 1, 14, 0, 0, TimeSpan.Zero);
         var runId = $"run-{Guid.NewGuid():N}";
-        server.Product.Put(Report(runId, "done", WorkflowSubStatus.Finished, null) with { StartedAt = start, FinishedAt = start.AddSeconds(75) });
+        server.Runs.Put(Report(runId, "done", WorkflowSubStatus.Finished, null) with { StartedAt = start, FinishedAt = start.AddSeconds(75) });
         var entry = await server.AddEntryAsync(entry => entry with
         {
             Failback = FailbackState.Done, FailbackRunId = runId, FailbackStartedAt = start, FailbackEndedAt = start.AddSeconds(74), MaterialCopy = MaterialCopyState.Queued,
@@ -88,7 +89,7 @@ public sealed class PageTests(ServerHarness server)
     {
         var runId = $"run-{Guid.NewGuid():N}";
         var entry = await server.AddEntryAsync(entry => entry with { Failback = FailbackState.Failed, FailbackRunId = runId });
-        server.Product.Put(Report(runId, result, subStatus, "The disk <cannot> be written.") with { EntryId = entry.Id });
+        server.Runs.Put(Report(runId, result, subStatus, "The disk <cannot> be written.") with { EntryId = entry.Id });
         using var browser = await server.SignInAsync();
         var html = await browser.GetStringAsync($"/failover-log/{entry.Id}");
         html.ShouldContain(expected);
@@ -110,7 +111,7 @@ public sealed class PageTests(ServerHarness server)
     public async Task Entry_ClaimedByAnotherRun_DisablesTheButtonWithTheReason()
     {
         var entry = await server.AddEntryAsync();
-        server.Product.Claim(DutyClaim.Identity(entry.FailedServerId), "run-x", "failover");
+        await server.Runs.ClaimAsync(entry.FailedServerId, "run-x", "failover");
         using var browser = await server.SignInAsync();
         (await browser.GetStringAsync($"/failover-log/{entry.Id}")).ShouldContain("A failover is running for this server.");
     }

@@ -3,15 +3,9 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.RegularExpressions;
 using FailbackWorkflows.Engine;
-using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback;
-using FailbackWorkflows.Failback.Changes;
-using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
-using FailbackWorkflows.Failback.Licensing;
-using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Failback.Runs;
-using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Persistence.Identity;
 using FailbackWorkflows.Server.Hosting;
 using FailbackWorkflows.Server.Identity;
@@ -21,10 +15,12 @@ using Microsoft.AspNetCore.Identity;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
+using Shouldly;
+using Xunit;
 
 namespace FailbackWorkflows.Tests.Server;
 
-/// <summary>The real server with Kestrel on a free loopback port, over data in memory.</summary>
+/// <summary>The real server with Kestrel on a free loopback port, over real stores in a folder of its own; only the runs stand still.</summary>
 public sealed partial class ServerHarness : IAsyncLifetime
 {
     public const string AdminPassword = "a long test password";
@@ -32,9 +28,9 @@ public sealed partial class ServerHarness : IAsyncLifetime
 
     private readonly string folder = Path.Combine(Path.GetTempPath(), $"failback-server-{Guid.NewGuid():N}");
 
-    internal InMemoryProduct Product { get; } = new();
+    internal FakeRuns Runs => App.Services.GetRequiredService<FakeRuns>();
 
-    internal InMemoryKeysAndAudit KeysAndAudit { get; } = new();
+    internal RecordingAuditLog Audit { get; } = new();
 
     public WebApplication App { get; private set; } = null!;
 
@@ -52,7 +48,7 @@ public sealed partial class ServerHarness : IAsyncLifetime
                 "--Failback:FeedHeartbeat", "00:00:01",
                 "--Serilog:MinimumLevel:Default", "Warning",
             ],
-            ReplaceStores);
+            ReplaceRuns);
         await App.StartAsync();
         Address = new Uri(App.Urls.First());
     }
@@ -132,26 +128,16 @@ public sealed partial class ServerHarness : IAsyncLifetime
             StartedBy = "Administrator",
         };
         entry = change?.Invoke(entry) ?? entry;
-        await Product.ApplyAsync([new SaveFailoverLogEntry(entry)], CancellationToken.None);
+        await App.Services.GetRequiredService<IDomainWriter>().ApplyAsync([new SaveFailoverLogEntry(entry)], CancellationToken.None);
         return entry;
     }
 
-    private void ReplaceStores(IServiceCollection services)
+    private void ReplaceRuns(IServiceCollection services)
     {
-        services.AddSingleton<IFailoverLog>(Product);
-        services.AddSingleton<IVmsServers>(Product);
-        services.AddSingleton<IDuties>(Product);
-        services.AddSingleton<IChangeFeed>(Product);
-        services.AddSingleton<ISystemSettings>(Product);
-        services.AddSingleton<ILicenses>(Product);
-        services.AddSingleton<IDomainWriter>(Product);
-        services.AddSingleton<IRunReports>(Product);
-        services.Replace(ServiceDescriptor.Singleton<IWorkflowRuntime>(Product));
-        services.AddSingleton<IWorkflowStore, NoWorkflows>();
-        services.AddSingleton<IApiKeys>(KeysAndAudit);
-        services.AddSingleton<IAuditLog>(KeysAndAudit);
-        services.AddSingleton<IUserStore<FailbackUser>, InMemoryUsers>();
-        services.AddSingleton<IRoleStore<IdentityRole>, InMemoryRoles>();
+        services.AddSingleton<FakeRuns>();
+        services.Replace(ServiceDescriptor.Singleton<IWorkflowRuntime>(provider => provider.GetRequiredService<FakeRuns>()));
+        services.Replace(ServiceDescriptor.Singleton<IRunReports>(provider => provider.GetRequiredService<FakeRuns>()));
+        services.Replace(ServiceDescriptor.Singleton<IAuditLog>(Audit));
         // Nothing runs by itself in these tests: no dispatcher, no polling.
         foreach (var hosted in services.Where(service => service.ServiceType == typeof(IHostedService) && !IsNeeded(service)).ToList())
         {
