@@ -30,7 +30,8 @@ public sealed class DetailsModel(
     /// <summary>The steps up to this one only check; nothing has been touched before the next.</summary>
     private const int LastCheck = 5;
 
-    private const int MostEarlierRuns = 10;
+    /// <summary>The newest run and a few before it; each is read from its journal.</summary>
+    private const int MostRuns = 6;
 
     public FailoverLogEntry Entry { get; private set; } = null!;
 
@@ -75,9 +76,12 @@ public sealed class DetailsModel(
         FailedServer = await servers.FindAsync(entry.FailedServerId, cancellationToken);
         FailoverServer = await servers.FindAsync(entry.FailoverServerId, cancellationToken);
         MayOperate = User.May(Permissions.Operate);
-        Run = entry.FailbackRunId is { } runId ? await reports.FindAsync(runId, cancellationToken) : null;
+        // The entry names its run only once that has touched something; until then the newest run of the entry is the one to watch.
+        var runs = await instances.ListAsync(new WorkflowInstanceQuery(StartFailback.DefinitionId, entry.Id, Take: MostRuns), cancellationToken);
+        var runId = runs.Count > 0 ? runs[0].Id : entry.FailbackRunId;
+        Run = runId is null ? null : await reports.FindAsync(runId, cancellationToken);
         Steps = Run?.Steps ?? await planned.ReadAsync(StartFailback.DefinitionId, cancellationToken);
-        EarlierRuns = await ListEarlierRunsAsync(cancellationToken);
+        EarlierRuns = await DescribeAsync(runs.Skip(1), cancellationToken);
         Result = RunResultView.Of(Run, entry);
         Button = (await buttons.ForAsync([entry], User, cancellationToken))[entry.Id];
         return Page();
@@ -92,13 +96,12 @@ public sealed class DetailsModel(
     public Task<IActionResult> OnPostRedriveAsync(string entryId, string? runId, string? reason, CancellationToken cancellationToken) =>
         AskAsync(entryId, runId, reason, runtime.RedriveAsync, "The run goes on from the failed step.", cancellationToken);
 
-    private async Task<IReadOnlyList<EarlierRun>> ListEarlierRunsAsync(CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<EarlierRun>> DescribeAsync(IEnumerable<WorkflowInstanceSummary> runs, CancellationToken cancellationToken)
     {
-        var query = new WorkflowInstanceQuery(StartFailback.DefinitionId, Entry.Id, Take: MostEarlierRuns);
         var earlier = new List<EarlierRun>();
-        foreach (var instance in await instances.ListAsync(query, cancellationToken))
+        foreach (var run in runs)
         {
-            if (instance.Id != Run?.RunId && await reports.FindAsync(instance.Id, cancellationToken) is { } report)
+            if (await reports.FindAsync(run.Id, cancellationToken) is { } report)
             {
                 earlier.Add(new EarlierRun(report.RunId, report.StartedAt, Wording.OfResult(report.Result)));
             }
