@@ -127,6 +127,8 @@ public sealed class StepCommit
 /// <summary>An instance as stored: the columns lists are made of, and the snapshot.</summary>
 public sealed record StoredInstance
 {
+    private string? _snapshot;
+
     public required string Id { get; init; }
 
     public required string DefinitionId { get; init; }
@@ -162,11 +164,21 @@ public sealed record StoredInstance
     /// </summary>
     public string Snapshot
     {
-        get => field ??= SnapshotSource?.Invoke() ?? throw new InvalidOperationException("The instance has no snapshot.");
-        init;
+        get => _snapshot ??= SnapshotSource?.Invoke() ?? throw new InvalidOperationException("The instance has no snapshot.");
+        init => _snapshot = value;
     }
 
-    internal Func<string>? SnapshotSource { get; init; }
+    internal Func<string>? SnapshotSource
+    {
+        get;
+        init
+        {
+            field = value;
+
+            // A copy made with `with` also copies the text of the row it was made from, which is out of date now.
+            _snapshot = null;
+        }
+    }
 }
 
 /// <summary>A bookmark row; found by key.</summary>
