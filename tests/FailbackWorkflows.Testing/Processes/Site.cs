@@ -184,6 +184,26 @@ public sealed class Site : IAsyncDisposable
         Require(answer, HttpStatusCode.OK);
     }
 
+    /// <summary>The recorders that run and answer now.</summary>
+    public async Task<IReadOnlyList<RecorderProcess>> ListAnsweringAsync()
+    {
+        var answering = new List<RecorderProcess>();
+        foreach (var recorder in Recorders)
+        {
+            try
+            {
+                await recorder.GetStatusAsync();
+                answering.Add(recorder);
+            }
+            catch (HttpRequestException)
+            {
+                // It is dead in this scenario, and has nothing to say.
+            }
+        }
+
+        return answering;
+    }
+
     public string NewRequestId() => $"request-{Interlocked.Increment(ref _requests)}";
 
     public async ValueTask DisposeAsync()
