@@ -2,7 +2,6 @@ using System.Net.Sockets;
 using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Licensing;
-using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Persistence;
 using FailbackWorkflows.Persistence.Sqlite;
 using FailbackWorkflows.Recorders.Http;
@@ -16,7 +15,6 @@ using FailbackWorkflows.Server.Pages.FailoverLog;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 
 namespace FailbackWorkflows.Server;
@@ -132,7 +130,6 @@ public sealed class Program
             // Addresses carry a hash of the content (asp-append-version), so a new version is a new address.
             OnPrepareResponse = context => context.Context.Response.Headers.CacheControl = "public, max-age=86400",
         });
-        app.UseRouting();
         app.UseMiddleware<RequestLog>();
         app.UseExceptionHandler(new ExceptionHandlerOptions
         {
@@ -142,6 +139,9 @@ public sealed class Program
         app.UseWhen(ApiRequests.IsForPrograms, api => api.UseStatusCodePages(status =>
             Problems.ForStatus(status.HttpContext.Response.StatusCode).ExecuteAsync(status.HttpContext)));
         app.UseWhen(context => !ApiRequests.IsForPrograms(context), pages => pages.UseStatusCodePagesWithReExecute("/problem/{0}"));
+        // After what runs a request again as its error page, which needs a route of its own.
+        app.UseRouting();
+        app.UseMiddleware<RequestLogScope>();
         app.UseAuthentication();
         app.UseRateLimiter();
         app.UseAuthorization();

@@ -14,6 +14,7 @@ namespace FailbackWorkflows.Engine.Definitions;
 public sealed class DefinitionReader(ActivityCatalog catalog)
 {
     private const int MaxJsonLength = 4 * 1024 * 1024;
+    private static readonly TimeSpan MaxRetryDelay = TimeSpan.FromDays(365);
 
     /// <summary>Reads a definition. Throws <see cref="DefinitionInvalidException"/> with all problems.</summary>
     public WorkflowDefinition Read(string json) => TryRead(json, out var problems) ?? throw new DefinitionInvalidException(problems);
@@ -72,7 +73,7 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
                 definitionId = "?";
             }
 
-            var version = root.TryGetProperty("version", out var versionElement) && versionElement.TryGetInt32(out var number) ? number : 1;
+            var version = Integer(root, "version") ?? 1;
             var variables = ReadVariables(root, "$");
             var inputs = ReadInputs(root);
             var outputs = Items(root, "outputs").Select(o => Text(o, "name") ?? string.Empty).ToList();
@@ -94,6 +95,10 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
             if (cancelHandlerId is not null && cancelHandler is null)
             {
                 Report(null, "$.root.customProperties.cancelHandler", $"The root has no activity '{cancelHandlerId}'.");
+            }
+            else if (cancelHandler is not null && rootNode!.Descriptor.Shape != ActivityShape.Flowchart)
+            {
+                Report(null, "$.root.customProperties.cancelHandler", "Only a flowchart can have a cancel handler: a sequence would run it on its way.");
             }
 
             return rootNode is null
@@ -198,6 +203,9 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
         {
             node.Children = ReadChildren(element, node, path, scope, composite);
             var byId = node.Children.ToDictionary(c => c.Id, StringComparer.Ordinal);
+
+            // Activities that could not be read were reported already; connections to them would only repeat it.
+            var unread = Items(element, "activities").Select(a => Text(a, "id")).Where(id => id is not null && !byId.ContainsKey(id)).ToHashSet();
             var connections = new List<Connection>();
             var index = 0;
             foreach (var item in Items(element, "connections"))
@@ -205,6 +213,11 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
                 var place = $"{path}.connections[{index++}]";
                 var (sourceId, port) = ReadEnd(item, "source", "sourcePort", "Done");
                 var (targetId, _) = ReadEnd(item, "target", "targetPort", "In");
+                if (unread.Contains(sourceId) || unread.Contains(targetId))
+                {
+                    continue;
+                }
+
                 if (!byId.TryGetValue(sourceId ?? string.Empty, out var source))
                 {
                     Report(node.Id, place, $"The connection starts at '{sourceId}', which is not in this flowchart.");
@@ -247,7 +260,7 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
             }
 
             var starters = Items(element, "activities")
-                .Where(a => CustomProperty(a, "canStartWorkflow") is { ValueKind: JsonValueKind.True })
+                .Where(a => a.ValueKind == JsonValueKind.Object && CustomProperty(a, "canStartWorkflow") is { ValueKind: JsonValueKind.True })
                 .Select(a => Text(a, "id"));
             return node.Children.FirstOrDefault(c => c.Descriptor.Type == "Elsa.Start")
                 ?? node.Children.FirstOrDefault(c => starters.Contains(c.Id))
@@ -329,7 +342,7 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
         private List<NodeInput> ReadInputValues(JsonElement element, ActivityNode node, string path, Scope scope)
         {
             var reader = new ExpressionReader(scope.FindVariable, scope.HasInput, Report, check => _whenAllNodesAreKnown.Add(check), activity =>
-                _nodes.Values.Any(n => n is not null && (n.Id == activity || n.Name == activity)));
+                _nodes.Values.Any(n => n is not null && n.Composite == node.Composite && (n.Id == activity || n.Name == activity)));
             var inputs = new List<NodeInput>();
             foreach (var descriptor in node.Descriptor.Inputs)
             {
@@ -441,23 +454,24 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
 
         private RetryPolicy ReadRetry(JsonElement element, string id, string path, ActivityDescriptor descriptor)
         {
-            if (CustomProperty(element, "retry") is not { ValueKind: JsonValueKind.Object } retry)
+            if (CustomProperty(element, "retry") is not { ValueKind: not JsonValueKind.Null } retry)
             {
                 return descriptor.Retry;
             }
 
-            var attempts = retry.TryGetProperty("attempts", out var a) && a.TryGetInt32(out var n) ? n : 0;
+            var attempts = Integer(retry, "attempts") ?? 0;
             if (attempts is < 1 or > 1_000_000
                 || !TryTime(retry, "initialDelay", out var initial)
                 || !TryTime(retry, "maxDelay", out var max)
                 || max < initial
+                || max > MaxRetryDelay
                 || initial <= TimeSpan.Zero)
             {
-                Report(id, path + ".customProperties.retry", "A retry policy needs attempts (1 to 1,000,000), initialDelay and maxDelay (times such as 00:00:01, the latter not shorter), and may have a factor.");
+                Report(id, path + ".customProperties.retry", "A retry policy needs attempts (1 to 1,000,000), initialDelay and maxDelay (times such as 00:00:01, the latter not shorter and at most 365 days), and may have a factor.");
                 return descriptor.Retry;
             }
 
-            return new(attempts, initial, retry.TryGetProperty("factor", out var f) && f.TryGetDouble(out var factor) && factor >= 1 ? factor : 2, max);
+            return new(attempts, initial, retry.TryGetProperty("factor", out var f) && f.ValueKind == JsonValueKind.Number && f.TryGetDouble(out var factor) && factor >= 1 ? factor : 2, max);
 
             static bool TryTime(JsonElement retry, string name, out TimeSpan time)
             {
@@ -468,17 +482,19 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
 
         private MergeMode ReadMergeMode(JsonElement element, string id, string path)
         {
-            if (CustomProperty(element, "mergeMode") is not { ValueKind: JsonValueKind.String } mode || mode.GetString() is null or "" or "None")
+            if (CustomProperty(element, "mergeMode") is not { ValueKind: not JsonValueKind.Null } mode || mode.ToString() is "" or "None")
             {
                 return MergeMode.Stream;
             }
 
-            if (Enum.TryParse<MergeMode>(mode.GetString(), ignoreCase: true, out var parsed))
+            // By name only: Enum.TryParse would take numbers, too.
+            if (mode.ValueKind == JsonValueKind.String
+                && Enum.GetNames<MergeMode>().FirstOrDefault(n => n.Equals(mode.GetString(), StringComparison.OrdinalIgnoreCase)) is { } name)
             {
-                return parsed;
+                return Enum.Parse<MergeMode>(name);
             }
 
-            Report(id, path + ".customProperties.mergeMode", $"There is no merge mode '{mode.GetString()}'. There are Stream, Merge, Converge, Cascade and Race.");
+            Report(id, path + ".customProperties.mergeMode", $"There is no merge mode '{mode}'. There are Stream, Merge, Converge, Cascade and Race.");
             return MergeMode.Stream;
         }
 
@@ -551,6 +567,11 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
 
         private static string? Text(JsonElement element, string name) =>
             element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+
+        private static int? Integer(JsonElement element, string name) =>
+            element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number)
+                ? number
+                : null;
 
         private static IEnumerable<JsonElement> Items(JsonElement element, string name) =>
             element.TryGetProperty(name, out var items) && items.ValueKind == JsonValueKind.Array ? items.EnumerateArray() : [];

@@ -35,7 +35,7 @@ internal sealed class ExpressionReader(
             return expression.ValueKind == JsonValueKind.Object ? ReadExpression(expression, valueType, activityId, path + ".expression") : null;
         }
 
-        return value.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined ? null : new LiteralExpression(PlainValue.FromJson(value));
+        return ReadLiteral(value, valueType, activityId, path);
     }
 
     private IExpression? ReadExpression(JsonElement expression, Type valueType, string activityId, string path)
@@ -45,9 +45,7 @@ internal sealed class ExpressionReader(
         switch (type)
         {
             case "Literal":
-                return value.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined || (value.ValueKind == JsonValueKind.String && value.GetString()!.Length == 0 && valueType != typeof(string))
-                    ? null
-                    : Literal(PlainValue.FromJson(value), valueType, activityId, path);
+                return ReadLiteral(value, valueType, activityId, path + ".value");
             case "Object":
                 return ReadObject(value, valueType, activityId, path);
             case "Variable":
@@ -63,6 +61,11 @@ internal sealed class ExpressionReader(
         }
     }
 
+    private LiteralExpression? ReadLiteral(JsonElement value, Type valueType, string activityId, string path) =>
+        value.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined || (value.ValueKind == JsonValueKind.String && value.GetString()!.Length == 0 && valueType != typeof(string))
+            ? null
+            : Literal(PlainValue.FromJson(value), valueType, activityId, path);
+
     private LiteralExpression? Literal(object? value, Type valueType, string activityId, string path)
     {
         // A literal that cannot become the input's type would only fail at run time; it can be known now.
@@ -74,7 +77,7 @@ internal sealed class ExpressionReader(
         }
         catch (System.Reflection.TargetInvocationException exception) when (exception.InnerException is FormatException format)
         {
-            Fail(activityId, path + ".value", format.Message);
+            Fail(activityId, path, format.Message);
             return null;
         }
     }
@@ -83,13 +86,13 @@ internal sealed class ExpressionReader(
     {
         if (value.ValueKind != JsonValueKind.String)
         {
-            return value.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined ? null : Literal(PlainValue.FromJson(value), valueType, activityId, path);
+            return value.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined ? null : Literal(PlainValue.FromJson(value), valueType, activityId, path + ".value");
         }
 
         try
         {
             var text = value.GetString()!;
-            return text.Trim().Length == 0 ? null : Literal(PlainValue.Parse(text), valueType, activityId, path);
+            return text.Trim().Length == 0 ? null : Literal(PlainValue.Parse(text), valueType, activityId, path + ".value");
         }
         catch (JsonException exception)
         {

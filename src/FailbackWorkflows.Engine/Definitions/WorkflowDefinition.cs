@@ -34,6 +34,26 @@ public sealed record WorkflowDefinition
 
     /// <summary>The activity that undoes what was done when the instance is cancelled on its way; null: none.</summary>
     public ActivityNode? CancelHandler { get; init; }
+
+    /// <summary>An activity by id, else by name, among those directly of the workflow or of one use of a composite.</summary>
+    internal ActivityNode? FindActivity(string idOrName, ActivityNode? composite)
+    {
+        ActivityNode? byName = null;
+        foreach (var node in Nodes.Values)
+        {
+            if (node.Composite == composite)
+            {
+                if (node.Id == idOrName)
+                {
+                    return node;
+                }
+
+                byName ??= node.Name == idOrName ? node : null;
+            }
+        }
+
+        return byName;
+    }
 }
 
 /// <summary>A variable of the workflow or of a container.</summary>
@@ -61,6 +81,9 @@ public sealed class ActivityNode
     public required ActivityDescriptor Descriptor { get; init; }
 
     public ActivityNode? Parent { get; init; }
+
+    /// <summary>The composite whose inside this node belongs to; null: the workflow itself.</summary>
+    internal ActivityNode? Composite => Parent is null || Parent.Descriptor.Shape == ActivityShape.Composite ? Parent : Parent.Composite;
 
     public required RetryPolicy Retry { get; init; }
 

@@ -12,6 +12,9 @@ namespace FailbackWorkflows.Engine.Interpretation;
 /// </summary>
 internal sealed class Interpreter(WorkflowDefinition definition, string instanceId)
 {
+    /// <summary>More activities than this cannot start for one fact: a loop without an activity that runs code would never let go.</summary>
+    private const int MaxStartsPerFact = 10_000;
+
     private readonly Flowcharts _flowcharts = new();
 
     /// <summary>Takes in a fact and decides what follows. Appends the fact and all decisions to <paramref name="journal"/>, numbered.</summary>
@@ -73,10 +76,17 @@ internal sealed class Interpreter(WorkflowDefinition definition, string instance
     private void Advance(Step step)
     {
         var state = step.State;
+        var starts = 0;
         while (!state.HasEnded && state.Current is null && state.Ready.Count > 0)
         {
             var execution = Require(state, state.Ready[0]);
             state.Ready.RemoveAt(0);
+            if (++starts > MaxStartsPerFact)
+            {
+                FaultInstance(step, execution, new("workflow.endless", "The workflow goes round in a loop in which no activity does anything.", false));
+                return;
+            }
+
             if (execution.Phase == ExecutionPhase.Resumed)
             {
                 execution.Phase = ExecutionPhase.Running;
@@ -361,7 +371,12 @@ internal sealed class Interpreter(WorkflowDefinition definition, string instance
         var bookmark = execution.Bookmarks.Find(b => b.Id == bookmarkId)
             ?? throw new InvalidOperationException($"There is no bookmark {bookmarkId}.");
         execution.Bookmarks = [];
-        execution.Resumed = new(bookmark.Key, stimulus?.Payload, stimulus?.Actor);
+        if (execution.Attempt == 1)
+        {
+            // The timer of a retry wakes nothing new: the activity tries again what woke it first.
+            execution.Resumed = new(bookmark.Key, stimulus?.Payload, stimulus?.Actor);
+        }
+
         if (bookmark.RunsAgain)
         {
             execution.Phase = ExecutionPhase.Resumed;
@@ -397,9 +412,15 @@ internal sealed class Interpreter(WorkflowDefinition definition, string instance
             return;
         }
 
-        // The nearest activity, from the failed one outwards, that has its Failed port connected takes the run along that port.
+        // The nearest activity, from the failed one outwards, that has its Failed port connected takes the run along that port. Past the point
+        // of no return only the failed activity's own port counts: a port further out is the way back.
         for (var candidate = execution; candidate is not null; candidate = state.Find(candidate.ParentId))
         {
+            if (candidate != execution && state.Cancellation == CancellationMode.Refuse)
+            {
+                break;
+            }
+
             if (NodeOf(candidate).Outbound.Any(c => c.Port == FlowNodeAttribute.Failed))
             {
                 CancelChildren(step, candidate);
@@ -517,6 +538,9 @@ internal sealed class Interpreter(WorkflowDefinition definition, string instance
     {
         state.Executions.Remove(execution);
         state.Ready.Remove(execution.Id);
+
+        // Whoever still holds the execution must not wake it any more.
+        execution.Bookmarks = [];
         if (state.Current == execution.Id)
         {
             state.Current = null;

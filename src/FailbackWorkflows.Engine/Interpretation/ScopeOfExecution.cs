@@ -46,7 +46,9 @@ internal sealed class ScopeOfExecution(WorkflowDefinition definition, InstanceSt
     public bool TryGetOutput(string activityNameOrId, string? outputName, out object? value)
     {
         value = null;
-        var node = definition.Nodes.Values.FirstOrDefault(n => n.Id == activityNameOrId) ?? definition.Nodes.Values.FirstOrDefault(n => n.Name == activityNameOrId);
+        // A composite used twice has its activities twice; an expression means those of the use it stands in.
+        var composite = state.Find(executionId) is { } execution ? definition.Nodes[execution.NodeId].Composite : null;
+        var node = definition.FindActivity(activityNameOrId, composite);
         if (node is null || !state.Results.TryGetValue(node.NodeId, out var outputs))
         {
             return false;

@@ -11,7 +11,7 @@ internal sealed class LiveInstance(WorkflowDefinition definition, InstanceState 
 
     public WorkflowDefinition Definition { get; } = definition;
 
-    public InstanceState State { get; } = state;
+    public InstanceState State { get; private set; } = state;
 
     public StoredInstance Stored { get; set; } = stored;
 
@@ -19,6 +19,14 @@ internal sealed class LiveInstance(WorkflowDefinition definition, InstanceState 
 
     /// <summary>Says that the inbox may have something.</summary>
     public void Signal() => Volatile.Write(ref _isSignalled, 1);
+
+    /// <summary>Goes back to the instance as stored. The object stays the same, because whoever posts a message signals it.</summary>
+    public void Reset(StoredInstance stored)
+    {
+        Stored = stored;
+        State = InstanceState.FromJson(stored.Snapshot);
+        Signal();
+    }
 
     public bool TakeSignal() => Interlocked.Exchange(ref _isSignalled, 0) == 1;
 

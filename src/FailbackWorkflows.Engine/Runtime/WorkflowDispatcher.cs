@@ -46,9 +46,15 @@ internal sealed class WorkflowDispatcher(
         base.Dispose();
     }
 
+    /// <summary>Leases of an earlier life are given back before the host serves anybody: later it would take the lease of what was just started.</summary>
+    public override async Task StartAsync(CancellationToken cancellationToken)
+    {
+        await store.ReleaseLeasesOfAsync(options.Node, cancellationToken);
+        await base.StartAsync(cancellationToken);
+    }
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        await store.ReleaseLeasesOfAsync(options.Node, stoppingToken);
         var heartbeat = HeartbeatAsync(stoppingToken);
         try
         {
@@ -72,9 +78,9 @@ internal sealed class WorkflowDispatcher(
     {
         try
         {
-            while (_slots.CurrentCount > 0)
+            // Counted by what was begun, not by free slots: a run takes its slot only a moment after it was begun.
+            while (options.MaxConcurrentInstances - _running.Count is > 0 and var max)
             {
-                var max = _slots.CurrentCount;
                 var leases = await store.ClaimRunnableAsync(options.Node, time.GetUtcNow(), options.LeaseDuration, max, cancellationToken);
                 foreach (var lease in leases)
                 {
@@ -87,7 +93,7 @@ internal sealed class WorkflowDispatcher(
                 }
             }
         }
-        catch (Exception exception) when (exception is not OperationCanceledException)
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {
             logger.LogError(exception, "Node {Node} could not look for runnable workflows; it looks again in {PollInterval}", options.Node, options.PollInterval);
         }
@@ -213,7 +219,7 @@ internal sealed class WorkflowDispatcher(
             // Messages posted by other nodes are noticed here.
             run.Live?.Signal();
         }
-        catch (Exception exception) when (exception is not OperationCanceledException)
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {
             logger.LogWarning(exception, "The lease on workflow {InstanceId} could not be renewed", run.Lease.InstanceId);
         }

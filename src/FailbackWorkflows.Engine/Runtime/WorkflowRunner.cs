@@ -61,7 +61,7 @@ internal sealed class WorkflowRunner(
                 // The domain refused a change (somebody else changed the row). Nothing was written: read again and let the activity decide anew.
                 refusals++;
                 logger.LogWarning(exception, "Workflow {InstanceId}: a step was refused at its commit and is decided again ({Refusals} of {MaxRefusals})", lease.InstanceId, refusals, MaxCommitRefusals);
-                live = await ReloadAsync(live, cancellationToken);
+                live.Reset(await store.FindInstanceAsync(live.Stored.Id, cancellationToken) ?? throw new InvalidOperationException($"Workflow instance {live.Stored.Id} vanished."));
                 continue;
             }
 
@@ -72,19 +72,29 @@ internal sealed class WorkflowRunner(
         }
     }
 
-    private async Task<LiveInstance> ReloadAsync(LiveInstance live, CancellationToken cancellationToken) =>
-        await LoadAsync(live.Stored.Id, cancellationToken) ?? throw new InvalidOperationException($"Workflow instance {live.Stored.Id} vanished.");
-
     /// <summary>Takes in what arrived from outside: messages and due bookmarks.</summary>
     private async Task<PendingStep> TakeInAsync(LiveInstance live, CancellationToken cancellationToken)
     {
         var step = new PendingStep(time.GetUtcNow());
         if (live.TakeSignal())
         {
+            var isKept = false;
             foreach (var message in await store.ReadInboxAsync(live.Stored.Id, cancellationToken))
             {
+                if (IsKept(live, message))
+                {
+                    isKept = true;
+                    continue;
+                }
+
                 TakeIn(live, step, message);
                 step.Consumed.Add(message.Id);
+            }
+
+            if (isKept && !live.State.HasEnded)
+            {
+                // A redrive came after what was kept: that is taken in next.
+                live.Signal();
             }
         }
 
@@ -101,6 +111,12 @@ internal sealed class WorkflowRunner(
 
         return step;
     }
+
+    /// <summary>While an incident stops the instance its other branches still wait; what they wait for is kept until a redrive.</summary>
+    private static bool IsKept(LiveInstance live, InboxMessage message) =>
+        message.Kind == InboxMessageKind.Stimulus
+        && live.State.SubStatus == WorkflowSubStatus.Faulted
+        && live.State.Executions.Exists(e => e.Bookmarks.Exists(b => b.Key == message.BookmarkKey));
 
     private static void TakeIn(LiveInstance live, PendingStep step, InboxMessage message)
     {

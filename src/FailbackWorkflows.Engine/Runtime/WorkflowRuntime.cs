@@ -66,6 +66,13 @@ internal sealed class WorkflowRuntime(
         try
         {
             var changes = await hooks.StartingAsync(new(definition, instanceId, input, request.Actor, now), cancellationToken);
+            if (state.HasEnded)
+            {
+                // Nothing to run, or an input that cannot be evaluated: start and end are one commit.
+                changes = [.. changes, .. await hooks.EndingAsync(
+                    new(definition, instanceId, state.SubStatus, state.Cancellation, state.Output, now), cancellationToken)];
+            }
+
             await store.CommitAsync(
                 new StepCommit
                 {

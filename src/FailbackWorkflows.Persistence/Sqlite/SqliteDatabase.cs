@@ -24,9 +24,19 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
         _readers = readers;
         _fileLock = SqliteFileLock.Take(file);
         _writer = new SqliteConnection(ConnectionString(file));
-        _writer.Open();
-        Execute("PRAGMA journal_mode=WAL");
-        Execute("PRAGMA synchronous=FULL");
+        try
+        {
+            _writer.Open();
+            Execute("PRAGMA journal_mode=WAL");
+            Execute("PRAGMA synchronous=FULL");
+        }
+        catch
+        {
+            _writer.Dispose();
+            Forget();
+            throw;
+        }
+
         _writeOptions = new DbContextOptionsBuilder<SqliteFailbackDbContext>().UseSqlite(_writer).Options;
     }
 
@@ -44,6 +54,9 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
         await _gate.WaitAsync(cancellationToken);
         try
         {
+            // A process that died while migrating leaves this behind, and Entity Framework would wait for it for ever. The lock on the file
+            // says that there is nobody to wait for.
+            Execute("DROP TABLE IF EXISTS \"__EFMigrationsLock\"");
             await using var context = new SqliteFailbackDbContext(_writeOptions);
             await context.Database.MigrateAsync(cancellationToken);
         }

@@ -11,10 +11,12 @@ namespace FailbackWorkflows.Server.Api;
 /// <summary>Which requests come from programs (answered with problems) rather than from a person's browser (answered with pages).</summary>
 internal static class ApiRequests
 {
-    public static bool IsForPrograms(HttpContext context) =>
-        context.Request.Path.StartsWithSegments("/api")
-        || context.Request.Path.StartsWithSegments("/openapi")
-        || context.Request.Path.StartsWithSegments("/health");
+    public static bool IsForPrograms(HttpContext context)
+    {
+        // While an exception is handled, the request's path is already that of the error page.
+        PathString path = context.Features.Get<IExceptionHandlerPathFeature>()?.Path ?? context.Request.Path;
+        return path.StartsWithSegments("/api") || path.StartsWithSegments("/openapi") || path.StartsWithSegments("/health");
+    }
 }
 
 /// <summary>The one place where exceptions become answers for programs. Pages get the error page instead.</summary>
@@ -32,7 +34,7 @@ internal sealed class ApiErrors(ILogger<ApiErrors> logger) : IExceptionHandler
         var problem = Describe(exception);
         if (problem.Kind.Status >= 500)
         {
-            logger.LogError(exception, "{Method} {Route} failed", httpContext.Request.Method, httpContext.GetEndpoint()?.DisplayName);
+            logger.LogError(exception, "{Method} {Route} failed", httpContext.Request.Method, httpContext.Features.Get<IExceptionHandlerFeature>()?.Endpoint?.DisplayName);
         }
 
         if (!ApiRequests.IsForPrograms(httpContext))

@@ -71,6 +71,8 @@ internal static class IdentitySetup
         services.AddAntiforgery(options =>
         {
             options.HeaderName = AntiforgeryFilter.HeaderName;
+            // Ours is stricter.
+            options.SuppressXFrameOptionsHeader = true;
             options.Cookie.Name = "failback.antiforgery";
             options.Cookie.HttpOnly = true;
             options.Cookie.SameSite = SameSiteMode.Strict;

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.RazorPages;
 
@@ -23,7 +24,8 @@ public sealed class ProblemModel : PageModel
 
     private void Show(int code)
     {
-        Code = code is >= 400 and < 600 ? code : 404;
+        Code = HttpContext.Features.Get<IExceptionHandlerFeature>()?.Error is BadHttpRequestException bad ? bad.StatusCode : code;
+        Code = Code is >= 400 and < 600 ? Code : 404;
         Response.StatusCode = Code;
         (Heading, Sentence) = Code switch
         {

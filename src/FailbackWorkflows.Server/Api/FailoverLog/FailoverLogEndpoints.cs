@@ -60,7 +60,7 @@ internal static class FailoverLogEndpoints
         errors.Between("take", take, 1, MostEntries);
         errors.Optional("server", server, 64);
         errors.Optional("before", before, 128);
-        var isView = Enum.TryParse<FailoverLogView>(view, ignoreCase: true, out var half) && !char.IsAsciiDigit(view[0]) && Enum.IsDefined(half);
+        var isView = Enum.TryParse<FailoverLogView>(view, ignoreCase: true, out var half) && view.All(char.IsAsciiLetter);
         if (!isView)
         {
             errors.Add("view", "It must be active, finalized or all.");
@@ -71,7 +71,7 @@ internal static class FailoverLogEndpoints
             return errors.ToProblem();
         }
 
-        var items = await log.ListAsync(new FailoverLogQuery(half, server, before, take), cancellationToken);
+        var items = await log.ListAsync(new FailoverLogQuery(half, NullIfEmpty(server), NullIfEmpty(before), take), cancellationToken);
         return TypedResults.Ok(new FailoverLogPage(items, items.Count == take ? items[^1].Id : null));
     }
 
@@ -148,6 +148,8 @@ internal static class FailoverLogEndpoints
             cancellationToken);
         return StartedRun.Answer(result, Problems.UnknownEntry);
     }
+
+    private static string? NullIfEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;
 
     private static string Entry(string entryId) => $"/api/v1/failover-log/{Uri.EscapeDataString(entryId)}";
 }

@@ -1,0 +1,433 @@
+using FailbackWorkflows.Engine;
+using FailbackWorkflows.Engine.Journal;
+using FailbackWorkflows.Engine.Storage;
+
+namespace FailbackWorkflows.Testing.Engine;
+
+/// <summary>
+/// An <see cref="IWorkflowStore"/> in memory that keeps every promise of the interface but durability. It is strict where a database would
+/// be lenient: a hole in the numbers of the journal is an error here.
+/// </summary>
+public sealed class InMemoryWorkflowStore : IWorkflowStore
+{
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, Row> _rows = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, List<JournalEvent>> _journals = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string> _startKeys = new(StringComparer.Ordinal);
+    private readonly List<StoredDefinition> _definitions = [];
+    private readonly List<StepCommit> _commits = [];
+    private readonly List<Waiter> _waiters = [];
+    private long _lastMessage;
+
+    /// <summary>Keep the events of instances. Default: true.</summary>
+    public bool KeepsJournal { get; init; } = true;
+
+    /// <summary>Read and keep the snapshot of each commit. Default: true. Without it an instance cannot be taken up again.</summary>
+    public bool KeepsSnapshots { get; init; } = true;
+
+    /// <summary>Keep every commit for <see cref="Commits"/>. Default: true.</summary>
+    public bool KeepsCommits { get; init; } = true;
+
+    /// <summary>Drop the row of an instance that finished or was cancelled; its journal stays if journals are kept. Default: false.</summary>
+    public bool ForgetsEnded { get; init; }
+
+    /// <summary>
+    /// Makes the host's changes of a commit, all or none; throws to refuse them, and then nothing of the commit is written. Without it a commit
+    /// with changes is an error.
+    /// </summary>
+    public Action<StepCommit>? ApplyChanges { get; init; }
+
+    /// <summary>Step transactions so far.</summary>
+    public long CommitCount { get; private set; }
+
+    /// <summary>All other transactions that wrote something: posts, claims, renewals, releases.</summary>
+    public long OtherTransactionCount { get; private set; }
+
+    /// <summary>What was committed, in order.</summary>
+    public IReadOnlyList<StepCommit> Commits
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return [.. _commits];
+            }
+        }
+    }
+
+    /// <summary>The whole journal of an instance.</summary>
+    public IReadOnlyList<JournalEvent> Journal(string instanceId)
+    {
+        lock (_lock)
+        {
+            return [.. _journals[instanceId]];
+        }
+    }
+
+    /// <summary>Bookmarks of an instance.</summary>
+    public IReadOnlyList<StoredBookmark> Bookmarks(string instanceId)
+    {
+        lock (_lock)
+        {
+            return [.. _rows[instanceId].Bookmarks];
+        }
+    }
+
+    /// <summary>Who holds an instance, or null.</summary>
+    public string? OwnerOf(string instanceId)
+    {
+        lock (_lock)
+        {
+            return _rows[instanceId].Owner;
+        }
+    }
+
+    /// <summary>Completes once the instance is as asked and, unless <paramref name="held"/>, no node holds it. Fails after 30 seconds of real time.</summary>
+    public Task<StoredInstance> WaitForAsync(string instanceId, Func<StoredInstance, bool> condition, bool held = false)
+    {
+        lock (_lock)
+        {
+            var waiter = new Waiter(instanceId, condition, held);
+            if (!waiter.TryComplete(_rows.GetValueOrDefault(instanceId)))
+            {
+                _waiters.Add(waiter);
+            }
+
+            return waiter.Task.WaitAsync(TimeSpan.FromSeconds(30));
+        }
+    }
+
+    public Task CommitAsync(StepCommit commit, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            var row = commit.IsStart ? NewRow(commit) : HeldRow(commit.Lease);
+            var expected = row.Instance?.LastSequence ?? 0;
+            if (KeepsJournal)
+            {
+                foreach (var item in commit.Events)
+                {
+                    if (item.Sequence != ++expected)
+                    {
+                        throw new InvalidOperationException($"Event {item.Sequence} of instance {commit.Instance.Id} is written where {expected} was due.");
+                    }
+                }
+
+                if (commit.Instance.LastSequence != expected)
+                {
+                    throw new InvalidOperationException($"Instance {commit.Instance.Id} says its last event is {commit.Instance.LastSequence}, but it is {expected}.");
+                }
+            }
+
+            if (commit.Changes.Count > 0)
+            {
+                (ApplyChanges ?? throw new InvalidOperationException("The store has nobody who understands domain changes."))(commit);
+            }
+
+            Write(row, commit);
+            CommitCount++;
+            Tell(row);
+            return Task.CompletedTask;
+        }
+    }
+
+    public Task<StoredInstance?> FindInstanceAsync(string instanceId, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            return Task.FromResult(_rows.GetValueOrDefault(instanceId)?.Instance);
+        }
+    }
+
+    public Task<string?> FindInstanceByStartKeyAsync(string startKey, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            return Task.FromResult(_startKeys.GetValueOrDefault(startKey));
+        }
+    }
+
+    public Task<IReadOnlyList<JournalEvent>> ReadJournalAsync(string instanceId, long afterSequence, int take, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            IReadOnlyList<JournalEvent> events = _journals.TryGetValue(instanceId, out var journal)
+                ? [.. journal.Where(e => e.Sequence > afterSequence).Take(take)]
+                : [];
+            return Task.FromResult(events);
+        }
+    }
+
+    public Task<IReadOnlyList<string>> PostStimulusAsync(string key, string? instanceId, object? payload, Actor actor, DateTimeOffset at, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            var reached = _rows.Values
+                .Where(r => (instanceId is null || r.Id == instanceId) && r.Bookmarks.Exists(b => b.Key == key))
+                .ToList();
+            foreach (var row in reached)
+            {
+                Post(row, new InboxMessage(0, InboxMessageKind.Stimulus, key, payload, actor, null));
+            }
+
+            OtherTransactionCount++;
+            return Task.FromResult<IReadOnlyList<string>>([.. reached.Select(r => r.Id)]);
+        }
+    }
+
+    public Task<bool> PostAsync(string instanceId, InboxMessage message, DateTimeOffset at, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            if (!_rows.TryGetValue(instanceId, out var row))
+            {
+                return Task.FromResult(false);
+            }
+
+            Post(row, message);
+            OtherTransactionCount++;
+            return Task.FromResult(true);
+        }
+    }
+
+    public Task<IReadOnlyList<Lease>> ClaimRunnableAsync(string node, DateTimeOffset now, TimeSpan leaseDuration, int max, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            var leases = new List<Lease>();
+            foreach (var row in _rows.Values.Where(r => r.Owner is null ? r.IsRunnable || r.DueAt <= now : r.Until <= now).Take(max))
+            {
+                row.Owner = node;
+                row.Fence++;
+                row.Until = now + leaseDuration;
+                row.IsRunnable = false;
+                leases.Add(new(row.Id, node, row.Fence, row.Until, row.WakeUps));
+            }
+
+            OtherTransactionCount += leases.Count > 0 ? 1 : 0;
+            return Task.FromResult<IReadOnlyList<Lease>>(leases);
+        }
+    }
+
+    public Task<IReadOnlyList<InboxMessage>> ReadInboxAsync(string instanceId, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            return Task.FromResult<IReadOnlyList<InboxMessage>>(_rows.TryGetValue(instanceId, out var row) && row.Inbox.Count > 0 ? [.. row.Inbox] : []);
+        }
+    }
+
+    public Task<bool> RenewLeaseAsync(Lease lease, DateTimeOffset until, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            if (!_rows.TryGetValue(lease.InstanceId, out var row) || !row.IsHeldBy(lease))
+            {
+                return Task.FromResult(false);
+            }
+
+            row.Until = until;
+            OtherTransactionCount++;
+            return Task.FromResult(true);
+        }
+    }
+
+    public Task ReleaseLeaseAsync(Lease lease, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            if (_rows.TryGetValue(lease.InstanceId, out var row) && row.IsHeldBy(lease))
+            {
+                GiveBack(row);
+                OtherTransactionCount++;
+            }
+
+            return Task.CompletedTask;
+        }
+    }
+
+    public Task ReleaseLeasesOfAsync(string node, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            foreach (var row in _rows.Values.Where(r => r.Owner == node))
+            {
+                GiveBack(row);
+            }
+
+            OtherTransactionCount++;
+            return Task.CompletedTask;
+        }
+    }
+
+    public Task<StoredDefinition> PublishDefinitionAsync(StoredDefinition definition, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            var current = Published(definition.DefinitionId);
+            if (current?.Sha256 == definition.Sha256)
+            {
+                return Task.FromResult(current);
+            }
+
+            if (current is not null && current.Version >= definition.Version)
+            {
+                throw new InvalidOperationException($"Version {definition.Version} of '{definition.DefinitionId}' is not newer than {current.Version}.");
+            }
+
+            _definitions.Add(definition);
+            OtherTransactionCount++;
+            return Task.FromResult(definition);
+        }
+    }
+
+    public Task<StoredDefinition?> FindPublishedDefinitionAsync(string definitionId, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            return Task.FromResult(Published(definitionId));
+        }
+    }
+
+    public Task<StoredDefinition?> FindDefinitionVersionAsync(string definitionVersionId, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            return Task.FromResult(_definitions.Find(d => d.Id == definitionVersionId));
+        }
+    }
+
+    private StoredDefinition? Published(string definitionId)
+    {
+        for (var i = _definitions.Count - 1; i >= 0; i--)
+        {
+            if (_definitions[i].DefinitionId == definitionId)
+            {
+                return _definitions[i];
+            }
+        }
+
+        return null;
+    }
+
+    private Row NewRow(StepCommit commit)
+    {
+        var instance = commit.Instance;
+        if (instance.StartKey is { } startKey && _startKeys.TryGetValue(startKey, out var known))
+        {
+            throw new StartKeyTakenException(startKey, known);
+        }
+
+        return _rows.ContainsKey(instance.Id)
+            ? throw new InvalidOperationException($"There is an instance {instance.Id} already.")
+            : new Row(instance.Id) { Owner = commit.Lease.Node, Fence = commit.Lease.Fence };
+    }
+
+    private Row HeldRow(Lease lease) => _rows.TryGetValue(lease.InstanceId, out var row) && row.IsHeldBy(lease) ? row : throw new LeaseLostException(lease.InstanceId);
+
+    private void Write(Row row, StepCommit commit)
+    {
+        if (KeepsSnapshots)
+        {
+            // Reading it makes the text now, while the state is what this commit says it is.
+            _ = commit.Instance.Snapshot;
+        }
+
+        row.Instance = commit.Instance;
+        row.Bookmarks = commit.Bookmarks is null ? row.Bookmarks : [.. commit.Bookmarks];
+        row.Until = commit.LeaseUntil;
+        if (KeepsJournal)
+        {
+            if (commit.IsStart)
+            {
+                _journals.Add(row.Id, []);
+            }
+
+            _journals[row.Id].AddRange(commit.Events);
+        }
+
+        if (commit.ConsumedInbox.Count > 0)
+        {
+            row.Inbox.RemoveAll(m => commit.ConsumedInbox.Contains(m.Id));
+        }
+
+        if (commit.IsStart)
+        {
+            _rows.Add(row.Id, row);
+            if (commit.Instance.StartKey is { } startKey)
+            {
+                _startKeys.Add(startKey, row.Id);
+            }
+        }
+
+        if (commit.Releases)
+        {
+            row.Owner = null;
+            row.DueAt = commit.DueAt;
+            row.IsRunnable = row.WakeUps > commit.Lease.Seen;
+        }
+
+        if (KeepsCommits)
+        {
+            _commits.Add(commit);
+        }
+    }
+
+    private void Post(Row row, InboxMessage message)
+    {
+        row.Inbox.Add(message with { Id = ++_lastMessage });
+        row.WakeUps++;
+        row.IsRunnable = row.Owner is null;
+    }
+
+    private void GiveBack(Row row)
+    {
+        row.Owner = null;
+        row.IsRunnable = true;
+        Tell(row);
+    }
+
+    private void Tell(Row row)
+    {
+        _waiters.RemoveAll(w => w.TryComplete(row));
+        if (ForgetsEnded && row.Owner is null && row.Instance!.SubStatus is WorkflowSubStatus.Finished or WorkflowSubStatus.Cancelled)
+        {
+            _rows.Remove(row.Id);
+        }
+    }
+
+    private sealed class Row(string id)
+    {
+        public string Id => id;
+
+        public StoredInstance? Instance { get; set; }
+
+        public List<StoredBookmark> Bookmarks { get; set; } = [];
+
+        public List<InboxMessage> Inbox { get; } = [];
+
+        public string? Owner { get; set; }
+
+        public long Fence { get; set; }
+
+        public DateTimeOffset Until { get; set; }
+
+        public DateTimeOffset? DueAt { get; set; }
+
+        public bool IsRunnable { get; set; }
+
+        public long WakeUps { get; set; }
+
+        public bool IsHeldBy(Lease lease) => Owner == lease.Node && Fence == lease.Fence;
+    }
+
+    private sealed class Waiter(string instanceId, Func<StoredInstance, bool> condition, bool held)
+    {
+        private readonly TaskCompletionSource<StoredInstance> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task<StoredInstance> Task => _done.Task;
+
+        public bool TryComplete(Row? row) =>
+            row?.Instance is { } instance && row.Id == instanceId && (held || (row.Owner is null && !row.IsRunnable)) && condition(instance) && _done.TrySetResult(instance);
+    }
+}
