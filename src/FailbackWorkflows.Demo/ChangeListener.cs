@@ -39,14 +39,14 @@ internal sealed class ChangeListener : IAsyncDisposable
                     _heard.Enqueue(change);
                 }
             }
-            catch (Exception error) when (error is HttpRequestException or IOException)
-            {
-                // The server is away; a client comes back and misses nothing.
-                _ = await Task.WhenAny(Task.Delay(Reconnect, time, cancellationToken));
-            }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
             {
                 return;
+            }
+            catch (Exception error) when (error is HttpRequestException or IOException or OperationCanceledException)
+            {
+                // The server is away; a client comes back and misses nothing.
+                _ = await Task.WhenAny(Task.Delay(Reconnect, time, cancellationToken));
             }
         }
     }

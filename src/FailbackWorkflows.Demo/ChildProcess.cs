@@ -119,10 +119,15 @@ internal sealed class ChildProcess : IDisposable
             lock (_lastLines)
             {
                 _log.WriteLine(line);
-                _lastLines.Enqueue(line);
-                if (_lastLines.Count > KeptLines)
+
+                // What went well is in the log file; of use when something went wrong is the rest.
+                if (!line.Contains(" INF ", StringComparison.Ordinal))
                 {
-                    _lastLines.Dequeue();
+                    _lastLines.Enqueue(line);
+                    if (_lastLines.Count > KeptLines)
+                    {
+                        _lastLines.Dequeue();
+                    }
                 }
             }
 

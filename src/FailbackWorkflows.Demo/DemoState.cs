@@ -58,6 +58,9 @@ internal sealed record DemoState
     public long SettingsRevision { get; init; }
 
     public string? FailbackRunId { get; init; }
+
+    /// <summary>Programs were killed in the middle of this round besides the one that had to: recordings may have a gap then, which is only measured.</summary>
+    public bool WasInterrupted { get; init; }
 }
 
 /// <summary>The demo's data folder: its state, its secrets, the folders of the programs. One demo at a time.</summary>

@@ -61,6 +61,11 @@ internal static class Program
         {
             error = broken.Message;
         }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            error = "Ended before the story was told.";
+            throw;
+        }
         finally
         {
             if (options.ReportFile is { } file)

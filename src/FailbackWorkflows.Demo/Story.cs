@@ -9,7 +9,8 @@ namespace FailbackWorkflows.Demo;
 internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense license, Terminal terminal, TimeProvider time)
 {
     private const int MostAttempts = 10;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan PatienceForPostconditions = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan BeforeNextAttempt = TimeSpan.FromSeconds(1);
 
@@ -28,7 +29,13 @@ internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense 
     {
         if (_state.Chapter == Chapter.Done)
         {
-            Remember(_state with { Round = _state.Round + 1, Chapter = Chapter.Recording, FailoverAttempt = 1, FailbackAttempt = 1, EntryId = null, FailbackRunId = null, SettingsSha256 = null });
+            Remember(_state with { Round = _state.Round + 1, Chapter = Chapter.Recording, FailoverAttempt = 1, FailbackAttempt = 1, EntryId = null, FailbackRunId = null, SettingsSha256 = null, WasInterrupted = false });
+        }
+
+        else if (_state.Chapter != Chapter.Recording)
+        {
+            // The demo before this one did not come to its end, and its programs died with it.
+            Remember(_state with { WasInterrupted = true });
         }
 
         await BeginAsync(cancellationToken);
@@ -200,7 +207,7 @@ internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense 
 
             await PauseAsync(LookAgain, cancellationToken);
         }
-        while (time.GetElapsedTime(since) < TimeSpan.FromSeconds(15));
+        while (time.GetElapsedTime(since) < PatienceForPostconditions);
 
         foreach (var condition in Postconditions)
         {

@@ -82,6 +82,9 @@ public sealed class RecorderProcess : IAsyncDisposable
 
     public Task<RetentionHoldState> GetHoldAsync(string entryId) => ReadAsync<RetentionHoldState>($"v1/retention-holds/{entryId}");
 
+    /// <summary>The hold on material of the identity, or null when there is none.</summary>
+    public async Task<RetentionHoldState?> FindHoldAsync(string identity) => (await ReadAsync<HoldList>("v1/retention-holds")).Items.FirstOrDefault(h => h.Identity == identity);
+
     /// <summary>Segments of a track as the recorder lists them.</summary>
     public async Task<JsonArray> ListSegmentsAsync(string identity, string channelId) =>
         (await ReadAsync<JsonObject>($"v1/tracks/{identity}~{channelId}/segments"))["items"]!.AsArray();
@@ -154,6 +157,8 @@ public sealed class RecorderProcess : IAsyncDisposable
 
     private async Task<T> ReadAsync<T>(string path) =>
         await _http.GetFromJsonAsync<T>(path, RecorderJson.Options) ?? throw new InvalidDataException($"{path} answered nothing.");
+
+    private sealed record HoldList(IReadOnlyList<RetentionHoldState> Items);
 
     private sealed record CommandList(IReadOnlyList<RememberedCommand> Items);
 }

@@ -12,6 +12,7 @@ public sealed class RunningProgram : IAsyncDisposable
     private readonly StringBuilder _output = new();
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Task _reading;
+    private bool _isDisposed;
 
     private RunningProgram(Process process, string? readyPrefix)
     {
@@ -113,8 +114,12 @@ public sealed class RunningProgram : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await KillAsync();
-        _process.Dispose();
+        if (!_isDisposed)
+        {
+            await KillAsync();
+            _isDisposed = true;
+            _process.Dispose();
+        }
     }
 
     private async Task ReadAsync(StreamReader reader, string? readyPrefix)
