@@ -1,7 +1,9 @@
 using FailbackWorkflows.Engine;
+using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Runs;
 using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Persistence.Workflows;
 using FailbackWorkflows.Server.Identity;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
@@ -19,12 +21,16 @@ public sealed class DetailsModel(
     IVmsServers servers,
     IRunReports reports,
     IWorkflowRuntime runtime,
+    IWorkflowInstances instances,
+    PlannedSteps planned,
     FailbackButtons buttons,
     FailbackStarter starter,
     IAuthorizationService authorization) : PageModel
 {
-    /// <summary>From this step on a failback only goes forward.</summary>
-    private const int LastCancellableCheck = 5;
+    /// <summary>The steps up to this one only check; nothing has been touched before the next.</summary>
+    private const int LastCheck = 5;
+
+    private const int MostEarlierRuns = 10;
 
     public FailoverLogEntry Entry { get; private set; } = null!;
 
@@ -54,7 +60,7 @@ public sealed class DetailsModel(
 
     /// <summary>What a cancellation does, given where the run is.</summary>
     public string CancelConsequence =>
-        Steps.Any(step => step.Number > LastCancellableCheck && step.State != RunStepState.NotExecuted)
+        Steps.Any(step => step.Number > LastCheck && step.State != RunStepState.NotExecuted)
             ? $"What was changed is undone: {FailoverServerName} records on, {FailedServerName} goes back to standby with its former settings. Once {FailoverServerName} is being stopped, there is only a way forward and the cancellation is refused."
             : "Nothing has been changed yet; the run just ends.";
 
@@ -70,7 +76,8 @@ public sealed class DetailsModel(
         FailoverServer = await servers.FindAsync(entry.FailoverServerId, cancellationToken);
         MayOperate = User.May(Permissions.Operate);
         Run = entry.FailbackRunId is { } runId ? await reports.FindAsync(runId, cancellationToken) : null;
-        Steps = Run?.Steps ?? PlannedSteps.Failback;
+        Steps = Run?.Steps ?? await planned.ReadAsync(StartFailback.DefinitionId, cancellationToken);
+        EarlierRuns = await ListEarlierRunsAsync(cancellationToken);
         Result = RunResultView.Of(Run, entry);
         Button = (await buttons.ForAsync([entry], User, cancellationToken))[entry.Id];
         return Page();
@@ -84,6 +91,21 @@ public sealed class DetailsModel(
 
     public Task<IActionResult> OnPostRedriveAsync(string entryId, string? runId, string? reason, CancellationToken cancellationToken) =>
         AskAsync(entryId, runId, reason, runtime.RedriveAsync, "The run goes on from the failed step.", cancellationToken);
+
+    private async Task<IReadOnlyList<EarlierRun>> ListEarlierRunsAsync(CancellationToken cancellationToken)
+    {
+        var query = new WorkflowInstanceQuery(StartFailback.DefinitionId, Entry.Id, Take: MostEarlierRuns);
+        var earlier = new List<EarlierRun>();
+        foreach (var instance in await instances.ListAsync(query, cancellationToken))
+        {
+            if (instance.Id != Run?.RunId && await reports.FindAsync(instance.Id, cancellationToken) is { } report)
+            {
+                earlier.Add(new EarlierRun(report.RunId, report.StartedAt, Wording.OfResult(report.Result)));
+            }
+        }
+
+        return earlier;
+    }
 
     private async Task<IActionResult> AskAsync(
         string entryId,
