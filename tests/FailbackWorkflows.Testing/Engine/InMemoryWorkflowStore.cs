@@ -273,14 +273,11 @@ public sealed class InMemoryWorkflowStore : IWorkflowStore
                 return Task.FromResult(current);
             }
 
-            if (current is not null && current.Version >= definition.Version)
-            {
-                throw new InvalidOperationException($"Version {definition.Version} of '{definition.DefinitionId}' is not newer than {current.Version}.");
-            }
-
-            _definitions.Add(definition);
+            var version = Math.Max(definition.Version, (current?.Version ?? 0) + 1);
+            var numbered = definition with { Id = $"{definition.DefinitionId}:{version}", Version = version };
+            _definitions.Add(numbered);
             OtherTransactionCount++;
-            return Task.FromResult(definition);
+            return Task.FromResult(numbered);
         }
     }
 
