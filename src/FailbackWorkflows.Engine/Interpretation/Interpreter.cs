@@ -13,7 +13,7 @@ namespace FailbackWorkflows.Engine.Interpretation;
 internal sealed class Interpreter(WorkflowDefinition definition, string instanceId)
 {
     /// <summary>More activities than this cannot start for one fact: a loop without an activity that runs code would never let go.</summary>
-    private const int MaxStartsPerFact = 10_000;
+    private const int MaxStartsPerFact = 1_000;
 
     private readonly Flowcharts _flowcharts = new();
 
