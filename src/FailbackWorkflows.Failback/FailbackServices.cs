@@ -1,16 +1,28 @@
+using FailbackWorkflows.Engine.Runtime;
+using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Failover;
+using FailbackWorkflows.Failback.Licensing;
+using FailbackWorkflows.Failback.Policies;
+using FailbackWorkflows.Failback.Runs;
 using FailbackWorkflows.Failback.VmsServers;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace FailbackWorkflows.Failback;
 
-/// <summary>Registers the product's use cases. The host adds the stores, a recorder client and an <see cref="ISecretProtector"/>.</summary>
+/// <summary>Registers the product's use cases. The host adds the engine with <see cref="FailbackActivities"/>, the stores, a recorder client and an <see cref="ISecretProtector"/>; before the engine, so that its hooks are these.</summary>
 public static class FailbackServices
 {
-    public static IServiceCollection AddFailback(this IServiceCollection services)
+    public static IServiceCollection AddFailback(this IServiceCollection services, LicenseOptions? license = null)
     {
         services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton<IWorkflowHooks, DutyHooks>();
+        services.AddSingleton<DutyCalls>();
+        services.AddSingleton<FailbackPolicies>();
+        services.AddSingleton(license ?? new LicenseOptions());
+        services.AddSingleton<LicenseCheck>();
+        services.AddSingleton<PollRecorders>();
+        services.AddSingleton<IRunReports, RunReports>();
         services.AddSingleton<StartFailback>();
         services.AddSingleton<StartFailover>();
         services.AddSingleton<RegisterVmsServer>();

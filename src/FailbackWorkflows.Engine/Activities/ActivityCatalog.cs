@@ -95,9 +95,9 @@ public sealed class ActivityCatalog
 
     /// <summary>Adds an activity made of others.</summary>
     public ActivityCatalog AddComposite<TComposite>()
-        where TComposite : Composite, new()
+        where TComposite : Composite
     {
-        Register(Describe(typeof(TComposite), ActivityShape.Composite) with { CompositeJson = new TComposite().DefinitionJson });
+        Register(Describe(typeof(TComposite), ActivityShape.Composite) with { CompositeJson = ((TComposite)Activator.CreateInstance(typeof(TComposite))!).DefinitionJson });
         return this;
     }
 

@@ -6,6 +6,7 @@ namespace FailbackWorkflows.Failback.Undo;
 /// <summary>
 /// Takes back what steps 7 to 9c did: first the failover server gets a newly drawn epoch (if the failed server had been given one), its
 /// freeze is lifted and it confirms recording; then the failed server goes to standby under that epoch and back to its former settings.
+/// Without a new epoch the failover server is told its present one again, in case it was restarted meanwhile and waits to hear.
 /// What an unreachable failed server cannot be told delays nothing: it learns the epoch when it is seen again.
 /// </summary>
 [Activity("Failback.UndoFailback", Category = "Failback", DisplayName = "Undo failback", Description = "Takes back what was changed; the failover server goes on recording.")]
@@ -64,7 +65,7 @@ public sealed class UndoFailback : Composite
           "connections": [
             { "source": { "activity": "begin" }, "target": { "activity": "allocate" } },
             { "source": { "activity": "allocate", "port": "Allocated" }, "target": { "activity": "grant" } },
-            { "source": { "activity": "allocate", "port": "NotNeeded" }, "target": { "activity": "unfreeze" } },
+            { "source": { "activity": "allocate", "port": "NotNeeded" }, "target": { "activity": "grant" } },
             { "source": { "activity": "grant" }, "target": { "activity": "unfreeze" } },
             { "source": { "activity": "unfreeze" }, "target": { "activity": "startRecording" } },
             { "source": { "activity": "startRecording" }, "target": { "activity": "confirm" } },

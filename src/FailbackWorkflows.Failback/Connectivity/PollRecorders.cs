@@ -1,0 +1,175 @@
+using FailbackWorkflows.Engine.Storage;
+using FailbackWorkflows.Failback.Changes;
+using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.SettingsCache;
+using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Recorders;
+using FailbackWorkflows.Recorders.Duties;
+using Microsoft.Extensions.Logging;
+
+namespace FailbackWorkflows.Failback.Connectivity;
+
+/// <summary>
+/// Asks every recorder how it is: notes connections coming and going, keeps the settings cache fresh, and answers a recorder that came up
+/// and waits to hear whether it still has its duty. Owns no truth: a poll that is missed or done twice does no harm.
+/// </summary>
+public sealed class PollRecorders(
+    IVmsServers servers,
+    IDuties duties,
+    ISettingsCache cache,
+    DutyCalls calls,
+    IRecorderClient recorders,
+    IDomainWriter writer,
+    TimeProvider time,
+    ILogger<PollRecorders> logger)
+{
+    private const int MaxConcurrency = 16;
+
+    /// <summary>A connected server's row is written this often when nothing else changed, so that "last seen" stays true.</summary>
+    private static readonly TimeSpan SeenEvery = TimeSpan.FromSeconds(30);
+
+    /// <summary>Polls every server once.</summary>
+    public async Task ExecuteAsync(CancellationToken cancellationToken)
+    {
+        var all = await servers.ListAsync(cancellationToken);
+        await Parallel.ForEachAsync(
+            all,
+            new ParallelOptions { MaxDegreeOfParallelism = MaxConcurrency, CancellationToken = cancellationToken },
+            async (server, token) => await PollAsync(server, token));
+    }
+
+    private async Task PollAsync(VmsServer server, CancellationToken cancellationToken)
+    {
+        var endpoint = calls.EndpointOf(server);
+        RecorderStatus status;
+        try
+        {
+            status = await recorders.GetStatusAsync(endpoint, cancellationToken);
+        }
+        catch (RecorderException exception)
+        {
+            if (server.Connection != ConnectionState.Disconnected)
+            {
+                logger.LogWarning("{Server} is not reachable: {Reason}", server.Id, exception.Message);
+                await SaveAsync(server with { Connection = ConnectionState.Disconnected }, $"The connection to {server.Name} was lost.", cancellationToken);
+            }
+
+            return;
+        }
+
+        if (server.MachineId is not null && status.Id != server.MachineId)
+        {
+            // Another machine at the address of this one: it is told nothing and believed nothing.
+            logger.LogWarning("The machine at the address of {Server} has the id {MachineId}, expected {ExpectedMachineId}", server.Id, status.Id, server.MachineId);
+            if (server.Connection != ConnectionState.Disconnected)
+            {
+                await SaveAsync(server with { Connection = ConnectionState.Disconnected }, $"Another machine answers at the address of {server.Name}.", cancellationToken);
+            }
+
+            return;
+        }
+
+        await NoteSeenAsync(server, status, cancellationToken);
+        foreach (var seen in status.Duties)
+        {
+            await AnswerAsync(endpoint, seen, cancellationToken);
+        }
+    }
+
+    private async Task NoteSeenAsync(VmsServer server, RecorderStatus status, CancellationToken cancellationToken)
+    {
+        var now = time.GetUtcNow();
+        var isNews = server.Connection != ConnectionState.Connected || server.BootId != status.BootId;
+        if (isNews || now - server.LastSeenAt >= SeenEvery)
+        {
+            await SaveAsync(
+                server with
+                {
+                    Connection = ConnectionState.Connected,
+                    LastSeenAt = now,
+                    BootId = status.BootId,
+                    SoftwareVersion = Newer(server.SoftwareVersion, status.SoftwareVersion),
+                },
+                isNews ? $"{server.Name} is connected." : null,
+                cancellationToken);
+        }
+    }
+
+    private static string Newer(string? known, string now) => Version.TryParse(known, out var a) && Version.TryParse(now, out var b) && a > b ? known! : now;
+
+    /// <summary>
+    /// Tells a recorder that waits for its role, or that has not heard of the current epoch, what it is. While a run holds the claim on the
+    /// duty, only that run speaks.
+    /// </summary>
+    private async Task AnswerAsync(RecorderEndpoint endpoint, DutyState seen, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (await duties.FindAsync(seen.Identity, cancellationToken) is not { } duty)
+            {
+                return;
+            }
+
+            var isHolder = duty.HolderServerId == endpoint.ServerId && seen.Epoch == duty.Epoch && seen.AllocationId == duty.AllocationId;
+            var isBehind = seen.Epoch < duty.Epoch && duty.HolderServerId != endpoint.ServerId && (seen.Role is DutyRole.Recorder or DutyRole.AwaitingRole || seen.Recording);
+            if ((seen.Role == DutyRole.AwaitingRole && isHolder) || isBehind)
+            {
+                if (await duties.FindClaimAsync(DutyClaim.Identity(seen.Identity), cancellationToken) is not null)
+                {
+                    return;
+                }
+
+                await recorders.AssignDutyAsync(
+                    endpoint,
+                    seen.Identity,
+                    new DutyAssignment(isHolder ? DutyRole.Recorder : DutyRole.Standby, duty.Epoch, duty.AllocationId, duty.Fence),
+                    $"poll/{seen.Identity}/{duty.Epoch}/{duty.Fence}/{endpoint.ServerId}/{(isHolder ? "confirm" : "standby")}",
+                    cancellationToken);
+                logger.LogInformation("{Server} was told that it is {Role} for {Identity} under epoch {Epoch}", endpoint.ServerId, isHolder ? "recorder" : "standby", seen.Identity, duty.Epoch);
+            }
+
+            if (isHolder)
+            {
+                await RefreshSettingsAsync(endpoint, duty, cancellationToken);
+            }
+        }
+        catch (RecorderException exception)
+        {
+            // Fenced off or gone meanwhile: whoever is in charge now goes on, and the next poll looks again.
+            logger.LogInformation("{Server} did not take the answer about {Identity}: {Reason}", endpoint.ServerId, seen.Identity, exception.Message);
+        }
+    }
+
+    private async Task RefreshSettingsAsync(RecorderEndpoint endpoint, Duty duty, CancellationToken cancellationToken)
+    {
+        var now = time.GetUtcNow();
+        var newest = await cache.FindNewestAsync(duty.Identity, cancellationToken);
+        if (newest is not null && newest.Epoch == duty.Epoch && now - newest.TakenAt < SeenEvery)
+        {
+            return;
+        }
+
+        var bundle = await recorders.GetSettingsAsync(endpoint, duty.Identity, cancellationToken);
+        await writer.ApplyAsync(
+            [new SaveSettings(new CachedSettings(duty.Identity, endpoint.ServerId, duty.Epoch, bundle.Revision, bundle.Sha256, now, bundle.Content))],
+            cancellationToken);
+    }
+
+    private async Task SaveAsync(VmsServer server, string? news, CancellationToken cancellationToken)
+    {
+        var changes = new List<IDomainChange> { new SaveVmsServer(server) };
+        if (news is not null)
+        {
+            changes.Add(new Notify(new ChangeNotification("server", server.Id, news, time.GetUtcNow())));
+        }
+
+        try
+        {
+            await writer.ApplyAsync(changes, cancellationToken);
+        }
+        catch (ConcurrentChangeException)
+        {
+            logger.LogDebug("{Server} was changed while it was polled; the next poll looks again", server.Id);
+        }
+    }
+}

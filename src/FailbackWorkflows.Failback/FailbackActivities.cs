@@ -1,0 +1,58 @@
+using FailbackWorkflows.Engine.Activities;
+using FailbackWorkflows.Failback.Checks;
+using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.Failover;
+using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.RestoreRoles;
+using FailbackWorkflows.Failback.SettingsCache;
+using FailbackWorkflows.Failback.Undo;
+
+namespace FailbackWorkflows.Failback;
+
+/// <summary>The product's activities, one line each: what is not here cannot be used in a definition.</summary>
+public static class FailbackActivities
+{
+    public static void AddTo(ActivityCatalog catalog)
+    {
+        // The 11 steps of a failback, in their order.
+        catalog.Add<CheckFailoverLogEntry>();
+        catalog.Add<CheckFailoverServerActing>();
+        catalog.Add<CheckFailedServerBroken>();
+        catalog.Add<CheckLicense>();
+        catalog.Add<CheckNoFailbackRunning>();
+        catalog.Add<LogFailbackStarted>();
+        catalog.Add<GetRecorderSettings>();
+        catalog.AddComposite<SetRecorderSettings>();
+        catalog.AddComposite<RestoreRoles.RestoreRoles>();
+        catalog.Add<LogFailbackPerformed>();
+        catalog.Add<NotifyClients>();
+
+        // Its other endings.
+        catalog.Add<LogRefusal>();
+        catalog.AddComposite<UndoFailback>();
+        catalog.Add<LogFailbackFailed>();
+
+        // Failover.
+        catalog.Add<CheckFailover>();
+        catalog.Add<LogFailoverStarted>();
+        catalog.Add<LogFailoverPerformed>();
+        catalog.Add<LogFailoverFailed>();
+
+        // Parts of the composites.
+        catalog.Add<ValidateSettings>();
+        catalog.Add<StageSettings>();
+        catalog.Add<ActivateSettings>();
+        catalog.Add<FreezeSettings>();
+        catalog.Add<RollBackSettings>();
+        catalog.Add<RecheckBeforeSwitch>();
+        catalog.Add<AllocateEpoch>();
+        catalog.Add<AssignDuty>();
+        catalog.Add<StartRecording>();
+        catalog.Add<ConfirmRecording>();
+        catalog.Add<PointOfNoReturn>();
+        catalog.Add<StopFailoverServer>();
+        catalog.Add<EndRetentionHold>();
+        catalog.Add<MarkFailedServerOk>();
+        catalog.Add<BeginUndo>();
+    }
+}

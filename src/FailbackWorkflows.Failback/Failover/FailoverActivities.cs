@@ -1,0 +1,165 @@
+using FailbackWorkflows.Engine.Activities;
+using FailbackWorkflows.Engine.Journal;
+using FailbackWorkflows.Engine.Storage;
+using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.Licensing;
+using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Recorders;
+
+namespace FailbackWorkflows.Failback.Failover;
+
+/// <summary>Is the failover possible: licensed, the failover server known, reachable, the right machine, able to write, and itself ok? Only reads.</summary>
+[Activity("Failback.CheckFailover", Category = "Failover", DisplayName = "Check failover", Description = "Is the failover possible?")]
+[FlowNode("Possible", "Refused")]
+[Retry(3, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 2000)]
+public sealed class CheckFailover(DutyCalls calls, IRecorderClient recorders, LicenseCheck licenses, IFailoverLog log) : DutyActivity
+{
+    public const int Number = 1;
+
+    [Input(DisplayName = "Failed server", Description = "Whose duty moves.")]
+    public required Input<string> FailedServer { get; init; }
+
+    [Input(DisplayName = "Failover server", Description = "Who takes it over.")]
+    public required Input<string> FailoverServer { get; init; }
+
+    /// <inheritdoc/>
+    protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
+    {
+        var verdict = await licenses.CheckAsync(LicenseCheck.Failover, cancellationToken);
+        if (!verdict.IsLicensed)
+        {
+            return Refuse("Refused", Number, verdict.Message!);
+        }
+
+        var failed = await calls.GetServerAsync(context.Get(FailedServer), cancellationToken);
+        var failover = await calls.GetServerAsync(context.Get(FailoverServer), cancellationToken);
+        if (failover.State != VmsServerState.Ok)
+        {
+            return Refuse("Refused", Number, $"{failover.Name} is marked broken itself and cannot take over. Choose another failover server.");
+        }
+
+        var duty = await calls.GetDutyAsync(failed.Id, cancellationToken);
+        var open = await log.ListOpenAsync(failed.Id, cancellationToken);
+        if (duty.HolderServerId == failover.Id && open.Any(e => e.Failover == FailoverState.Done && e.FailoverServerId == failover.Id))
+        {
+            return Refuse("Refused", Number, $"{failover.Name} has the duty of {failed.Name} already.");
+        }
+
+        try
+        {
+            var status = await recorders.GetStatusAsync(calls.EndpointOf(failover), cancellationToken);
+            if (failover.MachineId is not null && failover.MachineId != status.Id)
+            {
+                return Refuse("Refused", Number, $"The machine at {failover.BaseUrl} is not {failover.Name}.");
+            }
+
+            var probe = await recorders.ProbeAsync(calls.EndpointOf(failover), cancellationToken);
+            return probe.Writable
+                ? ActivityResult.Completed("Possible")
+                : Refuse("Refused", Number, $"{failover.Name} cannot write: {probe.Reason}");
+        }
+        catch (RecorderException exception) when (exception.IsTransient && context.Attempt >= 3)
+        {
+            return Refuse("Refused", Number, $"{failover.Name} does not answer. Choose another failover server. ({exception.Message})");
+        }
+        catch (RecorderException exception) when (!exception.IsTransient)
+        {
+            return Refuse("Refused", Number, $"{failover.Name} refused to be asked: {exception.Message}");
+        }
+    }
+}
+
+/// <summary>Writes the entry (failover = running) and marks the failed server broken. From here there is only a way forward.</summary>
+[Activity("Failback.LogFailoverStarted", Category = "Failover", DisplayName = "Log: failover started", Description = "Writes the failover log entry and marks the failed server broken.")]
+public sealed class LogFailoverStarted(DutyCalls calls, IFailoverLog log) : DutyActivity
+{
+    [Input(DisplayName = "Failed server")]
+    public required Input<string> FailedServer { get; init; }
+
+    [Input(DisplayName = "Failover server")]
+    public required Input<string> FailoverServer { get; init; }
+
+    [Input(DisplayName = "Started at", Description = "When the failover began.")]
+    public required Input<DateTimeOffset> StartedAt { get; init; }
+
+    [Input(DisplayName = "External id", Description = "Id at the system that did the failover.")]
+    public Input<string>? ExternalId { get; init; }
+
+    [Output(DisplayName = "Failover log entry")]
+    public Output<string>? EntryId { get; init; }
+
+    /// <inheritdoc/>
+    protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
+    {
+        var entryId = StartFailover.EntryIdOf(context.InstanceId);
+        var failed = await calls.GetServerAsync(context.Get(FailedServer), cancellationToken);
+        var changes = new List<IDomainChange>();
+        if (await log.FindAsync(entryId, cancellationToken) is null)
+        {
+            changes.Add(new SaveFailoverLogEntry(new FailoverLogEntry
+            {
+                Id = entryId,
+                FailedServerId = failed.Id,
+                FailoverServerId = context.Get(FailoverServer),
+                Failover = FailoverState.Running,
+                FailoverStartedAt = context.Get(StartedAt).ToUniversalTime(),
+                FailoverRunId = context.InstanceId,
+                StartedBy = context.Run.StartedBy.Name,
+                Reason = context.Run.Reason,
+                ExternalId = context.GetOrDefault(ExternalId) is { Length: > 0 } external ? external : null,
+            }));
+        }
+
+        if (failed.State != VmsServerState.Broken)
+        {
+            changes.Add(new SaveVmsServer(failed with { State = VmsServerState.Broken }));
+            changes.Add(Tell(context, "server", failed.Id, $"{failed.Name} is marked broken."));
+        }
+
+        changes.Add(Tell(context, "failoverLog", entryId, $"The failover of {failed.Name} has started."));
+        return ActivityResult.Completed().With(EntryId, entryId).WithCancellation(CancellationMode.Refuse).WithChanges(changes);
+    }
+}
+
+/// <summary>Failover = done.</summary>
+[Activity("Failback.LogFailoverPerformed", Category = "Failover", DisplayName = "Log: failover performed", Description = "Writes to the failover log that the failover was performed.")]
+public sealed class LogFailoverPerformed(IFailoverLog log) : DutyActivity
+{
+    [Input(DisplayName = "Failover log entry")]
+    public required Input<string> EntryId { get; init; }
+
+    /// <inheritdoc/>
+    protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
+    {
+        var entry = await log.GetAsync(context.Get(EntryId), cancellationToken);
+        return ActivityResult.Completed()
+            .WithWorkflowOutput(RunOutputs.Result, RunOutputs.Done)
+            .WithChanges(
+                new SaveFailoverLogEntry(entry.FailoverPerformed(context.Time.GetUtcNow())),
+                Tell(context, "failoverLog", entry.Id, $"{entry.FailoverServerId} has taken over the duty of {entry.FailedServerId}."));
+    }
+}
+
+/// <summary>Failover = failed, with the sentence that says why; a server that does not record is nobody's recorder.</summary>
+[Activity("Failback.LogFailoverFailed", Category = "Failover", DisplayName = "Log: failover failed", Description = "Writes to the failover log that the failover failed.")]
+public sealed class LogFailoverFailed(IFailoverLog log) : DutyActivity
+{
+    [Input(DisplayName = "Failover log entry")]
+    public required Input<string> EntryId { get; init; }
+
+    [Input(Description = "Why it failed.")]
+    public Input<string>? Failure { get; init; }
+
+    /// <inheritdoc/>
+    protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
+    {
+        var entry = await log.GetAsync(context.Get(EntryId), cancellationToken);
+        var message = context.GetOrDefault(Failure) is { Length: > 0 } failure ? failure : "The failover server did not take the duty over.";
+        return ActivityResult.Completed()
+            .WithWorkflowOutput(RunOutputs.Result, RunOutputs.Failed)
+            .WithWorkflowOutput(RunOutputs.Message, message)
+            .WithChanges(
+                new SaveFailoverLogEntry(entry.FailoverFailed(context.Time.GetUtcNow(), message)),
+                Tell(context, "alarm", entry.FailedServerId, $"The failover of {entry.FailedServerId} failed: nobody may be recording its channels. {message}"));
+    }
+}

@@ -1,0 +1,64 @@
+using FailbackWorkflows.Engine.Storage;
+using FailbackWorkflows.Failback.Changes;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Metadata.Builders;
+
+namespace FailbackWorkflows.Persistence.Changes;
+
+internal sealed class ChangeNotificationRow
+{
+    /// <summary>Grows and is never used again, not even after rows were deleted.</summary>
+    public long Cursor { get; set; }
+
+    public required string Kind { get; set; }
+
+    public string? Subject { get; set; }
+
+    public string? Text { get; set; }
+
+    public DateTimeOffset At { get; set; }
+
+    public static void Configure(EntityTypeBuilder<ChangeNotificationRow> row)
+    {
+        row.ToTable("change_notifications");
+        row.HasKey(r => r.Cursor);
+    }
+}
+
+internal sealed class NotifyHandler : DomainChangeHandler<Notify>
+{
+    protected override async Task ApplyAsync(FailbackDbContext db, Notify change, CancellationToken cancellationToken)
+    {
+        db.Add(new ChangeNotificationRow { Kind = change.Change.Kind, Subject = change.Change.Subject, Text = change.Change.Text, At = change.Change.At });
+        await db.SaveChangesAsync(cancellationToken);
+    }
+}
+
+internal sealed class ChangeFeed(IDatabase database) : IChangeFeed
+{
+    private TaskCompletionSource _next = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Wakes the waiting when one of the committed changes was a notification.</summary>
+    public void Committed(IReadOnlyList<IDomainChange> changes)
+    {
+        if (changes.Any(c => c is Notify))
+        {
+            Interlocked.Exchange(ref _next, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
+        }
+    }
+
+    public async Task<IReadOnlyList<FeedItem>> ReadAsync(long afterCursor, int take, CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        var rows = await db.ChangeNotifications.Where(r => r.Cursor > afterCursor).OrderBy(r => r.Cursor).Take(take).ToListAsync(cancellationToken);
+        return [.. rows.Select(r => new FeedItem(r.Cursor, new ChangeNotification(r.Kind, r.Subject, r.Text, r.At)))];
+    }
+
+    public async Task<long> GetLatestCursorAsync(CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        return await db.ChangeNotifications.MaxAsync(r => (long?)r.Cursor, cancellationToken) ?? 0;
+    }
+
+    public Task WaitAsync(CancellationToken cancellationToken) => Volatile.Read(ref _next).Task.WaitAsync(cancellationToken);
+}

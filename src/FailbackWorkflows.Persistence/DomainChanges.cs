@@ -1,0 +1,124 @@
+using FailbackWorkflows.Engine.Storage;
+using FailbackWorkflows.Failback;
+using FailbackWorkflows.Persistence.Changes;
+using FailbackWorkflows.Persistence.Duties;
+using FailbackWorkflows.Persistence.FailoverLog;
+using FailbackWorkflows.Persistence.Licensing;
+using FailbackWorkflows.Persistence.Settings;
+using FailbackWorkflows.Persistence.SettingsCache;
+using FailbackWorkflows.Persistence.VmsServers;
+using Microsoft.EntityFrameworkCore;
+
+namespace FailbackWorkflows.Persistence;
+
+/// <summary>Knows what one kind of domain change means in the database.</summary>
+internal abstract class DomainChangeHandler
+{
+    public abstract Type ChangeType { get; }
+
+    public abstract Task ApplyAsync(FailbackDbContext db, IDomainChange change, CancellationToken cancellationToken);
+}
+
+/// <inheritdoc/>
+internal abstract class DomainChangeHandler<TChange> : DomainChangeHandler
+    where TChange : IDomainChange
+{
+    public override Type ChangeType => typeof(TChange);
+
+    public override Task ApplyAsync(FailbackDbContext db, IDomainChange change, CancellationToken cancellationToken) => ApplyAsync(db, (TChange)change, cancellationToken);
+
+    protected abstract Task ApplyAsync(FailbackDbContext db, TChange change, CancellationToken cancellationToken);
+}
+
+/// <summary>All domain changes there are, one line each.</summary>
+internal sealed class DomainChanges(IDatabase database)
+{
+    private readonly Dictionary<Type, DomainChangeHandler> _handlers = new DomainChangeHandler[]
+    {
+        new SaveVmsServerHandler(database),
+        new SaveFailoverLogEntryHandler(database),
+        new TakeClaimsHandler(),
+        new ReleaseClaimsHandler(),
+        new GrantEpochHandler(),
+        new RaiseFenceHandler(),
+        new SaveRetentionHoldHandler(),
+        new SaveSettingsHandler(),
+        new InstallLicenseHandler(),
+        new SaveSystemSettingHandler(),
+        new NotifyHandler(),
+    }.ToDictionary(h => h.ChangeType);
+
+    /// <summary>Applies changes in order within the context's transaction.</summary>
+    public async Task ApplyAsync(FailbackDbContext db, IReadOnlyList<IDomainChange> changes, CancellationToken cancellationToken)
+    {
+        foreach (var change in changes)
+        {
+            if (!_handlers.TryGetValue(change.GetType(), out var handler))
+            {
+                throw new InvalidOperationException($"No store knows what {change.GetType().Name} means.");
+            }
+
+            await handler.ApplyAsync(db, change, cancellationToken);
+
+            // Every handler saves; what it tracked may be out of date after a later one has written past the tracker.
+            db.ChangeTracker.Clear();
+        }
+    }
+}
+
+/// <summary>Rows with optimistic concurrency.</summary>
+internal interface IVersionedRow
+{
+    long Revision { get; set; }
+}
+
+/// <summary>Writing for handlers.</summary>
+internal static class VersionedRows
+{
+    /// <summary>Inserts (expected revision 0) or overwrites a row that still has the expected revision; stores the next one.</summary>
+    public static async Task SaveVersionedAsync<TRow>(
+        this FailbackDbContext db, IDatabase database, TRow row, object key, long expectedRevision, string what, CancellationToken cancellationToken)
+        where TRow : class, IVersionedRow
+    {
+        var stored = await db.Set<TRow>().FindAsync([key], cancellationToken);
+        if ((stored?.Revision ?? 0) != expectedRevision)
+        {
+            throw new ConcurrentChangeException(what);
+        }
+
+        row.Revision = expectedRevision + 1;
+        if (stored is null)
+        {
+            db.Add(row);
+        }
+        else
+        {
+            db.Entry(stored).CurrentValues.SetValues(row);
+        }
+
+        try
+        {
+            await db.SaveChangesAsync(cancellationToken);
+        }
+        catch (DbUpdateException exception) when (exception is DbUpdateConcurrencyException || (exception.InnerException is { } inner && database.IsUniqueViolation(inner)))
+        {
+            // Another writer was between the look and the write (the token on Revision, or a key, refused it).
+            throw new ConcurrentChangeException(what);
+        }
+    }
+}
+
+/// <inheritdoc cref="IDomainWriter"/>
+internal sealed class DomainWriter(IDatabase database, DomainChanges changes, ChangeFeed feed) : IDomainWriter
+{
+    public async Task ApplyAsync(IReadOnlyList<IDomainChange> toApply, CancellationToken cancellationToken)
+    {
+        await using (var session = await database.BeginWriteAsync(cancellationToken))
+        {
+            await changes.ApplyAsync(session.Context, toApply, cancellationToken);
+            await session.CommitAsync(cancellationToken);
+        }
+
+        feed.Committed(toApply);
+    }
+}

@@ -1,0 +1,122 @@
+using System.Text;
+using FailbackWorkflows.Persistence.Changes;
+using FailbackWorkflows.Persistence.Duties;
+using FailbackWorkflows.Persistence.FailoverLog;
+using FailbackWorkflows.Persistence.Identity;
+using FailbackWorkflows.Persistence.Licensing;
+using FailbackWorkflows.Persistence.Settings;
+using FailbackWorkflows.Persistence.SettingsCache;
+using FailbackWorkflows.Persistence.VmsServers;
+using FailbackWorkflows.Persistence.Workflows;
+using Microsoft.AspNetCore.Identity;
+using Microsoft.AspNetCore.Identity.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore;
+
+namespace FailbackWorkflows.Persistence;
+
+/// <summary>The one model. A thin context per database product derives from it and says only what that product does differently.</summary>
+public abstract class FailbackDbContext(DbContextOptions options) : IdentityDbContext<FailbackUser>(options)
+{
+    internal DbSet<VmsServerRow> Servers => Set<VmsServerRow>();
+
+    internal DbSet<FailoverLogRow> FailoverLog => Set<FailoverLogRow>();
+
+    internal DbSet<DutyRow> Duties => Set<DutyRow>();
+
+    internal DbSet<DutyClaimRow> DutyClaims => Set<DutyClaimRow>();
+
+    internal DbSet<RetentionHoldRow> RetentionHolds => Set<RetentionHoldRow>();
+
+    internal DbSet<SettingsBundleRow> SettingsBundles => Set<SettingsBundleRow>();
+
+    internal DbSet<LicenseRow> Licenses => Set<LicenseRow>();
+
+    internal DbSet<SystemSettingRow> SystemSettings => Set<SystemSettingRow>();
+
+    internal DbSet<ChangeNotificationRow> ChangeNotifications => Set<ChangeNotificationRow>();
+
+    internal DbSet<ApiKeyRow> ApiKeys => Set<ApiKeyRow>();
+
+    internal DbSet<AuditRow> AuditLog => Set<AuditRow>();
+
+    internal DbSet<DataProtectionKeyRow> DataProtectionKeys => Set<DataProtectionKeyRow>();
+
+    internal DbSet<WorkflowDefinitionRow> WorkflowDefinitions => Set<WorkflowDefinitionRow>();
+
+    internal DbSet<WorkflowInstanceRow> WorkflowInstances => Set<WorkflowInstanceRow>();
+
+    internal DbSet<BookmarkRow> Bookmarks => Set<BookmarkRow>();
+
+    internal DbSet<WakeUpRow> WakeUps => Set<WakeUpRow>();
+
+    internal DbSet<InboxRow> Inbox => Set<InboxRow>();
+
+    internal DbSet<JournalRow> Journal => Set<JournalRow>();
+
+    /// <inheritdoc/>
+    protected override void OnModelCreating(ModelBuilder builder)
+    {
+        base.OnModelCreating(builder);
+        builder.Entity<FailbackUser>().ToTable("users");
+        builder.Entity<IdentityRole>().ToTable("roles");
+        builder.Entity<IdentityUserRole<string>>().ToTable("user_roles");
+        builder.Entity<IdentityUserClaim<string>>().ToTable("user_claims");
+        builder.Entity<IdentityUserLogin<string>>().ToTable("user_logins");
+        builder.Entity<IdentityUserToken<string>>().ToTable("user_tokens");
+        builder.Entity<IdentityRoleClaim<string>>().ToTable("role_claims");
+        VmsServerRow.Configure(builder.Entity<VmsServerRow>());
+        FailoverLogRow.Configure(builder.Entity<FailoverLogRow>());
+        DutyRow.Configure(builder.Entity<DutyRow>());
+        DutyClaimRow.Configure(builder.Entity<DutyClaimRow>());
+        RetentionHoldRow.Configure(builder.Entity<RetentionHoldRow>());
+        SettingsBundleRow.Configure(builder.Entity<SettingsBundleRow>());
+        LicenseRow.Configure(builder.Entity<LicenseRow>());
+        SystemSettingRow.Configure(builder.Entity<SystemSettingRow>());
+        ChangeNotificationRow.Configure(builder.Entity<ChangeNotificationRow>());
+        ApiKeyRow.Configure(builder.Entity<ApiKeyRow>());
+        AuditRow.Configure(builder.Entity<AuditRow>());
+        DataProtectionKeyRow.Configure(builder.Entity<DataProtectionKeyRow>());
+        WorkflowDefinitionRow.Configure(builder.Entity<WorkflowDefinitionRow>());
+        WorkflowInstanceRow.Configure(builder.Entity<WorkflowInstanceRow>());
+        BookmarkRow.Configure(builder.Entity<BookmarkRow>());
+        WakeUpRow.Configure(builder.Entity<WakeUpRow>());
+        InboxRow.Configure(builder.Entity<InboxRow>());
+        JournalRow.Configure(builder.Entity<JournalRow>());
+        NameColumns(builder);
+    }
+
+    /// <summary>snake_case for every column: the hot path and people at a SQL prompt write these names by hand.</summary>
+    private static void NameColumns(ModelBuilder builder)
+    {
+        foreach (var entity in builder.Model.GetEntityTypes())
+        {
+            foreach (var property in entity.GetProperties())
+            {
+                property.SetColumnName(ToSnakeCase(property.Name));
+            }
+        }
+    }
+
+    private static string ToSnakeCase(string name)
+    {
+        var text = new StringBuilder(name.Length + 8);
+        for (var i = 0; i < name.Length; i++)
+        {
+            if (char.IsUpper(name[i]))
+            {
+                if (i > 0 && !char.IsUpper(name[i - 1]))
+                {
+                    text.Append('_');
+                }
+
+                text.Append(char.ToLowerInvariant(name[i]));
+            }
+            else
+            {
+                text.Append(name[i]);
+            }
+        }
+
+        return text.ToString();
+    }
+}

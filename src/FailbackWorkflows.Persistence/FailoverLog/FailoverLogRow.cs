@@ -1,0 +1,186 @@
+using System.Text.Json;
+using FailbackWorkflows.Failback.FailoverLog;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Metadata.Builders;
+
+namespace FailbackWorkflows.Persistence.FailoverLog;
+
+internal sealed class FailoverLogRow : IVersionedRow
+{
+    public required string Id { get; set; }
+
+    public required string FailedServerId { get; set; }
+
+    public required string FailoverServerId { get; set; }
+
+    public FailoverState Failover { get; set; }
+
+    public FailbackState Failback { get; set; }
+
+    public MaterialCopyState MaterialCopy { get; set; }
+
+    /// <summary>Derived from the states; stored because lists are cut by it.</summary>
+    public bool IsActive { get; set; }
+
+    public DateTimeOffset FailoverStartedAt { get; set; }
+
+    public DateTimeOffset? FailoverEndedAt { get; set; }
+
+    public DateTimeOffset? FailbackStartedAt { get; set; }
+
+    public DateTimeOffset? FailbackEndedAt { get; set; }
+
+    public string? FailoverRunId { get; set; }
+
+    public string? FailbackRunId { get; set; }
+
+    public required string StartedBy { get; set; }
+
+    public string? Reason { get; set; }
+
+    public string? ExternalId { get; set; }
+
+    public string? Message { get; set; }
+
+    public string? ClosedByEntryId { get; set; }
+
+    public string? LastTimes { get; set; }
+
+    public string? AuthorityEnds { get; set; }
+
+    public long Revision { get; set; }
+
+    public static void Configure(EntityTypeBuilder<FailoverLogRow> row)
+    {
+        row.ToTable("failover_log");
+        row.HasKey(r => r.Id);
+        row.Property(r => r.Revision).IsConcurrencyToken();
+        row.Property(r => r.Failover).HasConversion<string>();
+        row.Property(r => r.Failback).HasConversion<string>();
+        row.Property(r => r.MaterialCopy).HasConversion<string>();
+        row.HasIndex(r => r.ExternalId).IsUnique();
+        row.HasIndex(r => new { r.IsActive, r.FailoverStartedAt, r.Id });
+        row.HasIndex(r => new { r.FailoverStartedAt, r.Id });
+        row.HasIndex(r => new { r.FailedServerId, r.FailoverStartedAt });
+    }
+
+    public static FailoverLogRow From(FailoverLogEntry entry) => new()
+    {
+        Id = entry.Id,
+        FailedServerId = entry.FailedServerId,
+        FailoverServerId = entry.FailoverServerId,
+        Failover = entry.Failover,
+        Failback = entry.Failback,
+        MaterialCopy = entry.MaterialCopy,
+        IsActive = entry.IsActive,
+        FailoverStartedAt = entry.FailoverStartedAt,
+        FailoverEndedAt = entry.FailoverEndedAt,
+        FailbackStartedAt = entry.FailbackStartedAt,
+        FailbackEndedAt = entry.FailbackEndedAt,
+        FailoverRunId = entry.FailoverRunId,
+        FailbackRunId = entry.FailbackRunId,
+        StartedBy = entry.StartedBy,
+        Reason = entry.Reason,
+        ExternalId = entry.ExternalId,
+        Message = entry.Message,
+        ClosedByEntryId = entry.ClosedByEntryId,
+        LastTimes = Write(entry.LastTimes),
+        AuthorityEnds = Write(entry.AuthorityEnds),
+    };
+
+    public FailoverLogEntry ToEntry() => new()
+    {
+        Id = Id,
+        FailedServerId = FailedServerId,
+        FailoverServerId = FailoverServerId,
+        Failover = Failover,
+        Failback = Failback,
+        MaterialCopy = MaterialCopy,
+        FailoverStartedAt = FailoverStartedAt,
+        FailoverEndedAt = FailoverEndedAt,
+        FailbackStartedAt = FailbackStartedAt,
+        FailbackEndedAt = FailbackEndedAt,
+        FailoverRunId = FailoverRunId,
+        FailbackRunId = FailbackRunId,
+        StartedBy = StartedBy,
+        Reason = Reason,
+        ExternalId = ExternalId,
+        Message = Message,
+        ClosedByEntryId = ClosedByEntryId,
+        LastTimes = Read(LastTimes),
+        AuthorityEnds = Read(AuthorityEnds),
+        Revision = Revision,
+    };
+
+    private static string? Write(IReadOnlyDictionary<string, DateTimeOffset>? times) => times is null ? null : JsonSerializer.Serialize(times);
+
+    private static Dictionary<string, DateTimeOffset>? Read(string? json) => json is null ? null : JsonSerializer.Deserialize<Dictionary<string, DateTimeOffset>>(json);
+}
+
+internal sealed class SaveFailoverLogEntryHandler(IDatabase database) : DomainChangeHandler<SaveFailoverLogEntry>
+{
+    protected override Task ApplyAsync(FailbackDbContext db, SaveFailoverLogEntry change, CancellationToken cancellationToken) =>
+        db.SaveVersionedAsync(database, FailoverLogRow.From(change.Entry), change.Entry.Id, change.Entry.Revision, $"Failover log entry {change.Entry.Id}", cancellationToken);
+}
+
+internal sealed class FailoverLog(IDatabase database) : IFailoverLog
+{
+    private const int MostPerPage = 200;
+
+    public async Task<FailoverLogEntry?> FindAsync(string entryId, CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        return (await db.FailoverLog.FirstOrDefaultAsync(r => r.Id == entryId, cancellationToken))?.ToEntry();
+    }
+
+    public async Task<FailoverLogEntry?> FindByExternalIdAsync(string externalId, CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        return (await db.FailoverLog.FirstOrDefaultAsync(r => r.ExternalId == externalId, cancellationToken))?.ToEntry();
+    }
+
+    public async Task<IReadOnlyList<FailoverLogEntry>> ListAsync(FailoverLogQuery query, CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        IQueryable<FailoverLogRow> rows = db.FailoverLog;
+        if (query.View != FailoverLogView.All)
+        {
+            var active = query.View == FailoverLogView.Active;
+            rows = rows.Where(r => r.IsActive == active);
+        }
+
+        if (query.ServerId is { } serverId)
+        {
+            rows = rows.Where(r => r.FailedServerId == serverId || r.FailoverServerId == serverId);
+        }
+
+        if (query.Before is { } before)
+        {
+            var mark = await db.FailoverLog.Where(r => r.Id == before).Select(r => new { r.FailoverStartedAt, r.Id }).FirstOrDefaultAsync(cancellationToken);
+            if (mark is null)
+            {
+                return [];
+            }
+
+            rows = rows.Where(r => r.FailoverStartedAt < mark.FailoverStartedAt || (r.FailoverStartedAt == mark.FailoverStartedAt && string.Compare(r.Id, mark.Id) < 0));
+        }
+
+        var page = await rows
+            .OrderByDescending(r => r.FailoverStartedAt)
+            .ThenByDescending(r => r.Id)
+            .Take(Math.Clamp(query.Take, 1, MostPerPage))
+            .ToListAsync(cancellationToken);
+        return [.. page.Select(r => r.ToEntry())];
+    }
+
+    public async Task<IReadOnlyList<FailoverLogEntry>> ListOpenAsync(string failedServerId, CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        var open = await db.FailoverLog
+            .Where(r => r.FailedServerId == failedServerId && r.IsActive && r.Failback != FailbackState.Done)
+            .OrderByDescending(r => r.FailoverStartedAt)
+            .ThenByDescending(r => r.Id)
+            .ToListAsync(cancellationToken);
+        return [.. open.Select(r => r.ToEntry())];
+    }
+}

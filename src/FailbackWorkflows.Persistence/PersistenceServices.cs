@@ -1,0 +1,66 @@
+using FailbackWorkflows.Engine.Storage;
+using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.Changes;
+using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.Licensing;
+using FailbackWorkflows.Failback.Policies;
+using FailbackWorkflows.Failback.SettingsCache;
+using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Persistence.Changes;
+using FailbackWorkflows.Persistence.Duties;
+using FailbackWorkflows.Persistence.FailoverLog;
+using FailbackWorkflows.Persistence.Identity;
+using FailbackWorkflows.Persistence.Licensing;
+using FailbackWorkflows.Persistence.Settings;
+using FailbackWorkflows.Persistence.SettingsCache;
+using FailbackWorkflows.Persistence.Sqlite;
+using FailbackWorkflows.Persistence.VmsServers;
+using FailbackWorkflows.Persistence.Workflows;
+using Microsoft.AspNetCore.DataProtection.Repositories;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace FailbackWorkflows.Persistence;
+
+/// <summary>Registers every store.</summary>
+public static class PersistenceServices
+{
+    /// <summary>
+    /// The embedded default: everything in one SQLite file, which is created when needed and locked against a second process when the first
+    /// store is resolved (<see cref="DatabaseInUseException"/>).
+    /// </summary>
+    public static IServiceCollection AddPersistence(this IServiceCollection services, string sqliteFile)
+    {
+        var file = Path.GetFullPath(sqliteFile);
+        services.AddPooledDbContextFactory<SqliteFailbackDbContext>(options => options
+            .UseSqlite(SqliteDatabase.ConnectionString(file))
+            .UseQueryTrackingBehavior(QueryTrackingBehavior.NoTracking));
+        services.AddSingleton<IDatabase>(provider => new SqliteDatabase(file, provider.GetRequiredService<IDbContextFactory<SqliteFailbackDbContext>>()));
+
+        // ASP.NET Core Identity reads, changes and saves users through a tracking context of its own.
+        services.AddScoped<FailbackDbContext>(_ => new SqliteFailbackDbContext(
+            new DbContextOptionsBuilder<SqliteFailbackDbContext>().UseSqlite(SqliteDatabase.ConnectionString(file)).Options));
+        AddStores(services);
+        return services;
+    }
+
+    private static void AddStores(IServiceCollection services)
+    {
+        services.AddSingleton<DomainChanges>();
+        services.AddSingleton<ChangeFeed>();
+        services.AddSingleton<IChangeFeed>(provider => provider.GetRequiredService<ChangeFeed>());
+        services.AddSingleton<IDomainWriter, DomainWriter>();
+        services.AddSingleton<IWorkflowStore, WorkflowStore>();
+        services.AddSingleton<IWorkflowInstances, WorkflowInstances>();
+        services.AddSingleton<IVmsServers, VmsServers.VmsServers>();
+        services.AddSingleton<IFailoverLog, FailoverLog.FailoverLog>();
+        services.AddSingleton<IDuties, Duties.Duties>();
+        services.AddSingleton<ISettingsCache, SettingsCache.SettingsCache>();
+        services.AddSingleton<ILicenses, Licenses>();
+        services.AddSingleton<ISystemSettings, SystemSettings>();
+        services.AddSingleton<IApiKeys, ApiKeys>();
+        services.AddSingleton<IAuditLog, AuditLog>();
+        services.AddSingleton<IXmlRepository, DataProtectionKeys>();
+    }
+}

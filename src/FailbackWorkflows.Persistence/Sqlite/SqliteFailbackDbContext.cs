@@ -1,0 +1,22 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Design;
+using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
+
+namespace FailbackWorkflows.Persistence.Sqlite;
+
+/// <summary>The model on SQLite: instants are UTC ticks, because SQLite has no type for them and ticks order and compare.</summary>
+public sealed class SqliteFailbackDbContext(DbContextOptions<SqliteFailbackDbContext> options) : FailbackDbContext(options)
+{
+    /// <inheritdoc/>
+    protected override void ConfigureConventions(ModelConfigurationBuilder configuration) =>
+        configuration.Properties<DateTimeOffset>().HaveConversion<InstantToTicks>();
+
+    private sealed class InstantToTicks() : ValueConverter<DateTimeOffset, long>(instant => instant.UtcTicks, ticks => new DateTimeOffset(ticks, TimeSpan.Zero));
+}
+
+/// <summary>Lets the migration tool make a context; the file is never opened.</summary>
+public sealed class SqliteDesignTimeFactory : IDesignTimeDbContextFactory<SqliteFailbackDbContext>
+{
+    public SqliteFailbackDbContext CreateDbContext(string[] args) =>
+        new(new DbContextOptionsBuilder<SqliteFailbackDbContext>().UseSqlite("Data Source=design-time.db").Options);
+}

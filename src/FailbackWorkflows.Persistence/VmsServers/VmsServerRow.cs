@@ -1,0 +1,106 @@
+using FailbackWorkflows.Failback.VmsServers;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Metadata.Builders;
+
+namespace FailbackWorkflows.Persistence.VmsServers;
+
+internal sealed class VmsServerRow : IVersionedRow
+{
+    public required string Id { get; set; }
+
+    public required string Name { get; set; }
+
+    public required string BaseUrl { get; set; }
+
+    public required string ProtectedCredential { get; set; }
+
+    public string? MachineId { get; set; }
+
+    public string? SoftwareVersion { get; set; }
+
+    public VmsServerState State { get; set; }
+
+    public string? FailoverGroup { get; set; }
+
+    public bool IsFailoverEnabled { get; set; }
+
+    public bool IsAutomaticFailbackEnabled { get; set; }
+
+    public ConnectionState Connection { get; set; }
+
+    public DateTimeOffset? LastSeenAt { get; set; }
+
+    public string? BootId { get; set; }
+
+    public DateTimeOffset CreatedAt { get; set; }
+
+    public long Revision { get; set; }
+
+    public static void Configure(EntityTypeBuilder<VmsServerRow> row)
+    {
+        row.ToTable("servers");
+        row.HasKey(r => r.Id);
+        row.Property(r => r.Revision).IsConcurrencyToken();
+        row.Property(r => r.State).HasConversion<string>();
+        row.Property(r => r.Connection).HasConversion<string>();
+        row.HasIndex(r => r.MachineId).IsUnique();
+    }
+
+    public static VmsServerRow From(VmsServer server) => new()
+    {
+        Id = server.Id,
+        Name = server.Name,
+        BaseUrl = server.BaseUrl.ToString(),
+        ProtectedCredential = server.ProtectedCredential,
+        MachineId = server.MachineId,
+        SoftwareVersion = server.SoftwareVersion,
+        State = server.State,
+        FailoverGroup = server.FailoverGroup,
+        IsFailoverEnabled = server.IsFailoverEnabled,
+        IsAutomaticFailbackEnabled = server.IsAutomaticFailbackEnabled,
+        Connection = server.Connection,
+        LastSeenAt = server.LastSeenAt,
+        BootId = server.BootId,
+        CreatedAt = server.CreatedAt,
+    };
+
+    public VmsServer ToServer() => new()
+    {
+        Id = Id,
+        Name = Name,
+        BaseUrl = new Uri(BaseUrl),
+        ProtectedCredential = ProtectedCredential,
+        MachineId = MachineId,
+        SoftwareVersion = SoftwareVersion,
+        State = State,
+        FailoverGroup = FailoverGroup,
+        IsFailoverEnabled = IsFailoverEnabled,
+        IsAutomaticFailbackEnabled = IsAutomaticFailbackEnabled,
+        Connection = Connection,
+        LastSeenAt = LastSeenAt,
+        BootId = BootId,
+        CreatedAt = CreatedAt,
+        Revision = Revision,
+    };
+}
+
+internal sealed class SaveVmsServerHandler(IDatabase database) : DomainChangeHandler<SaveVmsServer>
+{
+    protected override Task ApplyAsync(FailbackDbContext db, SaveVmsServer change, CancellationToken cancellationToken) =>
+        db.SaveVersionedAsync(database, VmsServerRow.From(change.Server), change.Server.Id, change.Server.Revision, $"VMS server {change.Server.Id}", cancellationToken);
+}
+
+internal sealed class VmsServers(IDatabase database) : IVmsServers
+{
+    public async Task<VmsServer?> FindAsync(string id, CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        return (await db.Servers.FirstOrDefaultAsync(r => r.Id == id, cancellationToken))?.ToServer();
+    }
+
+    public async Task<IReadOnlyList<VmsServer>> ListAsync(CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        return [.. (await db.Servers.OrderBy(r => r.Name).ThenBy(r => r.Id).ToListAsync(cancellationToken)).Select(r => r.ToServer())];
+    }
+}

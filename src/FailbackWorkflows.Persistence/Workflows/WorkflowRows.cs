@@ -1,0 +1,182 @@
+using FailbackWorkflows.Engine.Storage;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Metadata.Builders;
+
+namespace FailbackWorkflows.Persistence.Workflows;
+
+internal sealed class WorkflowDefinitionRow
+{
+    public required string Id { get; set; }
+
+    public required string DefinitionId { get; set; }
+
+    public int Version { get; set; }
+
+    public required string Name { get; set; }
+
+    public required string Json { get; set; }
+
+    public required string Sha256 { get; set; }
+
+    public DateTimeOffset PublishedAt { get; set; }
+
+    public required string PublishedBy { get; set; }
+
+    public bool IsPublished { get; set; }
+
+    public static void Configure(EntityTypeBuilder<WorkflowDefinitionRow> row)
+    {
+        row.ToTable("workflow_definitions");
+        row.HasKey(r => r.Id);
+        row.HasIndex(r => new { r.DefinitionId, r.Version }).IsUnique();
+        row.HasIndex(r => new { r.DefinitionId, r.IsPublished });
+    }
+
+    public StoredDefinition ToDefinition() => new(Id, DefinitionId, Version, Name, Json, Sha256, PublishedAt, PublishedBy);
+}
+
+internal sealed class WorkflowInstanceRow
+{
+    public required string Id { get; set; }
+
+    public required string DefinitionId { get; set; }
+
+    public required string DefinitionVersionId { get; set; }
+
+    public int DefinitionVersion { get; set; }
+
+    public string? Name { get; set; }
+
+    public string? CorrelationId { get; set; }
+
+    public string? StartKey { get; set; }
+
+    public required string Status { get; set; }
+
+    public required string SubStatus { get; set; }
+
+    public int IncidentCount { get; set; }
+
+    public DateTimeOffset CreatedAt { get; set; }
+
+    public DateTimeOffset UpdatedAt { get; set; }
+
+    public DateTimeOffset? FinishedAt { get; set; }
+
+    public long LastSequence { get; set; }
+
+    /// <summary>Largest fence ever given on the instance; outlives the wake-up row.</summary>
+    public long LastFence { get; set; }
+
+    public required string Snapshot { get; set; }
+
+    public static void Configure(EntityTypeBuilder<WorkflowInstanceRow> row)
+    {
+        row.ToTable("workflow_instances");
+        row.HasKey(r => r.Id);
+        row.HasIndex(r => r.StartKey).IsUnique();
+        row.HasIndex(r => new { r.CorrelationId, r.CreatedAt });
+        row.HasIndex(r => new { r.DefinitionId, r.CreatedAt });
+        row.HasIndex(r => new { r.Status, r.UpdatedAt });
+    }
+}
+
+internal sealed class BookmarkRow
+{
+    public required string InstanceId { get; set; }
+
+    public required string Id { get; set; }
+
+    public required string NodeId { get; set; }
+
+    public required string Name { get; set; }
+
+    public string? Key { get; set; }
+
+    public DateTimeOffset? DueAt { get; set; }
+
+    public DateTimeOffset CreatedAt { get; set; }
+
+    public static void Configure(EntityTypeBuilder<BookmarkRow> row)
+    {
+        row.ToTable("bookmarks");
+        row.HasKey(r => new { r.InstanceId, r.Id });
+        row.HasIndex(r => r.Key);
+    }
+}
+
+/// <summary>What makes an instance runnable, and who runs it.</summary>
+internal sealed class WakeUpRow
+{
+    public required string InstanceId { get; set; }
+
+    public DateTimeOffset? DueAt { get; set; }
+
+    /// <summary>Grows with every post.</summary>
+    public long Seq { get; set; }
+
+    /// <summary>The last <see cref="Seq"/> a runner has taken notice of.</summary>
+    public long Ran { get; set; }
+
+    public string? Owner { get; set; }
+
+    public DateTimeOffset? LeaseUntil { get; set; }
+
+    public long Fence { get; set; }
+
+    public static void Configure(EntityTypeBuilder<WakeUpRow> row)
+    {
+        row.ToTable("wake_ups");
+        row.HasKey(r => r.InstanceId);
+        row.HasIndex(r => new { r.Owner, r.DueAt });
+    }
+}
+
+internal sealed class InboxRow
+{
+    public long Id { get; set; }
+
+    public required string InstanceId { get; set; }
+
+    public required string Kind { get; set; }
+
+    public string? BookmarkKey { get; set; }
+
+    public string? Payload { get; set; }
+
+    public required string Actor { get; set; }
+
+    public string? Reason { get; set; }
+
+    public DateTimeOffset At { get; set; }
+
+    public static void Configure(EntityTypeBuilder<InboxRow> row)
+    {
+        row.ToTable("inbox");
+        row.HasKey(r => r.Id);
+        row.HasIndex(r => new { r.InstanceId, r.Id });
+    }
+}
+
+internal sealed class JournalRow
+{
+    public required string InstanceId { get; set; }
+
+    public long Sequence { get; set; }
+
+    public DateTimeOffset At { get; set; }
+
+    public required string Kind { get; set; }
+
+    public string? NodeId { get; set; }
+
+    public string? ExecutionId { get; set; }
+
+    public required string Payload { get; set; }
+
+    public static void Configure(EntityTypeBuilder<JournalRow> row)
+    {
+        row.ToTable("journal");
+        row.HasKey(r => new { r.InstanceId, r.Sequence });
+    }
+}

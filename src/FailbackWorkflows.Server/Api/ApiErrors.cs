@@ -1,0 +1,94 @@
+using System.Text.Json;
+using FailbackWorkflows.Engine;
+using FailbackWorkflows.Failback;
+using Microsoft.AspNetCore.Antiforgery;
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Authorization.Policy;
+using Microsoft.AspNetCore.Diagnostics;
+
+namespace FailbackWorkflows.Server.Api;
+
+/// <summary>Which requests come from programs (answered with problems) rather than from a person's browser (answered with pages).</summary>
+internal static class ApiRequests
+{
+    public static bool IsForPrograms(HttpContext context)
+    {
+        // While an exception is handled, the request's path is already that of the error page.
+        PathString path = context.Features.Get<IExceptionHandlerPathFeature>()?.Path ?? context.Request.Path;
+        return path.StartsWithSegments("/api") || path.StartsWithSegments("/openapi") || path.StartsWithSegments("/health");
+    }
+}
+
+/// <summary>The one place where exceptions become answers for programs. Pages get the error page instead.</summary>
+internal sealed class ApiErrors(ILogger<ApiErrors> logger) : IExceptionHandler
+{
+    public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
+    {
+        if (httpContext.RequestAborted.IsCancellationRequested)
+        {
+            // Nobody is left to read an answer.
+            httpContext.Response.StatusCode = StatusCodes.Status499ClientClosedRequest;
+            return true;
+        }
+
+        var problem = Describe(exception);
+        if (problem.Kind.Status >= 500)
+        {
+            logger.LogError(exception, "{Method} {Route} failed", httpContext.Request.Method, httpContext.Features.Get<IExceptionHandlerFeature>()?.Endpoint?.DisplayName);
+        }
+
+        if (!ApiRequests.IsForPrograms(httpContext))
+        {
+            return false;
+        }
+
+        await problem.ExecuteAsync(httpContext);
+        return true;
+    }
+
+    internal static Problem Describe(Exception exception) => exception switch
+    {
+        BadHttpRequestException { InnerException: JsonException json } => new(Problems.InvalidRequest, Sentence(json)),
+        BadHttpRequestException { StatusCode: 400 } => new(Problems.InvalidRequest, "The address, a parameter or the body is not what this request needs. Check it against /openapi/v1.json."),
+        BadHttpRequestException bad => Problems.ForStatus(bad.StatusCode),
+        JsonException json => new(Problems.InvalidRequest, Sentence(json)),
+        AntiforgeryValidationException => new(
+            Problems.AntiforgeryTokenMissing,
+            "A change sent with a session cookie needs the token of GET /api/v1/me in the header X-Antiforgery-Token. Requests with an API key need none."),
+        WorkflowRefusedException refused => new(Problems.Refused, refused.Message),
+        ConcurrentChangeException changed => new(Problems.ChangedMeanwhile, $"{changed.Message} Read it again, then decide again."),
+        _ => Problems.ForStatus(500),
+    };
+
+    private static string Sentence(JsonException exception)
+    {
+        // The exception's own text names our types; place and line are what helps the sender.
+        var place = string.IsNullOrEmpty(exception.Path) || exception.Path == "$" ? "the body" : exception.Path;
+        var line = exception.LineNumber is { } number ? $" (line {number + 1}, byte {exception.BytePositionInLine + 1})" : string.Empty;
+        return $"The JSON cannot be read at {place}{line}: it is malformed, has a wrong type or a member this request does not have. Check it against /openapi/v1.json.";
+    }
+}
+
+/// <summary>Answers programs that may not do something with a problem; browsers are led to the sign-in page or told no.</summary>
+internal sealed class ProblemAuthorizationResults : IAuthorizationMiddlewareResultHandler
+{
+    private readonly AuthorizationMiddlewareResultHandler pages = new();
+
+    public Task HandleAsync(RequestDelegate next, HttpContext context, AuthorizationPolicy policy, PolicyAuthorizationResult authorizeResult)
+    {
+        if (authorizeResult.Succeeded || !ApiRequests.IsForPrograms(context))
+        {
+            return pages.HandleAsync(next, context, policy, authorizeResult);
+        }
+
+        if (authorizeResult.Challenged)
+        {
+            context.Response.Headers.WWWAuthenticate = "Bearer realm=\"failback\"";
+            return Problems.ForStatus(401).ExecuteAsync(context);
+        }
+
+        var roles = policy.Requirements.OfType<Microsoft.AspNetCore.Authorization.Infrastructure.RolesAuthorizationRequirement>()
+            .SelectMany(requirement => requirement.AllowedRoles);
+        return new Problem(Problems.NotAllowed, $"This needs the role {string.Join(" or ", roles)}. Ask an administrator for it.").ExecuteAsync(context);
+    }
+}

@@ -1,0 +1,33 @@
+using FailbackWorkflows.Server.Api.Changes;
+using FailbackWorkflows.Server.Api.FailoverLog;
+using FailbackWorkflows.Server.Api.Keys;
+using FailbackWorkflows.Server.Api.Licenses;
+using FailbackWorkflows.Server.Api.Runs;
+using FailbackWorkflows.Server.Api.Servers;
+using FailbackWorkflows.Server.Api.Settings;
+using FailbackWorkflows.Server.Identity;
+
+namespace FailbackWorkflows.Server.Api;
+
+/// <summary>The HTTP API: everything under <c>/api/v1</c>, with what is common to all of it.</summary>
+internal static class ApiRoutes
+{
+    public static void MapApi(this IEndpointRouteBuilder routes)
+    {
+        var api = routes.MapGroup("/api/v1")
+            .AddEndpointFilter<AuditFilter>()
+            .AddEndpointFilter<AntiforgeryFilter>()
+            .ProducesProblem(400)
+            .ProducesProblem(401)
+            .ProducesProblem(403);
+        api.MapMe();
+        api.MapServers();
+        api.MapFailoverLog();
+        api.MapRuns();
+        api.MapChanges();
+        api.MapLicense();
+        api.MapSettings();
+        api.MapApiKeys();
+        routes.MapOpenApi().RequireAuthorization(Permissions.Read);
+    }
+}

@@ -1,0 +1,62 @@
+using System.Globalization;
+using System.Net.ServerSentEvents;
+using System.Runtime.CompilerServices;
+using FailbackWorkflows.Failback.Changes;
+
+namespace FailbackWorkflows.Server.Api.Changes;
+
+/// <summary>
+/// One client's view of the feed. Every client reads the durable feed at its own pace, so a slow one costs nobody else anything and
+/// nothing is kept in memory for it.
+/// </summary>
+internal sealed class ChangeStream(IChangeFeed feed, TimeProvider time, TimeSpan heartbeat, CancellationToken stopping)
+{
+    private const int AtOnce = 100;
+
+    /// <summary>How long a browser waits before it connects again.</summary>
+    private static readonly TimeSpan Retry = TimeSpan.FromSeconds(2);
+
+    public static ChangeItem ToItem(FeedItem item) => new(item.Cursor, item.Change.Kind, item.Change.Subject, item.Change.Text, item.Change.At);
+
+    /// <summary>Events after a cursor, or from now on; a <c>ready</c> event first, a <c>ping</c> when it is quiet. Ends when the server stops.</summary>
+    public async IAsyncEnumerable<SseItem<ChangeItem>> ReadAsync(long? after, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, stopping);
+        var latest = await feed.GetLatestCursorAsync(cancellationToken);
+        // A cursor from the future means that the database was set back; the client has to read everything again.
+        var first = after > latest ? "reset" : "ready";
+        var cursor = after > latest ? latest : after ?? latest;
+        yield return Signal(first, cursor);
+
+        while (!ending.IsCancellationRequested)
+        {
+            using var waiting = CancellationTokenSource.CreateLinkedTokenSource(ending.Token);
+            // Asked before reading, so that a change in between is not slept through.
+            var changed = feed.WaitAsync(waiting.Token);
+            var quiet = Task.Delay(heartbeat, time, waiting.Token);
+            var items = await feed.ReadAsync(cursor, AtOnce, cancellationToken);
+            foreach (var item in items)
+            {
+                cursor = item.Cursor;
+                yield return new SseItem<ChangeItem>(ToItem(item), "change") { EventId = Id(cursor) };
+            }
+
+            var ended = items.Count > 0 ? null : await Task.WhenAny(changed, quiet);
+            await waiting.CancelAsync();
+            if (ended == quiet && !ending.IsCancellationRequested)
+            {
+                yield return Signal("ping", cursor);
+            }
+            else if (ended is { IsFaulted: true })
+            {
+                // The feed itself is broken: the client hears it as a lost connection and comes back.
+                await ended;
+            }
+        }
+    }
+
+    private static SseItem<ChangeItem> Signal(string kind, long cursor) =>
+        new(new ChangeItem(cursor, kind, null, null, null), kind) { EventId = Id(cursor), ReconnectionInterval = Retry };
+
+    private static string Id(long cursor) => cursor.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,155 @@
+using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.Failover;
+using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Server.Identity;
+using Microsoft.AspNetCore.Http.HttpResults;
+
+namespace FailbackWorkflows.Server.Api.FailoverLog;
+
+/// <summary>One page of the failover log, newest failover first.</summary>
+/// <param name="NextBefore">Give it as <c>before</c> to read on; null at the end.</param>
+public sealed record FailoverLogPage(IReadOnlyList<FailoverLogEntry> Items, string? NextBefore);
+
+/// <summary>A failover that another system has done.</summary>
+/// <param name="ExternalId">Its id there; reporting it again answers with the same entry.</param>
+public sealed record ReportFailoverRequest(
+    string? ExternalId,
+    string? FailedServerId,
+    string? FailoverServerId,
+    DateTimeOffset? StartedAt = null,
+    string? Reason = null);
+
+/// <summary>A failover that was reported: its entry, or the run that is about to write it.</summary>
+/// <param name="Entry">Null until the run has written it.</param>
+public sealed record ReportedFailover(string EntryId, string? RunId, FailoverLogEntry? Entry, IReadOnlyDictionary<string, string> Links);
+
+/// <summary>Starts the failback of an entry.</summary>
+/// <param name="RequestId">Made by the caller once; the same id again starts nothing new.</param>
+public sealed record FailbackRequest(string? RequestId, string? Reason = null);
+
+internal static class FailoverLogEndpoints
+{
+    private const int MostEntries = 200;
+
+    public static void MapFailoverLog(this IEndpointRouteBuilder api)
+    {
+        var log = api.MapGroup("/failover-log").WithTags("Failover log");
+        log.MapGet("", ListAsync)
+            .RequireAuthorization(Permissions.Read)
+            .WithSummary("The failover log, newest first: active, finalized or all, optionally of one failed server");
+        log.MapGet("/{entryId}", GetAsync)
+            .RequireAuthorization(Permissions.Read)
+            .WithSummary("One failover log entry");
+        log.MapPost("", ReportAsync)
+            .RequireAuthorization(Permissions.Operate)
+            .WithSummary("Reports a failover that another system has done; once per external id");
+        log.MapPost("/{entryId}/failback", StartFailbackAsync)
+            .RequireAuthorization(Permissions.Operate)
+            .WithSummary("Starts the failback of an entry");
+    }
+
+    private static async Task<Results<Ok<FailoverLogPage>, Problem>> ListAsync(
+        IFailoverLog log,
+        CancellationToken cancellationToken,
+        string view = "all",
+        string? server = null,
+        string? before = null,
+        int take = 50)
+    {
+        var errors = new FieldErrors();
+        errors.Between("take", take, 1, MostEntries);
+        errors.Optional("server", server, 64);
+        errors.Optional("before", before, 128);
+        var isView = Enum.TryParse<FailoverLogView>(view, ignoreCase: true, out var half) && view.All(char.IsAsciiLetter);
+        if (!isView)
+        {
+            errors.Add("view", "It must be active, finalized or all.");
+        }
+
+        if (errors.Any)
+        {
+            return errors.ToProblem();
+        }
+
+        var items = await log.ListAsync(new FailoverLogQuery(half, NullIfEmpty(server), NullIfEmpty(before), take), cancellationToken);
+        return TypedResults.Ok(new FailoverLogPage(items, items.Count == take ? items[^1].Id : null));
+    }
+
+    private static async Task<Results<Ok<FailoverLogEntry>, Problem>> GetAsync(string entryId, IFailoverLog log, CancellationToken cancellationToken) =>
+        await log.FindAsync(entryId, cancellationToken) is { } entry
+            ? TypedResults.Ok(entry)
+            : new Problem(Problems.UnknownEntry, "GET /api/v1/failover-log lists the entries there are.");
+
+    private static async Task<Results<Accepted<ReportedFailover>, Ok<ReportedFailover>, Problem>> ReportAsync(
+        ReportFailoverRequest request,
+        HttpContext context,
+        StartFailover start,
+        IFailoverLog log,
+        TimeProvider time,
+        CancellationToken cancellationToken)
+    {
+        var errors = new FieldErrors();
+        errors.Required("externalId", request.ExternalId, 128);
+        errors.Required("failedServerId", request.FailedServerId, 64);
+        errors.Required("failoverServerId", request.FailoverServerId, 64);
+        errors.Optional("reason", request.Reason, 1000);
+        if (request.StartedAt > time.GetUtcNow().AddMinutes(5))
+        {
+            errors.Add("startedAt", "It lies in the future. Check the clock of the reporting system.");
+        }
+
+        if (errors.Any)
+        {
+            return errors.ToProblem();
+        }
+
+        context.Audit(request.ExternalId, request.Reason);
+        var result = await start.ExecuteAsync(
+            new StartFailoverRequest(
+                request.FailedServerId!,
+                request.FailoverServerId!,
+                request.ExternalId!,
+                CurrentActor.Of(context),
+                request.Reason,
+                request.ExternalId,
+                AlreadyPerformed: true,
+                request.StartedAt),
+            cancellationToken);
+        if (result is not { Outcome: StartRunOutcome.Started or StartRunOutcome.AlreadyStarted, EntryId: { } entryId })
+        {
+            return (Problem)StartedRun.Answer(result, Problems.UnknownServer).Result;
+        }
+
+        var links = result.RunId is { } runId ? RunLinks.Of(runId, entryId) : new Dictionary<string, string> { ["entry"] = Entry(entryId) };
+        var reported = new ReportedFailover(entryId, result.RunId, await log.FindAsync(entryId, cancellationToken), links);
+        return result.Outcome == StartRunOutcome.AlreadyStarted
+            ? TypedResults.Ok(reported)
+            : TypedResults.Accepted(Entry(entryId), reported);
+    }
+
+    private static async Task<Results<Accepted<StartedRun>, Problem>> StartFailbackAsync(
+        string entryId,
+        FailbackRequest request,
+        HttpContext context,
+        StartFailback start,
+        CancellationToken cancellationToken)
+    {
+        var errors = new FieldErrors();
+        errors.Required("requestId", request.RequestId, 64);
+        errors.Optional("reason", request.Reason, 1000);
+        if (errors.Any)
+        {
+            return errors.ToProblem();
+        }
+
+        context.Audit(entryId, request.Reason);
+        var result = await start.ExecuteAsync(
+            new StartFailbackRequest(entryId, request.RequestId!, CurrentActor.Of(context), request.Reason),
+            cancellationToken);
+        return StartedRun.Answer(result, Problems.UnknownEntry);
+    }
+
+    private static string? NullIfEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;
+
+    private static string Entry(string entryId) => $"/api/v1/failover-log/{Uri.EscapeDataString(entryId)}";
+}

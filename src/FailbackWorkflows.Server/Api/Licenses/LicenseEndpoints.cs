@@ -1,0 +1,54 @@
+using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.Licensing;
+using FailbackWorkflows.Server.Identity;
+using Microsoft.AspNetCore.Http.HttpResults;
+
+namespace FailbackWorkflows.Server.Api.Licenses;
+
+/// <summary>A licence as it was signed.</summary>
+/// <param name="Document">The exact JSON text that was signed.</param>
+/// <param name="Signature">Base64 of the ECDSA P-256 signature.</param>
+public sealed record InstallLicenseRequest(string? Document, string? Signature);
+
+/// <summary>The installed licence.</summary>
+public sealed record LicenseResponse(string Document, string Signature, DateTimeOffset InstalledAt, string InstalledBy);
+
+internal static class LicenseEndpoints
+{
+    public static void MapLicense(this IEndpointRouteBuilder api)
+    {
+        var license = api.MapGroup("/license").WithTags("Licence");
+        license.MapGet("", GetAsync)
+            .RequireAuthorization(Permissions.Read)
+            .WithSummary("The installed licence");
+        license.MapPut("", InstallAsync)
+            .RequireAuthorization(Permissions.Administer)
+            .WithSummary("Installs a signed licence");
+    }
+
+    private static async Task<Results<Ok<LicenseResponse>, Problem>> GetAsync(ILicenses licenses, CancellationToken cancellationToken) =>
+        await licenses.FindCurrentAsync(cancellationToken) is { } current
+            ? TypedResults.Ok(new LicenseResponse(current.Document, current.Signature, current.InstalledAt, current.InstalledBy))
+            : new Problem(Problems.NoLicense, "Install the licence of your site with PUT /api/v1/license or on the System page.");
+
+    private static async Task<Results<Ok<LicenseResponse>, Problem>> InstallAsync(
+        InstallLicenseRequest request,
+        HttpContext context,
+        LicenseInstallation installation,
+        CancellationToken cancellationToken)
+    {
+        var errors = new FieldErrors();
+        errors.Required("document", request.Document, 64 * 1024);
+        errors.Required("signature", request.Signature, 1024);
+        if (errors.Any)
+        {
+            return errors.ToProblem();
+        }
+
+        context.Audit("license");
+        var (installed, message) = await installation.ExecuteAsync(request.Document!, request.Signature!, CurrentActor.Of(context), cancellationToken);
+        return installed is null
+            ? new Problem(Problems.LicenseNotValid, message ?? "Nothing was changed.")
+            : TypedResults.Ok(new LicenseResponse(installed.Document, installed.Signature, installed.InstalledAt, installed.InstalledBy));
+    }
+}

@@ -1,0 +1,56 @@
+using FailbackWorkflows.Failback.Policies;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+
+namespace FailbackWorkflows.Server.Health;
+
+/// <summary>Can the database be read within two seconds?</summary>
+internal sealed class DatabaseCheck(ISystemSettings settings) : IHealthCheck
+{
+    public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(TimeSpan.FromSeconds(2));
+        try
+        {
+            await settings.FindAsync("health", limit.Token);
+            return HealthCheckResult.Healthy("The database answers.");
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            return HealthCheckResult.Unhealthy("The database does not answer.", exception);
+        }
+    }
+}
+
+/// <summary>Part of a health answer.</summary>
+public sealed record HealthPart(string Name, string Status, string? Description, double ElapsedMilliseconds);
+
+/// <summary>Ready or not; the parts only for who is signed in.</summary>
+public sealed record HealthAnswer(string Status, IReadOnlyList<HealthPart>? Parts);
+
+/// <summary>For whoever watches the process: alive (it answers) and ready (it can work).</summary>
+internal static class HealthEndpoints
+{
+    public static void AddHealth(this IServiceCollection services) => services.AddHealthChecks().AddCheck<DatabaseCheck>("database");
+
+    public static void MapHealth(this IEndpointRouteBuilder routes)
+    {
+        var health = routes.MapGroup("/health").AllowAnonymous().ExcludeFromDescription();
+        health.MapMethods("/live", [HttpMethods.Get, HttpMethods.Head], () => Results.Json(new HealthAnswer("ok", null)));
+        health.MapMethods("/ready", [HttpMethods.Get, HttpMethods.Head], ReadyAsync);
+    }
+
+    private static async Task<IResult> ReadyAsync(HttpContext context, HealthCheckService checks, CancellationToken cancellationToken)
+    {
+        var report = await checks.CheckHealthAsync(cancellationToken);
+        var isReady = report.Status != HealthStatus.Unhealthy;
+        var parts = context.User.Identity?.IsAuthenticated == true
+            ? report.Entries
+                .Select(entry => new HealthPart(entry.Key, entry.Value.Status.ToString(), entry.Value.Description, entry.Value.Duration.TotalMilliseconds))
+                .ToList()
+            : null;
+        return Results.Json(
+            new HealthAnswer(isReady ? "ok" : "not ready", parts),
+            statusCode: isReady ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
+    }
+}

@@ -1,0 +1,52 @@
+using Microsoft.Extensions.Options;
+
+namespace FailbackWorkflows.Server.Hosting;
+
+/// <summary>Settings of the management server: section <c>Failback</c> of the configuration.</summary>
+public sealed class ServerOptions
+{
+    public const string Section = "Failback";
+
+    /// <summary>How often every recorder is asked for its state; 1 s to 1 h. Default: 5 s.</summary>
+    public TimeSpan PollInterval { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Folder with the workflow definitions to import at start. Default: <c>workflows</c> beside the program.</summary>
+    public string? WorkflowsPath { get; set; }
+
+    /// <summary>Attempts to sign in per minute and address before further ones are turned away; 1 to 10,000. Default: 10.</summary>
+    public int SignInAttemptsPerMinute { get; set; } = 10;
+
+    /// <summary>How long a session lasts without use; 5 min to 30 days. Default: 12 h.</summary>
+    public TimeSpan SessionLifetime { get; set; } = TimeSpan.FromHours(12);
+
+    /// <summary>How often a quiet change feed says that it is alive; 1 s to 1 min. Default: 15 s.</summary>
+    public TimeSpan FeedHeartbeat { get; set; } = TimeSpan.FromSeconds(15);
+}
+
+/// <summary>Stops the start with sentences when a setting makes no sense.</summary>
+internal sealed class ServerOptionsCheck : IValidateOptions<ServerOptions>
+{
+    public ValidateOptionsResult Validate(string? name, ServerOptions options)
+    {
+        var mistakes = new List<string>();
+        Between("PollInterval", options.PollInterval, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1));
+        Between("SessionLifetime", options.SessionLifetime, TimeSpan.FromMinutes(5), TimeSpan.FromDays(30));
+        Between("FeedHeartbeat", options.FeedHeartbeat, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(1));
+        Between("SignInAttemptsPerMinute", options.SignInAttemptsPerMinute, 1, 10_000);
+        if (options.WorkflowsPath is { } path && !Directory.Exists(path))
+        {
+            mistakes.Add($"Failback:WorkflowsPath names '{path}', which is not a folder. Create it or leave the setting out.");
+        }
+
+        return mistakes.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(mistakes);
+
+        void Between<T>(string setting, T value, T least, T most)
+            where T : IComparable<T>
+        {
+            if (value.CompareTo(least) < 0 || value.CompareTo(most) > 0)
+            {
+                mistakes.Add($"Failback:{setting} is {value}, but must be from {least} to {most}.");
+            }
+        }
+    }
+}

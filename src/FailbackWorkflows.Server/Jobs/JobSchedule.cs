@@ -1,0 +1,21 @@
+using FailbackWorkflows.Server.Hosting;
+using Microsoft.Extensions.Options;
+using Quartz;
+
+namespace FailbackWorkflows.Server.Jobs;
+
+/// <summary>What Quartz runs and how often. It keeps nothing itself (in memory): every job works out anew what is due.</summary>
+internal static class JobSchedule
+{
+    public static void Add(IServiceCollection services)
+    {
+        services.AddQuartz(quartz => quartz.ScheduleJob<PollRecordersJob>((provider, trigger) => trigger
+            .WithIdentity("poll-recorders")
+            .StartNow()
+            .WithSimpleSchedule(schedule => schedule
+                .WithInterval(provider.GetRequiredService<IOptions<ServerOptions>>().Value.PollInterval)
+                .RepeatForever()
+                .WithMisfireInstruction(SimpleTriggerMisfireInstruction.NextWithRemainingCount))));
+        services.AddQuartzHostedService(options => options.WaitForJobsToComplete = true);
+    }
+}

@@ -1,0 +1,149 @@
+using FailbackWorkflows.Engine;
+using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.Runs;
+using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Persistence.Workflows;
+using FailbackWorkflows.Server.Identity;
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Mvc.RazorPages;
+
+namespace FailbackWorkflows.Server.Pages.FailoverLog;
+
+/// <summary>An earlier failback run of the entry.</summary>
+public sealed record EarlierRun(string RunId, DateTimeOffset StartedAt, Badge Badge);
+
+/// <summary>One failover: who, when, why; its failback step by step; and what can be done now.</summary>
+[Authorize(Permissions.Read)]
+public sealed class DetailsModel(
+    IFailoverLog log,
+    IVmsServers servers,
+    IRunReports reports,
+    IWorkflowRuntime runtime,
+    IWorkflowInstances instances,
+    PlannedSteps planned,
+    FailbackButtons buttons,
+    FailbackStarter starter,
+    IAuthorizationService authorization) : PageModel
+{
+    /// <summary>The steps up to this one only check; nothing has been touched before the next.</summary>
+    private const int LastCheck = 5;
+
+    private const int MostEarlierRuns = 10;
+
+    public FailoverLogEntry Entry { get; private set; } = null!;
+
+    public VmsServer? FailedServer { get; private set; }
+
+    public VmsServer? FailoverServer { get; private set; }
+
+    public string FailedServerName => FailedServer?.Name ?? Entry.FailedServerId;
+
+    public string FailoverServerName => FailoverServer?.Name ?? Entry.FailoverServerId;
+
+    public RunReport? Run { get; private set; }
+
+    public RunResultView? Result { get; private set; }
+
+    public FailbackButton Button { get; private set; } = null!;
+
+    public IReadOnlyList<RunStep> Steps { get; private set; } = [];
+
+    public IReadOnlyList<EarlierRun> EarlierRuns { get; private set; } = [];
+
+    public bool MayOperate { get; private set; }
+
+    public bool CanRedrive => Run?.SubStatus == WorkflowSubStatus.Faulted;
+
+    public bool CanCancel => Run is { Result: "running", SubStatus: not WorkflowSubStatus.Faulted };
+
+    /// <summary>What a cancellation does, given where the run is.</summary>
+    public string CancelConsequence =>
+        Steps.Any(step => step.Number > LastCheck && step.State != RunStepState.NotExecuted)
+            ? $"What was changed is undone: {FailoverServerName} records on, {FailedServerName} goes back to standby with its former settings. Once {FailoverServerName} is being stopped, there is only a way forward and the cancellation is refused."
+            : "Nothing has been changed yet; the run just ends.";
+
+    public async Task<IActionResult> OnGetAsync(string entryId, CancellationToken cancellationToken)
+    {
+        if (await log.FindAsync(entryId, cancellationToken) is not { } entry)
+        {
+            return NotFound();
+        }
+
+        Entry = entry;
+        FailedServer = await servers.FindAsync(entry.FailedServerId, cancellationToken);
+        FailoverServer = await servers.FindAsync(entry.FailoverServerId, cancellationToken);
+        MayOperate = User.May(Permissions.Operate);
+        Run = entry.FailbackRunId is { } runId ? await reports.FindAsync(runId, cancellationToken) : null;
+        Steps = Run?.Steps ?? await planned.ReadAsync(StartFailback.DefinitionId, cancellationToken);
+        EarlierRuns = await ListEarlierRunsAsync(cancellationToken);
+        Result = RunResultView.Of(Run, entry);
+        Button = (await buttons.ForAsync([entry], User, cancellationToken))[entry.Id];
+        return Page();
+    }
+
+    public async Task<IActionResult> OnPostStartFailbackAsync(string entryId, string? requestId, string? reason, CancellationToken cancellationToken) =>
+        await MayAsync() ? await starter.StartAsync(this, entryId, requestId, reason, cancellationToken) : Forbid();
+
+    public Task<IActionResult> OnPostCancelAsync(string entryId, string? runId, string? reason, CancellationToken cancellationToken) =>
+        AskAsync(entryId, runId, reason, runtime.CancelAsync, "The cancellation was asked for.", cancellationToken);
+
+    public Task<IActionResult> OnPostRedriveAsync(string entryId, string? runId, string? reason, CancellationToken cancellationToken) =>
+        AskAsync(entryId, runId, reason, runtime.RedriveAsync, "The run goes on from the failed step.", cancellationToken);
+
+    private async Task<IReadOnlyList<EarlierRun>> ListEarlierRunsAsync(CancellationToken cancellationToken)
+    {
+        var query = new WorkflowInstanceQuery(StartFailback.DefinitionId, Entry.Id, Take: MostEarlierRuns);
+        var earlier = new List<EarlierRun>();
+        foreach (var instance in await instances.ListAsync(query, cancellationToken))
+        {
+            if (instance.Id != Run?.RunId && await reports.FindAsync(instance.Id, cancellationToken) is { } report)
+            {
+                earlier.Add(new EarlierRun(report.RunId, report.StartedAt, Wording.OfResult(report.Result)));
+            }
+        }
+
+        return earlier;
+    }
+
+    private async Task<IActionResult> AskAsync(
+        string entryId,
+        string? runId,
+        string? reason,
+        Func<string, Actor, string?, CancellationToken, Task> ask,
+        string done,
+        CancellationToken cancellationToken)
+    {
+        if (!await MayAsync())
+        {
+            return Forbid();
+        }
+
+        if (runId is not { Length: > 0 and <= 128 } || reason?.Length > 1000)
+        {
+            return BadRequest();
+        }
+
+        if (await reports.FindAsync(runId, cancellationToken) is not { } run || run.EntryId != entryId)
+        {
+            return NotFound();
+        }
+
+        var audit = HttpContext.Audit(runId, reason);
+        try
+        {
+            await ask(runId, CurrentActor.Of(HttpContext), string.IsNullOrWhiteSpace(reason) ? null : reason.Trim(), cancellationToken);
+            TempData["Notice"] = done;
+        }
+        catch (WorkflowRefusedException refused)
+        {
+            audit.Result = "refused";
+            TempData["Warning"] = refused.Message;
+        }
+
+        return Redirect($"/failover-log/{Uri.EscapeDataString(entryId)}");
+    }
+
+    private async Task<bool> MayAsync() => (await authorization.AuthorizeAsync(User, Permissions.Operate)).Succeeded;
+}

@@ -1,0 +1,46 @@
+using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Server.Identity;
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Mvc.RazorPages;
+
+namespace FailbackWorkflows.Server.Pages.FailoverLog;
+
+/// <summary>The failover log: active or finalized failovers, newest first, with "Start failback" where it can be started.</summary>
+[Authorize(Permissions.Read)]
+public sealed class IndexModel(
+    IFailoverLog log, IVmsServers servers, FailbackButtons buttons, FailbackStarter starter, IAuthorizationService authorization) : PageModel
+{
+    private const int PerPage = 50;
+    private Dictionary<string, string> names = [];
+
+    public bool IsFinalized { get; private set; }
+
+    public string? Before { get; private set; }
+
+    public string? NextBefore { get; private set; }
+
+    public IReadOnlyList<FailoverLogEntry> Entries { get; private set; } = [];
+
+    public IReadOnlyDictionary<string, FailbackButton> Buttons { get; private set; } = new Dictionary<string, FailbackButton>();
+
+    public string NameOf(string serverId) => names.GetValueOrDefault(serverId, serverId);
+
+    public async Task OnGetAsync(string? view, string? before, CancellationToken cancellationToken)
+    {
+        IsFinalized = view == "finalized";
+        Before = before is { Length: > 0 and <= 128 } ? before : null;
+        var query = new FailoverLogQuery(IsFinalized ? FailoverLogView.Finalized : FailoverLogView.Active, null, Before, PerPage);
+        Entries = await log.ListAsync(query, cancellationToken);
+        NextBefore = Entries.Count == PerPage ? Entries[^1].Id : null;
+        Buttons = await buttons.ForAsync(Entries, User, cancellationToken);
+        names = (await servers.ListAsync(cancellationToken)).ToDictionary(server => server.Id, server => server.Name);
+    }
+
+    public async Task<IActionResult> OnPostStartFailbackAsync(string? entryId, string? requestId, CancellationToken cancellationToken) =>
+        (await authorization.AuthorizeAsync(User, Permissions.Operate)).Succeeded
+            ? await starter.StartAsync(this, entryId, requestId, reason: null, cancellationToken)
+            : Forbid();
+}

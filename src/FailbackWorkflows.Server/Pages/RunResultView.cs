@@ -1,0 +1,37 @@
+using FailbackWorkflows.Engine;
+using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.Runs;
+
+namespace FailbackWorkflows.Server.Pages;
+
+/// <summary>How a run stands or ended, as the banner on top of a page says it: what, why, what to do next.</summary>
+public sealed record RunResultView(string Tone, string Title, string? Sentence, string? Next, DateTimeOffset? StartedAt, DateTimeOffset? EndedAt)
+{
+    /// <param name="entry">The entry a failback belongs to; its own times count, because they bound the failover period.</param>
+    public static RunResultView? Of(RunReport? run, FailoverLogEntry? entry)
+    {
+        if (run is null)
+        {
+            return entry is { Failback: FailbackState.Done }
+                ? new("ok", "Failback OK", entry.ClosedByEntryId is null ? null : "Ended together with a newer failover of the same server.", null, entry.FailbackStartedAt, entry.FailbackEndedAt)
+                : null;
+        }
+
+        var what = run.DefinitionId == StartFailback.DefinitionId ? "Failback" : "Run";
+        var (tone, title, next) = run switch
+        {
+            { Result: "done" } => ("ok", $"{what} OK", null),
+            { SubStatus: WorkflowSubStatus.Faulted } or { Result: "faulted" } => (
+                "bad", $"{what} stopped by an error", "Put right what the sentence names, then retry from the failed step."),
+            { Result: "running" } => ("busy", $"{what} running", null),
+            { Result: "refused", RefusedCheck: { } check } => (
+                "warn", $"{what} refused by check {check}", "Nothing was touched. Put right what the check found, then start it again."),
+            { Result: "refused" } => ("warn", $"{what} refused", "Nothing was touched. Put right what was found, then start it again."),
+            { Result: "undone" } => ("warn", $"{what} undone", "The failover server records on as before. Put right what failed, then start it again."),
+            { Result: "cancelled" } => ("warn", $"{what} cancelled", "The failover server records on as before. Start it again when you are ready."),
+            _ => ("bad", $"{what} failed", "See the step that failed below. Put right what it names, then start it again."),
+        };
+        return new(tone, title, run.Message, next, run.StartedAt, run.FinishedAt ?? (run.Result == "running" ? null : entry?.FailbackEndedAt));
+    }
+}

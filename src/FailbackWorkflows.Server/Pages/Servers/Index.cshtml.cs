@@ -1,0 +1,26 @@
+using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Server.Identity;
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Mvc.RazorPages;
+
+namespace FailbackWorkflows.Server.Pages.Servers;
+
+/// <summary>The registry: every recorder with its state, and whose duty it holds.</summary>
+[Authorize(Permissions.Read)]
+public sealed class IndexModel(IVmsServers servers, IDuties duties) : PageModel
+{
+    private ILookup<string, Duty> byHolder = Array.Empty<Duty>().ToLookup(duty => duty.HolderServerId);
+
+    public IReadOnlyList<VmsServer> Servers { get; private set; } = [];
+
+    public IReadOnlyList<Duty> DutiesOf(string serverId) => [.. byHolder[serverId]];
+
+    public string NameOf(string serverId) => Servers.FirstOrDefault(server => server.Id == serverId)?.Name ?? serverId;
+
+    public async Task OnGetAsync(CancellationToken cancellationToken)
+    {
+        Servers = await servers.ListAsync(cancellationToken);
+        byHolder = (await duties.ListAsync(cancellationToken)).ToLookup(duty => duty.HolderServerId);
+    }
+}

@@ -1,0 +1,92 @@
+using System.Globalization;
+using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.Runs;
+using FailbackWorkflows.Failback.VmsServers;
+
+namespace FailbackWorkflows.Server.Pages;
+
+/// <summary>A state as pages show it: a word and the colour that goes with it. The word alone says everything; the colour only helps the eye.</summary>
+/// <param name="Tone">One of <c>ok</c>, <c>busy</c>, <c>warn</c>, <c>bad</c>, <c>quiet</c>.</param>
+public sealed record Badge(string Text, string Tone);
+
+/// <summary>States and lengths in the words of the pages.</summary>
+internal static class Wording
+{
+    public static Badge Of(FailoverState state) => state switch
+    {
+        FailoverState.Running => new("Running", "busy"),
+        FailoverState.Done => new("Done", "ok"),
+        _ => new("Failed", "bad"),
+    };
+
+    public static Badge Of(FailbackState state) => state switch
+    {
+        FailbackState.NotStarted => new("Not started", "quiet"),
+        FailbackState.Running => new("Running", "busy"),
+        FailbackState.Done => new("Done", "ok"),
+        _ => new("Failed", "bad"),
+    };
+
+    public static Badge Of(MaterialCopyState state) => state switch
+    {
+        MaterialCopyState.NotStarted => new("Not started", "quiet"),
+        MaterialCopyState.Queued => new("Queued", "busy"),
+        MaterialCopyState.Running => new("Running", "busy"),
+        MaterialCopyState.Paused => new("Paused", "warn"),
+        MaterialCopyState.Copied => new("Copied", "ok"),
+        MaterialCopyState.CopiedWithLosses => new("Copied with losses", "warn"),
+        MaterialCopyState.NothingToCopy => new("Nothing to copy", "ok"),
+        MaterialCopyState.LossesAccepted => new("Losses accepted", "quiet"),
+        MaterialCopyState.Cancelled => new("Cancelled", "warn"),
+        _ => new("Failed", "bad"),
+    };
+
+    public static Badge Of(VmsServerState state) => state == VmsServerState.Ok ? new("OK", "ok") : new("Broken", "bad");
+
+    public static Badge Of(ConnectionState state) => state switch
+    {
+        ConnectionState.Connected => new("Connected", "ok"),
+        ConnectionState.Connecting => new("Connecting", "busy"),
+        _ => new("Disconnected", "bad"),
+    };
+
+    public static Badge Of(RunStepState state) => state switch
+    {
+        RunStepState.NotExecuted => new("Not executed", "quiet"),
+        RunStepState.Running => new("Running", "busy"),
+        RunStepState.Waiting => new("Waiting", "busy"),
+        RunStepState.Done => new("Done", "ok"),
+        RunStepState.Refused => new("Refused", "warn"),
+        RunStepState.Failed => new("Failed", "bad"),
+        RunStepState.Faulted => new("Stopped by an error", "bad"),
+        _ => new("Cancelled", "warn"),
+    };
+
+    public static Badge OfResult(string result) => result switch
+    {
+        "running" => new("Running", "busy"),
+        "done" => new("Done", "ok"),
+        "refused" => new("Refused", "warn"),
+        "undone" => new("Undone", "warn"),
+        "cancelled" => new("Cancelled", "warn"),
+        "faulted" => new("Stopped by an error", "bad"),
+        _ => new("Failed", "bad"),
+    };
+
+    /// <summary>E.g. <c>0.4 s</c>, <c>12.3 s</c>, <c>2 min 05 s</c>, <c>3 h 12 min</c>, <c>2 d 4 h</c>.</summary>
+    public static string Duration(TimeSpan length)
+    {
+        if (length < TimeSpan.Zero)
+        {
+            length = TimeSpan.Zero;
+        }
+
+        return length switch
+        {
+            { TotalSeconds: < 60 } => string.Create(CultureInfo.InvariantCulture, $"{Math.Floor(length.TotalSeconds * 10) / 10:0.0} s"),
+            { TotalMinutes: < 60 } => string.Create(CultureInfo.InvariantCulture, $"{(int)length.TotalMinutes} min {length.Seconds:00} s"),
+            { TotalHours: < 24 } => string.Create(CultureInfo.InvariantCulture, $"{(int)length.TotalHours} h {length.Minutes:00} min"),
+            _ => string.Create(CultureInfo.InvariantCulture, $"{(int)length.TotalDays} d {length.Hours} h"),
+        };
+    }
+}

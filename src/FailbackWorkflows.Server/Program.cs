@@ -1,0 +1,170 @@
+using System.Net.Sockets;
+using FailbackWorkflows.Engine;
+using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.Licensing;
+using FailbackWorkflows.Persistence;
+using FailbackWorkflows.Persistence.Sqlite;
+using FailbackWorkflows.Recorders.Http;
+using FailbackWorkflows.Server.Api;
+using FailbackWorkflows.Server.Api.Licenses;
+using FailbackWorkflows.Server.Health;
+using FailbackWorkflows.Server.Hosting;
+using FailbackWorkflows.Server.Identity;
+using FailbackWorkflows.Server.Jobs;
+using FailbackWorkflows.Server.Pages.FailoverLog;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.Options;
+
+namespace FailbackWorkflows.Server;
+
+/// <summary>The management server: operator pages, HTTP API, workflow engine and jobs in one process.</summary>
+public sealed class Program
+{
+    private const string DefaultUrl = "http://127.0.0.1:5080";
+    private const long MaxRequestBytes = 1024 * 1024;
+
+    private Program()
+    {
+    }
+
+    public static async Task<int> Main(string[] args)
+    {
+        try
+        {
+            await using var app = Build(args);
+            await app.StartAsync();
+            Console.WriteLine($"management server ready {Address(app)}");
+            await app.WaitForShutdownAsync();
+            return ExitCodes.Ended;
+        }
+        catch (Exception exception) when (Explain(exception) is { } refusal)
+        {
+            await Console.Error.WriteLineAsync(refusal.Message);
+            return refusal.ExitCode;
+        }
+    }
+
+    /// <summary>Everything wired, nothing started. <c>--urls URL</c>, <c>--data DIR</c>, and any <c>--Failback:Option value</c>.</summary>
+    public static WebApplication Build(string[] args) => Build(args, null);
+
+    /// <summary>As <see cref="Build(string[])"/>, with a last word on the services, for tests.</summary>
+    internal static WebApplication Build(string[] args, Action<IServiceCollection>? configure)
+    {
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions
+        {
+            Args = args,
+            ApplicationName = typeof(Program).Assembly.GetName().Name,
+            // The program's own files lie beside it, wherever it is started from.
+            ContentRootPath = AppContext.BaseDirectory,
+        });
+        builder.WebHost.UseSetting(WebHostDefaults.PreventHostingStartupKey, "true");
+        if (string.IsNullOrEmpty(builder.Configuration[WebHostDefaults.ServerUrlsKey]))
+        {
+            builder.WebHost.UseUrls(DefaultUrl);
+        }
+
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = MaxRequestBytes;
+        });
+
+        var data = DataFolder.Open(builder.Configuration["data"] ?? "data");
+        Logging.Add(builder, data);
+        AddServices(builder, data);
+        configure?.Invoke(builder.Services);
+
+        var app = builder.Build();
+        Configure(app);
+        return app;
+    }
+
+    private static void AddServices(WebApplicationBuilder builder, DataFolder data)
+    {
+        var services = builder.Services;
+        services.AddSingleton(data);
+        services.AddSingleton(TimeProvider.System);
+        services.AddSingleton<IValidateOptions<ServerOptions>, ServerOptionsCheck>();
+        services.AddOptions<ServerOptions>().BindConfiguration(ServerOptions.Section).ValidateOnStart();
+        services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(15));
+
+        services.AddHostedService<FirstThings>();
+        services.AddPersistence(data.Database);
+        services.AddRecorderClient();
+        services.AddFailback(builder.Configuration.GetSection("Failback:License").Get<LicenseOptions>());
+        services.AddWorkflowEngine(FailbackActivities.AddTo, engine => builder.Configuration.GetSection("Failback:Engine").Bind(engine));
+
+        IdentitySetup.Add(services);
+        services.AddScoped<FirstAdministrator>();
+        services.AddSingleton<ApiKeyAdministration>();
+        services.AddSingleton<LicenseInstallation>();
+        services.AddScoped<AuditFilter>();
+        services.AddSingleton<PlannedSteps>();
+        services.AddSingleton<FailbackButtons>();
+        services.AddSingleton<FailbackStarter>();
+
+        services.ConfigureHttpJsonOptions(json => ApiJson.Configure(json.SerializerOptions));
+        services.Configure<RouteHandlerOptions>(routes => routes.ThrowOnBadRequest = true);
+        services.AddExceptionHandler<ApiErrors>();
+        services.AddProblemDetails();
+        services.AddOpenApi("v1", ApiDescription.Configure);
+        services.AddRazorPages(pages =>
+        {
+            pages.Conventions.ConfigureFilter(new Microsoft.AspNetCore.Mvc.ServiceFilterAttribute<AuditFilter>());
+        });
+        services.AddHealth();
+        JobSchedule.Add(services);
+    }
+
+    private static void Configure(WebApplication app)
+    {
+        app.UseMiddleware<SecurityHeaders>();
+        if (!app.Urls.All(url => url.StartsWith("http://", StringComparison.OrdinalIgnoreCase)))
+        {
+            app.UseHsts();
+        }
+
+        app.UseStaticFiles(new StaticFileOptions
+        {
+            // Addresses carry a hash of the content (asp-append-version), so a new version is a new address.
+            OnPrepareResponse = context => context.Context.Response.Headers.CacheControl = "public, max-age=86400",
+        });
+        app.UseMiddleware<RequestLog>();
+        app.UseExceptionHandler(new ExceptionHandlerOptions
+        {
+            ExceptionHandlingPath = "/problem/500",
+            StatusCodeSelector = exception => exception is BadHttpRequestException bad ? bad.StatusCode : StatusCodes.Status500InternalServerError,
+        });
+        app.UseWhen(ApiRequests.IsForPrograms, api => api.UseStatusCodePages(status =>
+            Problems.ForStatus(status.HttpContext.Response.StatusCode).ExecuteAsync(status.HttpContext)));
+        app.UseWhen(context => !ApiRequests.IsForPrograms(context), pages => pages.UseStatusCodePagesWithReExecute("/problem/{0}"));
+        // After what runs a request again as its error page, which needs a route of its own.
+        app.UseRouting();
+        app.UseMiddleware<RequestLogScope>();
+        app.UseAuthentication();
+        app.UseRateLimiter();
+        app.UseAuthorization();
+        app.MapHealth();
+        app.MapApi();
+        app.MapRazorPages();
+    }
+
+    private static string Address(WebApplication app) =>
+        app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()?.Addresses.FirstOrDefault() ?? DefaultUrl;
+
+    /// <summary>Turns what commonly stands in the way of a start into a sentence and an exit code; null for anything else, which crashes with its stack.</summary>
+    private static StartRefusedException? Explain(Exception exception) => exception switch
+    {
+        StartRefusedException refused => refused,
+        OptionsValidationException options => new(ExitCodes.BadSettings, string.Join(Environment.NewLine, options.Failures), options),
+        DatabaseInUseException inUse => new(ExitCodes.DatabaseInUse, inUse.Message, inUse),
+        IOException { InnerException: AddressInUseException } taken => new(
+            ExitCodes.PortTaken, $"{taken.Message} End the other program or give another address with --urls URL.", taken),
+        SocketException { SocketErrorCode: SocketError.AddressAlreadyInUse or SocketError.AccessDenied or SocketError.AddressNotAvailable } socket => new(
+            ExitCodes.PortTaken, $"The address cannot be listened on: {socket.Message}. Give another one with --urls URL.", socket),
+        { InnerException: { } inner } => Explain(inner),
+        _ => null,
+    };
+}

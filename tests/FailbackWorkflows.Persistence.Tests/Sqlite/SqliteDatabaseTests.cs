@@ -1,0 +1,213 @@
+using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Persistence.Sqlite;
+using Microsoft.Data.Sqlite;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Shouldly;
+using Xunit;
+
+namespace FailbackWorkflows.Persistence.Tests.Sqlite;
+
+/// <summary>What only the embedded database does: its file, its lock, its settings.</summary>
+public sealed class SqliteDatabaseTests : IDisposable
+{
+    /// <summary>Not a pause but the point at which missing evidence is called a failure.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly CancellationToken None = CancellationToken.None;
+
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("failback-test-");
+
+    private string DatabaseFile => Path.Combine(_folder.FullName, "failback.db");
+
+    public void Dispose() => _folder.Delete(recursive: true);
+
+    [Fact]
+    public async Task Writer_Pragmas_AreReallyOn()
+    {
+        await using var services = await OpenAsync();
+
+        (await PragmaAsync(services, "journal_mode")).ShouldBe("wal");
+        (await PragmaAsync(services, "synchronous")).ShouldBe(2L, "FULL: a commit is on disk when it is acknowledged");
+        (await PragmaAsync(services, "foreign_keys")).ShouldBe(1L);
+    }
+
+    [Fact]
+    public async Task Users_Pragmas_AreReallyOn()
+    {
+        await using var services = await OpenAsync();
+        await using var scope = services.CreateAsyncScope();
+        var db = scope.ServiceProvider.GetRequiredService<FailbackDbContext>();
+
+        (await PragmaAsync(db, "journal_mode")).ShouldBe("wal");
+        (await PragmaAsync(db, "synchronous")).ShouldBe(2L);
+        (await PragmaAsync(db, "foreign_keys")).ShouldBe(1L);
+    }
+
+    [Fact]
+    public async Task Model_HasNoPendingChanges()
+    {
+        await using var services = await OpenAsync();
+        await using var db = services.GetRequiredService<IDatabase>().CreateReadContext();
+
+        db.Database.HasPendingModelChanges().ShouldBeFalse("run eng/add-migration.sh");
+        (await db.Database.GetPendingMigrationsAsync()).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Migrate_Twice_ChangesNothing()
+    {
+        await using var services = await OpenAsync();
+        await services.GetRequiredService<IDomainWriter>().ApplyAsync([new GrantEpoch("vms-1", "vms-1", 1, "seed")], None);
+
+        await services.GetRequiredService<IDatabase>().MigrateAsync(None);
+
+        (await services.GetRequiredService<IDuties>().ListAsync(None)).Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Migrate_EarlierLifeDiedWhileMigrating_GoesOn()
+    {
+        await using (var services = await OpenAsync())
+        {
+            // What Entity Framework leaves behind when the process is killed during a migration.
+            await using var session = await services.GetRequiredService<IDatabase>().BeginWriteAsync(None);
+            await session.ExecuteAsync("""CREATE TABLE IF NOT EXISTS "__EFMigrationsLock" ("Id" INTEGER NOT NULL CONSTRAINT "PK___EFMigrationsLock" PRIMARY KEY, "Timestamp" TEXT NOT NULL)""", None);
+            await session.ExecuteAsync("""INSERT INTO "__EFMigrationsLock" ("Id", "Timestamp") VALUES (1, '2026-03-01 12:00:00+00:00')""", None);
+            await session.CommitAsync(None);
+        }
+
+        using var patience = new CancellationTokenSource(Patience / 3);
+        await using var again = Build();
+        await again.GetRequiredService<IDatabase>().MigrateAsync(patience.Token);
+    }
+
+    [Fact]
+    public async Task File_OpenedTwice_IsInUse()
+    {
+        await using var first = await OpenAsync();
+        await using var second = Build();
+
+        var inUse = Should.Throw<DatabaseInUseException>(() => second.GetRequiredService<IDatabase>());
+
+        inUse.Message.ShouldBe($"The database {DatabaseFile} is in use by another management server. End that one, or give this one a data folder of its own with --data DIR.");
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task File_AfterDispose_IsReleased(bool asynchronously)
+    {
+        var first = await OpenAsync();
+        await first.GetRequiredService<IDomainWriter>().ApplyAsync([new GrantEpoch("vms-1", "vms-1", 1, "seed")], None);
+        _ = await first.GetRequiredService<IDuties>().ListAsync(None);
+        if (asynchronously)
+        {
+            await first.DisposeAsync();
+        }
+        else
+        {
+            first.Dispose();
+        }
+
+        File.Exists(DatabaseFile + "-wal").ShouldBeFalse("the last connection closes the log");
+        await using var second = await OpenAsync();
+        (await second.GetRequiredService<IDuties>().ListAsync(None)).Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task File_WrittenAnotherWay_IsTheSameFile()
+    {
+        await using var first = await OpenAsync();
+        await using var second = Build(Path.Combine(_folder.FullName, "sub", "..", "failback.db"));
+
+        Should.Throw<DatabaseInUseException>(() => second.GetRequiredService<IDatabase>());
+    }
+
+    [Fact]
+    public async Task File_NotADatabase_SaysSoEachTime()
+    {
+        await File.WriteAllTextAsync(DatabaseFile, string.Concat(Enumerable.Repeat("This is not a database. ", 100)));
+        await using var services = Build();
+
+        Should.Throw<SqliteException>(() => services.GetRequiredService<IDatabase>());
+        Should.Throw<SqliteException>(() => services.GetRequiredService<IDatabase>(), "the lock of the failed attempt is gone");
+    }
+
+    [Fact]
+    public void Folder_Missing_IsNotCalledInUse()
+    {
+        using var services = Build(Path.Combine(_folder.FullName, "missing", "failback.db"));
+
+        Should.Throw<DirectoryNotFoundException>(() => services.GetRequiredService<IDatabase>());
+    }
+
+    [Fact]
+    public async Task Reader_BesideAnOpenWriteTransaction_IsNotHeldUpAndSeesWhatWasCommitted()
+    {
+        await using var services = await OpenAsync();
+        await services.GetRequiredService<IDomainWriter>().ApplyAsync([new GrantEpoch("vms-1", "vms-1", 1, "seed")], None);
+        await using var session = await services.GetRequiredService<IDatabase>().BeginWriteAsync(None);
+        await session.ExecuteAsync("UPDATE duties SET epoch = 9", None);
+
+        (await services.GetRequiredService<IDuties>().FindAsync("vms-1", None).WaitAsync(Patience)).ShouldNotBeNull().Epoch.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Writer_WaitingForItsTurn_CanGiveUpAndTheNextIsServed()
+    {
+        await using var services = await OpenAsync();
+        var database = services.GetRequiredService<IDatabase>();
+        var held = await database.BeginWriteAsync(None);
+        using var giveUp = new CancellationTokenSource();
+        var impatient = database.BeginWriteAsync(giveUp.Token);
+        var patient = database.BeginWriteAsync(None);
+
+        await giveUp.CancelAsync();
+        await Should.ThrowAsync<OperationCanceledException>(() => impatient.WaitAsync(Patience));
+        patient.IsCompleted.ShouldBeFalse();
+        await held.DisposeAsync();
+
+        await using var served = await patient.WaitAsync(Patience);
+    }
+
+    [Fact]
+    public async Task Writer_QueuedBehindTheDispose_IsRefusedInsteadOfForgotten()
+    {
+        var services = await OpenAsync();
+        var database = services.GetRequiredService<IDatabase>();
+        var held = await database.BeginWriteAsync(None);
+        var disposing = services.DisposeAsync().AsTask();
+        var late = database.BeginWriteAsync(None);
+
+        await held.DisposeAsync();
+
+        await disposing.WaitAsync(Patience);
+        await Should.ThrowAsync<ObjectDisposedException>(() => late.WaitAsync(Patience / 3));
+        await Should.ThrowAsync<ObjectDisposedException>(() => database.BeginWriteAsync(None));
+    }
+
+    private ServiceProvider Build(string? file = null) => new ServiceCollection().AddPersistence(file ?? DatabaseFile).BuildServiceProvider();
+
+    private async Task<ServiceProvider> OpenAsync()
+    {
+        var services = Build();
+        await services.GetRequiredService<IDatabase>().MigrateAsync(None);
+        return services;
+    }
+
+    private static async Task<object?> PragmaAsync(ServiceProvider services, string name)
+    {
+        await using var session = await services.GetRequiredService<IDatabase>().BeginWriteAsync(None);
+        await using var command = session.Command($"PRAGMA {name}");
+        return await command.ExecuteScalarAsync();
+    }
+
+    private static async Task<object?> PragmaAsync(FailbackDbContext db, string name)
+    {
+        await db.Database.OpenConnectionAsync();
+        await using var command = db.Database.GetDbConnection().CreateCommand();
+        command.CommandText = $"PRAGMA {name}";
+        return await command.ExecuteScalarAsync();
+    }
+}

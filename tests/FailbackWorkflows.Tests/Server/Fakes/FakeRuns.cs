@@ -1,0 +1,107 @@
+using System.Collections.Concurrent;
+using FailbackWorkflows.Engine;
+using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.Changes;
+using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.Runs;
+
+namespace FailbackWorkflows.Tests.Server.Fakes;
+
+/// <summary>
+/// Runs that start and then stand still where a test puts them, over the real stores: claims, start keys and changes are those of the
+/// database. What runs do is tested elsewhere; here it is about what the server says of them.
+/// </summary>
+internal sealed class FakeRuns(IDomainWriter writer, IFailoverLog log, IDuties duties) : IWorkflowRuntime, IRunReports
+{
+    private readonly SemaphoreSlim gate = new(1, 1);
+    private readonly ConcurrentDictionary<string, string> startKeys = [];
+    private readonly ConcurrentDictionary<string, RunReport> reports = [];
+
+    public ConcurrentQueue<StartWorkflow> Starts { get; } = [];
+
+    public ConcurrentQueue<(string RunId, string What, string? Reason, Actor Actor)> Asked { get; } = [];
+
+    public void Put(RunReport report) => reports[report.RunId] = report;
+
+    Task<RunReport?> IRunReports.FindAsync(string runId, CancellationToken cancellationToken) => Task.FromResult(reports.GetValueOrDefault(runId));
+
+    public async Task<StartedWorkflow> StartAsync(StartWorkflow request, CancellationToken cancellationToken)
+    {
+        await gate.WaitAsync(cancellationToken);
+        try
+        {
+            if (startKeys.TryGetValue(request.StartKey!, out var known))
+            {
+                return new(known, true);
+            }
+
+            var runId = Guid.NewGuid().ToString("N");
+            var entryId = (string)request.Input["EntryId"]!;
+            var entry = (await log.FindAsync(entryId, cancellationToken))!;
+            if (await FindClaimAsync(entry.FailedServerId) is { } claim)
+            {
+                throw new ClaimConflictException(claim.Key, claim.InstanceId, claim.Kind);
+            }
+
+            await writer.ApplyAsync(
+                [
+                    new TakeClaims(runId, request.DefinitionId, [DutyClaim.Identity(entry.FailedServerId)], DateTimeOffset.UnixEpoch),
+                    new SaveFailoverLogEntry(entry.FailbackStarted(runId, DateTimeOffset.UnixEpoch)),
+                    new Notify(new ChangeNotification("run", runId, "A failback was started.", DateTimeOffset.UnixEpoch)),
+                ],
+                cancellationToken);
+            startKeys[request.StartKey!] = runId;
+            Starts.Enqueue(request);
+            Put(new RunReport(
+                runId, request.DefinitionId, 1, WorkflowSubStatus.Executing, "running", null, null, request.Actor, request.Reason, entryId, DateTimeOffset.UnixEpoch, null, [], []));
+            return new(runId, false);
+        }
+        finally
+        {
+            gate.Release();
+        }
+    }
+
+    public Task<IReadOnlyList<string>> ResumeAsync(Stimulus stimulus, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<string>>([]);
+
+    public Task CancelAsync(string instanceId, Actor actor, string? reason, CancellationToken cancellationToken)
+    {
+        Asked.Enqueue((instanceId, "cancel", reason, actor));
+        return Task.CompletedTask;
+    }
+
+    public Task RedriveAsync(string instanceId, Actor actor, string? reason, CancellationToken cancellationToken)
+    {
+        if (reports[instanceId].SubStatus != WorkflowSubStatus.Faulted)
+        {
+            throw new WorkflowRefusedException("not-faulted", "Only a run that was stopped by an error can be retried.");
+        }
+
+        Asked.Enqueue((instanceId, "redrive", reason, actor));
+        return Task.CompletedTask;
+    }
+
+    Task<WorkflowInstance?> IWorkflowRuntime.FindAsync(string instanceId, CancellationToken cancellationToken) =>
+        Task.FromResult(reports.TryGetValue(instanceId, out var report)
+            ? new WorkflowInstance(
+                instanceId,
+                report.DefinitionId,
+                $"{report.DefinitionId}:1",
+                1,
+                WorkflowStatus.Running,
+                report.SubStatus,
+                report.StartedAt,
+                report.StartedAt,
+                null,
+                1,
+                new Dictionary<string, object?>(),
+                [])
+            : null);
+
+    /// <summary>Lets a run hold a duty, as if it had been started elsewhere.</summary>
+    public Task ClaimAsync(string identity, string runId, string kind) =>
+        writer.ApplyAsync([new TakeClaims(runId, kind, [DutyClaim.Identity(identity)], DateTimeOffset.UnixEpoch)], CancellationToken.None);
+
+    public Task<DutyClaim?> FindClaimAsync(string identity) => duties.FindClaimAsync(DutyClaim.Identity(identity), CancellationToken.None);
+}

@@ -1,0 +1,167 @@
+using System.Net;
+using FailbackWorkflows.Engine;
+using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.Runs;
+using FailbackWorkflows.Server.Identity;
+using Shouldly;
+using Xunit;
+
+namespace FailbackWorkflows.Tests.Server;
+
+/// <summary>What an operator sees and can click.</summary>
+[Collection(ServerTests.Name)]
+public sealed class PageTests(ServerHarness server)
+{
+    [Fact]
+    public async Task Entry_BeforeAnyRun_ShowsTheElevenStepsAndTheButton()
+    {
+        var entry = await server.AddEntryAsync();
+        using var browser = await server.SignInAsync();
+        var html = await browser.GetStringAsync($"/failover-log/{entry.Id}");
+        for (var number = 1; number <= 11; number++)
+        {
+            html.ShouldContain($"Step {number}: ");
+        }
+
+        html.ShouldContain("Not executed");
+        html.ShouldContain("id=\"start-failback\"");
+    }
+
+    [Fact]
+    public async Task StartFailback_FromTheList_GoesToTheEntry_AndASecondOperatorIsLedThere()
+    {
+        var entry = await server.AddEntryAsync();
+        using var first = await server.SignInAsync();
+        using var second = await server.SignInAsync();
+
+        var started = await ServerHarness.PostFormAsync(first, "/failover-log", "/failover-log?handler=StartFailback", ("entryId", entry.Id), ("requestId", "a"));
+        started.Headers.Location!.ToString().ShouldBe($"/failover-log/{entry.Id}");
+
+        var late = await ServerHarness.PostFormAsync(second, "/failover-log", "/failover-log?handler=StartFailback", ("entryId", entry.Id), ("requestId", "b"));
+        late.Headers.Location!.ToString().ShouldBe($"/failover-log/{entry.Id}");
+        (await second.GetStringAsync($"/failover-log/{entry.Id}")).ShouldContain("Nothing was started");
+
+        var doubled = await ServerHarness.PostFormAsync(first, "/failover-log", "/failover-log?handler=StartFailback", ("entryId", entry.Id), ("requestId", "a"));
+        doubled.Headers.Location!.ToString().ShouldBe($"/failover-log/{entry.Id}");
+        (await first.GetStringAsync($"/failover-log/{entry.Id}")).ShouldNotContain("Nothing was started");
+        server.Runs.Starts.Count(start => entry.Id.Equals(start.Input.GetValueOrDefault("EntryId"))).ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task StartFailback_ByAViewer_IsDeniedAndShownAsDisabledWithTheReason()
+    {
+        var entry = await server.AddEntryAsync();
+        await server.CreateUserAsync($"viewer-{entry.Id}", Roles.Viewer);
+        using var browser = await server.SignInAsync($"viewer-{entry.Id}");
+        (await browser.GetStringAsync($"/failover-log/{entry.Id}")).ShouldContain("Needs the role operator or administrator.");
+
+        var starts = server.Runs.Starts.Count;
+        var answer = await ServerHarness.PostFormAsync(
+            browser, $"/failover-log/{entry.Id}", $"/failover-log/{entry.Id}?handler=StartFailback", ("requestId", "a"));
+        answer.Headers.Location!.ToString().ShouldContain("/denied");
+        (await browser.GetAsync("/denied")).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
+        server.Runs.Starts.Count.ShouldBe(starts);
+    }
+
+    [Fact]
+    public async Task Entry_FailbackDone_ShowsFailbackOkWithItsTimes()
+    {
+        var start = new DateTimeOffset(2026, 3, 1, 14, 0, 0, TimeSpan.Zero);
+        var runId = $"run-{Guid.NewGuid():N}";
+        server.Runs.Put(Report(runId, "done", WorkflowSubStatus.Finished, null) with { StartedAt = start, FinishedAt = start.AddSeconds(75) });
+        var entry = await server.AddEntryAsync(entry => entry with
+        {
+            Failback = FailbackState.Done, FailbackRunId = runId, FailbackStartedAt = start, FailbackEndedAt = start.AddSeconds(74), MaterialCopy = MaterialCopyState.Queued,
+        });
+        using var browser = await server.SignInAsync();
+        var html = await browser.GetStringAsync($"/failover-log/{entry.Id}");
+        html.ShouldContain("Failback OK");
+        html.ShouldContain("2026-03-01 14:00:00 UTC");
+        html.ShouldContain("2026-03-01 14:01:15 UTC");
+        html.ShouldContain("1 min 15 s");
+    }
+
+    [Theory]
+    [InlineData("refused", WorkflowSubStatus.Finished, "Failback refused by check 3")]
+    [InlineData("undone", WorkflowSubStatus.Finished, "Failback undone")]
+    [InlineData("faulted", WorkflowSubStatus.Faulted, "Retry from the failed step")]
+    public async Task Entry_FailbackNotDone_SaysWhyAndWhatToDoNext(string result, WorkflowSubStatus subStatus, string expected)
+    {
+        var runId = $"run-{Guid.NewGuid():N}";
+        var entry = await server.AddEntryAsync(entry => entry with { Failback = FailbackState.Failed, FailbackRunId = runId });
+        server.Runs.Put(Report(runId, result, subStatus, "The disk <cannot> be written.") with { EntryId = entry.Id });
+        using var browser = await server.SignInAsync();
+        var html = await browser.GetStringAsync($"/failover-log/{entry.Id}");
+        html.ShouldContain(expected);
+        html.ShouldContain("The disk &lt;cannot&gt; be written.");
+        html.ShouldContain("What to do next:");
+        (await browser.GetAsync($"/runs/{runId}")).StatusCode.ShouldBe(HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public async Task Entry_NewerFailoverOpen_DisablesTheButtonWithTheReason()
+    {
+        var older = await server.AddEntryAsync();
+        await server.AddEntryAsync(entry => entry with { FailedServerId = older.FailedServerId, FailoverStartedAt = entry.FailoverStartedAt.AddHours(1) });
+        using var browser = await server.SignInAsync();
+        (await browser.GetStringAsync($"/failover-log/{older.Id}")).ShouldContain("A newer failover of this server is open");
+    }
+
+    [Fact]
+    public async Task Entry_ClaimedByAnotherRun_DisablesTheButtonWithTheReason()
+    {
+        var entry = await server.AddEntryAsync();
+        await server.Runs.ClaimAsync(entry.FailedServerId, "run-x", "failover");
+        using var browser = await server.SignInAsync();
+        (await browser.GetStringAsync($"/failover-log/{entry.Id}")).ShouldContain("A failover is running for this server.");
+    }
+
+    [Theory]
+    [InlineData("/failover-log/unknown")]
+    [InlineData("/runs/unknown")]
+    [InlineData("/nothing")]
+    public async Task Page_ThatIsNotThere_SaysSo(string path)
+    {
+        using var browser = await server.SignInAsync();
+        var answer = await browser.GetAsync(path);
+        answer.StatusCode.ShouldBe(HttpStatusCode.NotFound);
+        (await answer.Content.ReadAsStringAsync()).ShouldContain("There is nothing here");
+    }
+
+    [Fact]
+    public async Task System_KeyMade_ShowsItInThisAnswerOnly()
+    {
+        using var browser = await server.SignInAsync();
+        var answer = await ServerHarness.PostFormAsync(browser, "/system", "/system?handler=CreateKey", ("name", "door controller"), ("role", "viewer"), ("days", "30"));
+        (await answer.Content.ReadAsStringAsync()).ShouldContain("fbk_");
+        (await browser.GetStringAsync("/system")).ShouldNotContain("fbk_");
+    }
+
+    [Fact]
+    public async Task AddServer_RecorderAway_KeepsWhatWasTypedExceptTheCredential()
+    {
+        using var browser = await server.SignInAsync();
+        var answer = await ServerHarness.PostFormAsync(
+            browser, "/servers/add", "/servers/add", ("id", "rec-x"), ("name", "Hall"), ("baseUrl", "http://127.0.0.1:9/"), ("credential", "very-secret"));
+        var html = await answer.Content.ReadAsStringAsync();
+        html.ShouldContain("could not be asked who it is");
+        html.ShouldContain("value=\"Hall\"");
+        html.ShouldNotContain("very-secret");
+    }
+
+    private static RunReport Report(string runId, string result, WorkflowSubStatus subStatus, string? message) => new(
+        runId,
+        "failback",
+        1,
+        subStatus,
+        result,
+        message,
+        result == "refused" ? 3 : null,
+        Actor.System,
+        null,
+        null,
+        new DateTimeOffset(2026, 3, 1, 14, 0, 0, TimeSpan.Zero),
+        null,
+        [new RunStep(1, "Check the failover log entry", "check", "Failback.CheckFailoverLogEntry", RunStepState.Done, 1, null, null, "Done", null, [])],
+        []);
+}
