@@ -1,4 +1,5 @@
 using FailbackWorkflows.Engine.Activities;
+using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
@@ -18,6 +19,9 @@ public sealed class CheckFailedServerBroken(DutyCalls calls, IRecorderClient rec
 
     [Input(DisplayName = "Failed server", Description = "The recorder that gets its duty back.")]
     public required Input<string> FailedServer { get; init; }
+
+    [Output(DisplayName = "Former revision", Description = "Settings revision active there before the run changes anything; undo goes back to it.")]
+    public Output<long>? FormerRevision { get; init; }
 
     /// <inheritdoc/>
     protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
@@ -46,9 +50,10 @@ public sealed class CheckFailedServerBroken(DutyCalls calls, IRecorderClient rec
                     .WithChanges(Tell(context, "alarm", serverId, $"{server.Name} records although its duty is with {duty.HolderServerId} (split brain)."));
             }
 
+            var former = await recorders.ReadActiveRevisionAsync(endpoint, serverId, cancellationToken);
             var probe = await recorders.ProbeAsync(endpoint, cancellationToken);
             return probe.Writable
-                ? ActivityResult.Completed("Broken")
+                ? ActivityResult.Completed("Broken").With(FormerRevision, former)
                 : Refuse("Refused", Number, $"{server.Name} answers but cannot write: {probe.Reason} Repair its storage, then start the failback again.");
         }
         catch (RecorderException exception) when (exception.IsTransient && context.Attempt >= 3)

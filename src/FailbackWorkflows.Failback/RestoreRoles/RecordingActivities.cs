@@ -1,6 +1,7 @@
 using FailbackWorkflows.Engine.Activities;
 using FailbackWorkflows.Engine.Journal;
 using FailbackWorkflows.Engine.Storage;
+using FailbackWorkflows.Engine.Values;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Licensing;
@@ -204,13 +205,14 @@ public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorder
         var identity = context.Get(Identity);
         var policy = await policies.GetAsync(cancellationToken);
         var now = context.Time.GetUtcNow();
-        var since = context.Progress is string text ? DateTimeOffset.Parse(text, System.Globalization.CultureInfo.InvariantCulture) : now;
+        var wait = PlainValue.To<HandOver>(context.Progress) ?? new HandOver(now, null, false);
         var failed = await calls.GetServerAsync(context.Get(FailedServer), cancellationToken);
-        var isFresh = await IsRecordingAsync(failed, identity, cancellationToken);
-        if (isFresh is not true)
+        if (!await IsRecordingAsync(failed, identity, wait.Since, now, cancellationToken))
         {
-            return now - since < policy.HandOverTimeout
-                ? ActivityResult.RunAgainAt(now + LookAgainAfter, since.UtcDateTime.ToString("O"))
+            // Counted from the first look that found it silent: the failover server may have been awaited for long before.
+            var silentSince = wait.SilentSince ?? now;
+            return now - silentSince < policy.HandOverTimeout
+                ? ActivityResult.RunAgainAt(now + LookAgainAfter, wait with { SilentSince = silentSince })
                 : ActivityResult.Completed("FailedServerLost").With(Failure, $"{failed.Name} stopped recording before the failover server was stopped.");
         }
 
@@ -227,9 +229,11 @@ public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorder
         catch (RecorderException exception) when (exception.IsTransient)
         {
             // The stop may have arrived. Asking again, with the same key, after looking at the failed server again, is right either way.
-            var wait = now - since > policy.HandOverTimeout ? TimeSpan.FromSeconds(5) : TimeSpan.FromMilliseconds(500);
-            var result = ActivityResult.RunAgainAt(now + wait, since.UtcDateTime.ToString("O"));
-            return now - since > policy.HandOverTimeout && now - since < policy.HandOverTimeout + TimeSpan.FromSeconds(6)
+            var isLate = now - wait.Since > policy.HandOverTimeout;
+            var result = ActivityResult.RunAgainAt(
+                now + (isLate ? TimeSpan.FromSeconds(5) : TimeSpan.FromMilliseconds(500)),
+                wait with { SilentSince = null, IsAlarmed = isLate });
+            return isLate && !wait.IsAlarmed
                 ? result.WithChanges(Tell(context, "alarm", failover.ServerId, $"The failover server {failover.ServerId} does not confirm its stop; the failback waits for it."))
                 : result;
         }
@@ -238,19 +242,26 @@ public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorder
         return ActivityResult.Completed("Stopped").With<IReadOnlyDictionary<string, DateTimeOffset>>(LastTimes, lastTimes);
     }
 
-    /// <summary>Frames on at least one channel, not older than <see cref="FreshFrame"/> by the recorder's own clock.</summary>
-    private async Task<bool> IsRecordingAsync(VmsServer failed, string identity, CancellationToken cancellationToken)
+    /// <summary>Frames on at least one channel, written since the first look and not older than <see cref="FreshFrame"/>; ages are by the recorder's own clock.</summary>
+    private async Task<bool> IsRecordingAsync(VmsServer failed, string identity, DateTimeOffset since, DateTimeOffset now, CancellationToken cancellationToken)
     {
         try
         {
             var state = await recorders.GetRecordingAsync(calls.EndpointOf(failed), identity, cancellationToken);
-            return state.Channels.Any(c => c.Recording && c.FirstFrameAt is not null && c.LastFrameAt is { } last && state.AsOf - last <= FreshFrame);
+            return state.Channels.Any(c =>
+                c.Recording && c.FirstFrameAt is not null && c.LastFrameAt is { } last && state.AsOf - last is var age && age <= FreshFrame && now - age >= since);
         }
         catch (RecorderException exception) when (exception.IsTransient)
         {
             return false;
         }
     }
+
+    /// <summary>What one look leaves for the next.</summary>
+    /// <param name="Since">The first look.</param>
+    /// <param name="SilentSince">The first of the looks up to now that did not find the failed server recording.</param>
+    /// <param name="IsAlarmed">The alarm that the failover server does not confirm was raised.</param>
+    private sealed record HandOver(DateTimeOffset Since, DateTimeOffset? SilentSince, bool IsAlarmed);
 }
 
 /// <summary>Step 9e, second half: the hold gets its end at the last time written. What is owed stays held.</summary>

@@ -40,7 +40,7 @@ public sealed class RunReports(IWorkflowStore store, IWorkflowRuntime runtime, W
             instance.DefinitionVersion,
             instance.SubStatus,
             ResultOf(instance),
-            instance.Output.GetValueOrDefault(RunOutputs.Message) as string ?? instance.Incidents.LastOrDefault()?.Fault.Message,
+            MessageOf(instance),
             instance.Output.GetValueOrDefault(RunOutputs.RefusedCheck) is long check ? (int)check : null,
             started.Actor,
             started.Reason,
@@ -50,6 +50,11 @@ public sealed class RunReports(IWorkflowStore store, IWorkflowRuntime runtime, W
             [.. definition.Root.Children.Where(n => n.Step is not null || histories.ContainsKey(n.NodeId)).OrderBy(n => n.Step ?? int.MaxValue).Select(n => ToStep(n, histories))],
             instance.Incidents);
     }
+
+    /// <summary>An incident is what there is to say only while it stops the run; after a redrive it is history.</summary>
+    private static string? MessageOf(WorkflowInstance instance) => instance.SubStatus == WorkflowSubStatus.Faulted
+        ? instance.Incidents.LastOrDefault()?.Fault.Message
+        : instance.Output.GetValueOrDefault(RunOutputs.Message) as string;
 
     private static string ResultOf(WorkflowInstance instance) => instance.SubStatus switch
     {

@@ -21,12 +21,6 @@ public sealed class SetRecorderSettings : Composite
     [Input(Description = "Digest of the settings in the cache.")]
     public required Input<string> Sha256 { get; init; }
 
-    [Output(DisplayName = "Former revision", Description = "What was active before; undo goes back to it.")]
-    public Output<long>? FormerRevision { get; init; }
-
-    [Output(DisplayName = "Activated revision", Description = "What is active now.")]
-    public Output<long>? ActivatedRevision { get; init; }
-
     [Output(Description = "Why it failed.")]
     public Output<string>? Failure { get; init; }
 
@@ -35,9 +29,8 @@ public sealed class SetRecorderSettings : Composite
         {
           "id": "flow", "type": "Elsa.Flowchart", "start": "validate",
           "variables": [
-            { "name": "formerRevision", "typeName": "Int64" },
+            { "name": "activeRevision", "typeName": "Int64" },
             { "name": "stagedId", "typeName": "String" },
-            { "name": "activatedRevision", "typeName": "Int64" },
             { "name": "failure", "typeName": "String" }
           ],
           "activities": [
@@ -45,7 +38,7 @@ public sealed class SetRecorderSettings : Composite
               "identity": { "expression": { "type": "Input", "value": "identity" } },
               "server": { "expression": { "type": "Input", "value": "server" } },
               "sha256": { "expression": { "type": "Input", "value": "sha256" } },
-              "activeRevision": { "memoryReference": { "id": "formerRevision" } },
+              "activeRevision": { "memoryReference": { "id": "activeRevision" } },
               "failure": { "memoryReference": { "id": "failure" } } },
             { "id": "stage", "type": "Failback.StageSettings",
               "identity": { "expression": { "type": "Input", "value": "identity" } },
@@ -57,8 +50,7 @@ public sealed class SetRecorderSettings : Composite
               "server": { "expression": { "type": "Input", "value": "server" } },
               "sha256": { "expression": { "type": "Input", "value": "sha256" } },
               "stagedId": { "expression": { "type": "Variable", "value": { "name": "stagedId" } } },
-              "expectedRevision": { "expression": { "type": "Variable", "value": { "name": "formerRevision" } } },
-              "revision": { "memoryReference": { "id": "activatedRevision" } } },
+              "expectedRevision": { "expression": { "type": "Variable", "value": { "name": "activeRevision" } } } },
             { "id": "done", "type": "Elsa.Complete", "outcomes": "Done" },
             { "id": "failed", "type": "Elsa.Complete", "outcomes": "Failed" }
           ],
@@ -99,7 +91,7 @@ public sealed class ValidateSettings(DutyCalls calls, IRecorderClient recorders,
         var identity = context.Get(Identity);
         var endpoint = await calls.GetEndpointAsync(context.Get(Server), cancellationToken);
         var settings = await cache.GetAsync(identity, context.Get(Sha256), cancellationToken);
-        var active = await ReadActiveRevisionAsync(endpoint, identity, cancellationToken);
+        var active = await recorders.ReadActiveRevisionAsync(endpoint, identity, cancellationToken);
         var validation = await recorders.ValidateSettingsAsync(endpoint, identity, settings.Content, cancellationToken);
         if (validation.IsAcceptable)
         {
@@ -110,19 +102,6 @@ public sealed class ValidateSettings(DutyCalls calls, IRecorderClient recorders,
         return ActivityResult.Completed("NotAcceptable")
             .With(ActiveRevision, active)
             .With(Failure, $"{endpoint.ServerId} does not accept the settings: {string.Join("; ", errors)}");
-    }
-
-    /// <summary>0 when the recorder never had settings of this duty.</summary>
-    private async Task<long> ReadActiveRevisionAsync(RecorderEndpoint endpoint, string identity, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return (await recorders.GetSettingsAsync(endpoint, identity, cancellationToken)).Revision;
-        }
-        catch (RecorderException exception) when (exception.Kind == RecorderErrorKind.NotFound)
-        {
-            return 0;
-        }
     }
 }
 
@@ -179,9 +158,6 @@ public sealed class ActivateSettings(DutyCalls calls, IRecorderClient recorders,
     [Input(DisplayName = "Expected revision")]
     public required Input<long> ExpectedRevision { get; init; }
 
-    [Output]
-    public Output<long>? Revision { get; init; }
-
     /// <inheritdoc/>
     protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
     {
@@ -200,7 +176,6 @@ public sealed class ActivateSettings(DutyCalls calls, IRecorderClient recorders,
         }
 
         return ActivityResult.Completed()
-            .With(Revision, active.Revision)
             .WithChanges(new SaveSettings(settings with { SourceServerId = serverId, Epoch = authority.Epoch, Revision = active.Revision, TakenAt = context.Time.GetUtcNow() }));
     }
 }
@@ -247,7 +222,10 @@ public sealed class FreezeSettings(DutyCalls calls, IRecorderClient recorders) :
     }
 }
 
-/// <summary>Goes back to the revision that was active before, if another one was activated. An unreachable server is left to its next failback, which applies settings anew.</summary>
+/// <summary>
+/// Goes back to the revision that was active before, if another one is active now. The server itself is asked: an activation whose answer
+/// was lost may have taken effect. An unreachable server is left to its next failback, which applies settings anew.
+/// </summary>
 [Activity("Failback.RollBackSettings", Category = "Failback parts", Description = "Makes the former settings active again.")]
 [FlowNode("Done", "NotNeeded", "Unreachable")]
 [Retry(3, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 2000)]
@@ -262,24 +240,26 @@ public sealed class RollBackSettings(DutyCalls calls, IRecorderClient recorders)
     [Input(DisplayName = "Former revision")]
     public Input<long?>? FormerRevision { get; init; }
 
-    [Input(DisplayName = "Activated revision")]
-    public Input<long?>? ActivatedRevision { get; init; }
-
     /// <inheritdoc/>
     protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
     {
-        var former = context.GetOrDefault(FormerRevision);
-        if (context.GetOrDefault(ActivatedRevision) is null or 0 || former is null)
+        if (context.GetOrDefault(FormerRevision) is not { } former)
         {
             return ActivityResult.Completed("NotNeeded");
         }
 
         var identity = context.Get(Identity);
+        var endpoint = await calls.GetEndpointAsync(context.Get(Server), cancellationToken);
         try
         {
+            if (await recorders.ReadActiveRevisionAsync(endpoint, identity, cancellationToken) == former)
+            {
+                return ActivityResult.Completed("NotNeeded");
+            }
+
             await recorders.RollBackSettingsAsync(
-                await calls.GetEndpointAsync(context.Get(Server), cancellationToken),
-                new RollBackSettingsCommand(identity, await calls.GetAuthorityAsync(context, identity, cancellationToken), former.Value),
+                endpoint,
+                new RollBackSettingsCommand(identity, await calls.GetAuthorityAsync(context, identity, cancellationToken), former),
                 context.CallKey("rollBack"),
                 cancellationToken);
             return ActivityResult.Completed();
@@ -297,4 +277,17 @@ internal static class SettingsReading
     public static async Task<CachedSettings> GetAsync(this ISettingsCache cache, string identity, string sha256, CancellationToken cancellationToken) =>
         await cache.FindAsync(identity, sha256, cancellationToken)
         ?? throw new ActivityFaultException("settings.missing", $"The settings {sha256[..Math.Min(12, sha256.Length)]}… of {identity} are not in the cache.", false);
+
+    /// <summary>Revision active at a recorder; 0 when it never had settings of this duty.</summary>
+    public static async Task<long> ReadActiveRevisionAsync(this IRecorderClient recorders, RecorderEndpoint endpoint, string identity, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return (await recorders.GetSettingsAsync(endpoint, identity, cancellationToken)).Revision;
+        }
+        catch (RecorderException exception) when (exception.Kind == RecorderErrorKind.NotFound)
+        {
+            return 0;
+        }
+    }
 }

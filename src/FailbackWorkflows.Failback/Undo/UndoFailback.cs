@@ -21,9 +21,6 @@ public sealed class UndoFailback : Composite
     [Input(DisplayName = "Former revision", Description = "Settings revision that was active at the failed server before.")]
     public Input<long?>? FormerRevision { get; init; }
 
-    [Input(DisplayName = "Activated revision", Description = "Settings revision that was activated at the failed server, if one was.")]
-    public Input<long?>? ActivatedRevision { get; init; }
-
     /// <inheritdoc/>
     public override string DefinitionJson => """
         {
@@ -58,8 +55,7 @@ public sealed class UndoFailback : Composite
             { "id": "rollBack", "type": "Failback.RollBackSettings", "metadata": { "displayText": "Failed server back to its former settings" },
               "identity": { "expression": { "type": "Input", "value": "failedServer" } },
               "server": { "expression": { "type": "Input", "value": "failedServer" } },
-              "formerRevision": { "expression": { "type": "Input", "value": "formerRevision" } },
-              "activatedRevision": { "expression": { "type": "Input", "value": "activatedRevision" } } },
+              "formerRevision": { "expression": { "type": "Input", "value": "formerRevision" } } },
             { "id": "done", "type": "Elsa.Complete", "outcomes": "Done" }
           ],
           "connections": [

@@ -1,0 +1,329 @@
+using FailbackWorkflows.Engine;
+using FailbackWorkflows.Engine.Interpretation;
+using FailbackWorkflows.Engine.Journal;
+using FailbackWorkflows.Engine.Runtime;
+using FailbackWorkflows.Engine.Storage;
+using FailbackWorkflows.Engine.Values;
+using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.Changes;
+using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.Failover;
+using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.Licensing;
+using FailbackWorkflows.Failback.Policies;
+using FailbackWorkflows.Failback.Runs;
+using FailbackWorkflows.Failback.SettingsCache;
+using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Persistence;
+using FailbackWorkflows.Recorders;
+using FailbackWorkflows.Recorders.Duties;
+using FailbackWorkflows.Recorders.Settings;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace FailbackWorkflows.Testing.Failback;
+
+/// <summary>
+/// A management server without its web: the real engine, the real use cases and a real SQLite database in a folder of its own, with
+/// recorders in memory (or any other <see cref="IRecorderClient"/>). It begins after a failover: <see cref="Failed"/> is broken but back on
+/// the network, <see cref="Failover"/> records for it since 20 minutes with settings changed meanwhile, <see cref="Spare"/> stands by.
+/// </summary>
+public sealed class FailbackWorld : IAsyncDisposable
+{
+    public const string Failed = "rec-1";
+    public const string Failover = "rec-2";
+    public const string Spare = "rec-3";
+    public const string Entry = "entry-1";
+
+    /// <summary>Epoch under which the failover server records at the beginning.</summary>
+    public const long FailoverEpoch = 2;
+
+    private static readonly DateTimeOffset Start = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
+    private static readonly Lazy<Task<byte[]>> AfterFailover = new(() => MakeDatabaseAsync(isSeeded: true));
+    private static readonly Lazy<Task<byte[]>> Empty = new(() => MakeDatabaseAsync(isSeeded: false));
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    private readonly string _folder;
+    private readonly ServiceProvider _data;
+    private readonly List<FailbackNode> _nodes = [];
+
+    private FailbackWorld(string folder, TimeProvider time, IRecorderClient? client)
+    {
+        _folder = folder;
+        Clock = time;
+        Recorders = new FakeRecorders(time);
+        Client = client ?? Recorders;
+        _data = new ServiceCollection().AddPersistence(Path.Combine(folder, "failback.db")).BuildServiceProvider();
+        Store = new ObservedWorkflowStore(Get<IWorkflowStore>(), time as FakeTimeProvider);
+    }
+
+    public TimeProvider Clock { get; }
+
+    /// <summary>The clock, unless the world runs in real time.</summary>
+    public FakeTimeProvider Time => (FakeTimeProvider)Clock;
+
+    public FakeRecorders Recorders { get; }
+
+    public IRecorderClient Client { get; }
+
+    public ObservedWorkflowStore Store { get; }
+
+    /// <summary>The first node.</summary>
+    public FailbackNode Node => _nodes[0];
+
+    public FakeRecorder FailedRecorder => Recorders[Failed];
+
+    public FakeRecorder FailoverRecorder => Recorders[Failover];
+
+    /// <summary>The duty of the failed server, at the failed server.</summary>
+    public FakeDuty FailedDuty => FailedRecorder.Duty(Failed);
+
+    /// <summary>The duty of the failed server, at the failover server.</summary>
+    public FakeDuty FailoverDuty => FailoverRecorder.Duty(Failed);
+
+    /// <summary>After a failover, with one running node unless <paramref name="startsNode"/> is false.</summary>
+    public static async Task<FailbackWorld> CreateAsync(bool startsNode = true, TimeProvider? time = null)
+    {
+        var world = new FailbackWorld(await CopyAsync(AfterFailover), time ?? new FakeTimeProvider(Start), null);
+        world.SeedRecorders();
+        return await world.StartFirstAsync(startsNode);
+    }
+
+    /// <summary>No server is registered; the licence is installed and the workflows are published.</summary>
+    public static async Task<FailbackWorld> CreateEmptyAsync(bool startsNode = true, IRecorderClient? client = null, FakeTimeProvider? time = null) =>
+        await new FailbackWorld(await CopyAsync(Empty), time ?? new FakeTimeProvider(Start), client).StartFirstAsync(startsNode);
+
+    /// <summary>A store or use case over the database, without the engine.</summary>
+    public T Get<T>()
+        where T : notnull => _data.GetRequiredService<T>();
+
+    /// <summary>Starts a node over the database. The same name again is the next life of that node.</summary>
+    /// <param name="behind">What the node sees instead of the store, e.g. one that crashes.</param>
+    public async Task<FailbackNode> StartNodeAsync(string name = "node-1", IWorkflowStore? behind = null)
+    {
+        var node = await FailbackNode.StartAsync(name, this, behind ?? Store);
+        _nodes.Add(node);
+        return node;
+    }
+
+    public Task ApplyAsync(params IReadOnlyList<IDomainChange> changes) => Get<IDomainWriter>().ApplyAsync(changes, CancellationToken.None);
+
+    public async Task<FailoverLogEntry> EntryAsync(string entryId = Entry) => await Get<IFailoverLog>().FindAsync(entryId, CancellationToken.None) ?? throw new InvalidOperationException($"There is no entry {entryId}.");
+
+    public async Task<VmsServer> ServerAsync(string serverId = Failed) => await Get<IVmsServers>().FindAsync(serverId, CancellationToken.None) ?? throw new InvalidOperationException($"There is no server {serverId}.");
+
+    public async Task<Duty> DutyAsync(string identity = Failed) => await Get<IDuties>().FindAsync(identity, CancellationToken.None) ?? throw new InvalidOperationException($"Nobody has the duty of {identity}.");
+
+    /// <summary>Keys of all claims on the three servers.</summary>
+    public async Task<IReadOnlyList<string>> ClaimsAsync()
+    {
+        var claims = new List<string>();
+        foreach (var id in new[] { Failed, Failover, Spare })
+        {
+            foreach (var key in new[] { DutyClaim.Identity(id), DutyClaim.Recorder(id) })
+            {
+                if (await Get<IDuties>().FindClaimAsync(key, CancellationToken.None) is not null)
+                {
+                    claims.Add(key);
+                }
+            }
+        }
+
+        return claims;
+    }
+
+    /// <summary>Everything clients were told.</summary>
+    public async Task<IReadOnlyList<ChangeNotification>> NewsAsync() => [.. (await Get<IChangeFeed>().ReadAsync(0, 10_000, CancellationToken.None)).Select(i => i.Change)];
+
+    public async Task<IReadOnlyList<string>> AlarmsAsync() => [.. (await NewsAsync()).Where(n => n.Kind == "alarm").Select(n => n.Text ?? "")];
+
+    public Task SetPolicyAsync(FailbackPolicy policy) => ApplyAsync(new SaveSystemSetting(FailbackPolicies.Key, FailbackPolicies.ToJson(policy)));
+
+    public Task InstallAsync(LicenseDocument license) => ApplyAsync(new InstallLicense(TestLicense.Sign(license, Clock.GetUtcNow())));
+
+    public Task ExpireLicenseAsync() => InstallAsync(TestLicense.Valid(Clock.GetUtcNow()) with { ValidUntil = Clock.GetUtcNow().AddMinutes(-1) });
+
+    /// <summary>Starts a failback and waits until its run has ended.</summary>
+    public async Task<EndedRun> FailBackAsync(string requestId = "request-1", string entryId = Entry, FailbackNode? node = null)
+    {
+        var started = await StartFailbackAsync(requestId, entryId, node);
+        return started.RunId is { } runId && started.Outcome == StartRunOutcome.Started
+            ? await EndAsync(runId)
+            : throw new InvalidOperationException($"The failback did not start: {started}");
+    }
+
+    public Task<StartRunResult> StartFailbackAsync(string requestId = "request-1", string entryId = Entry, FailbackNode? node = null) =>
+        (node ?? Node).Get<StartFailback>().ExecuteAsync(new(entryId, requestId, Operator, "Repaired."), CancellationToken.None);
+
+    public Task<StartRunResult> StartFailoverAsync(
+        string requestId = "request-1", string failed = Failed, string failover = Failover, string? externalId = null, bool isPerformed = false, FailbackNode? node = null) =>
+        (node ?? Node).Get<StartFailover>().ExecuteAsync(new(failed, failover, requestId, Operator, "It is broken.", externalId, isPerformed), CancellationToken.None);
+
+    public static Actor Operator { get; } = new(ActorKind.User, "user-1", "Olga Operator");
+
+    /// <summary>Waits until a run has ended, and proves that its journal folds to what is stored.</summary>
+    public async Task<EndedRun> EndAsync(string runId, long afterSequence = 0)
+    {
+        try
+        {
+            await Store.EndedAsync(runId, afterSequence).WaitAsync(Patience);
+        }
+        catch (TimeoutException)
+        {
+            var journal = (await JournalAsync(runId)).TakeLast(5);
+            throw new TimeoutException($"The run {runId} did not end. Its last events: {string.Join(Environment.NewLine, journal)}. The nodes said: {string.Join(Environment.NewLine, _nodes.SelectMany(n => n.Complaints).TakeLast(10))}");
+        }
+
+        return await ReadAsync(runId);
+    }
+
+    /// <summary>A run as it is stored now, its journal proven.</summary>
+    public async Task<EndedRun> ReadAsync(string runId)
+    {
+        var stored = await Store.FindInstanceAsync(runId, CancellationToken.None) ?? throw new InvalidOperationException($"There is no run {runId}.");
+        var journal = await JournalAsync(runId);
+        var definition = await _nodes[^1].Get<WorkflowDefinitions>().GetVersionAsync(stored.DefinitionVersionId, CancellationToken.None);
+        var fold = JournalFold.Fold(definition, runId, journal);
+        if (fold.Difference is { } difference)
+        {
+            throw new InvalidOperationException($"The journal of {runId} does not follow from itself: {difference}");
+        }
+
+        if (!PlainValue.AreEqual(PlainValue.Parse(fold.StateJson), PlainValue.Parse(stored.Snapshot)))
+        {
+            throw new InvalidOperationException($"The journal of {runId} does not fold to what is stored.{Environment.NewLine}{fold.StateJson}{Environment.NewLine}{stored.Snapshot}");
+        }
+
+        var report = await _nodes[^1].Get<IRunReports>().FindAsync(runId, CancellationToken.None) ?? throw new InvalidOperationException($"There is no report of {runId}.");
+        return new(runId, stored.SubStatus, report.Result, report.Message, report.RefusedCheck, stored.LastSequence, report, journal);
+    }
+
+    public async Task<IReadOnlyList<JournalEvent>> JournalAsync(string runId) => await Store.ReadJournalAsync(runId, 0, 100_000, CancellationToken.None);
+
+    /// <summary>Undoes a failback that was done, without playing a failover, so that the next one can start: a new entry, the duty back at the failover server.</summary>
+    public async Task FailOverAgainAsync(string entryId)
+    {
+        var epoch = (await DutyAsync()).Epoch + 1;
+        var now = Clock.GetUtcNow();
+        FailedDuty.Become(DutyRole.Standby, epoch, entryId, isRecording: false);
+        FailoverDuty.Become(DutyRole.Recorder, epoch, entryId, isRecording: true);
+        FailoverRecorder.Holds[entryId] = new(entryId, Failed, now, null, "Material recorded during the failover");
+        await ApplyAsync(
+            new GrantEpoch(Failed, Failover, epoch, entryId),
+            new SaveVmsServer((await ServerAsync()) with { State = VmsServerState.Broken }),
+            new SaveFailoverLogEntry(NewEntry(entryId, now)));
+    }
+
+    /// <summary>A failover that was done.</summary>
+    public static FailoverLogEntry NewEntry(string entryId, DateTimeOffset startedAt) => new()
+    {
+        Id = entryId,
+        FailedServerId = Failed,
+        FailoverServerId = Failover,
+        Failover = FailoverState.Done,
+        FailoverStartedAt = startedAt,
+        FailoverEndedAt = startedAt.AddSeconds(5),
+        StartedBy = Operator.Name,
+    };
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var node in _nodes)
+        {
+            await node.DisposeAsync();
+        }
+
+        await _data.DisposeAsync();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    private async Task<FailbackWorld> StartFirstAsync(bool startsNode)
+    {
+        if (startsNode)
+        {
+            await StartNodeAsync();
+        }
+
+        return this;
+    }
+
+    private void SeedRecorders()
+    {
+        foreach (var id in new[] { Failed, Failover, Spare })
+        {
+            Recorders.Add(id).Duty(id).Become(DutyRole.Recorder, 1, "seed", isRecording: id != Failed).Activate(FakeSettings.Content(1));
+        }
+
+        FailedDuty.Become(DutyRole.Standby, FailoverEpoch, "failover-run", isRecording: false).Fence = 1;
+        FailoverDuty.Become(DutyRole.Recorder, FailoverEpoch, "failover-run", isRecording: true).Fence = 1;
+        FailoverDuty.HoldEntryId = Entry;
+        FailoverDuty.Activate(FakeSettings.Content(1));
+        FailoverDuty.Activate(FakeSettings.Content(2));
+        FailoverRecorder.Holds[Entry] = new(Entry, Failed, Start.AddMinutes(-20), null, "Material recorded during the failover");
+    }
+
+    private static async Task<string> CopyAsync(Lazy<Task<byte[]>> database)
+    {
+        var bytes = await database.Value;
+        var folder = Directory.CreateTempSubdirectory("failback-world-").FullName;
+        await File.WriteAllBytesAsync(Path.Combine(folder, "failback.db"), bytes);
+        return folder;
+    }
+
+    /// <summary>Migrating and publishing takes a while; tests copy what it leads to.</summary>
+    private static async Task<byte[]> MakeDatabaseAsync(bool isSeeded)
+    {
+        var world = new FailbackWorld(Directory.CreateTempSubdirectory("failback-world-").FullName, new FakeTimeProvider(Start), null);
+        try
+        {
+            await world.Get<IDatabase>().MigrateAsync(CancellationToken.None);
+            var node = await world.StartNodeAsync();
+            await node.Get<WorkflowDefinitions>().ImportFolderAsync(RepositoryFiles.Workflows, CancellationToken.None);
+            await world.InstallAsync(TestLicense.Valid(Start));
+            if (isSeeded)
+            {
+                await world.ApplyAsync([.. Seed()]);
+            }
+
+            await node.DisposeAsync();
+            await world._data.DisposeAsync();
+            return await File.ReadAllBytesAsync(Path.Combine(world._folder, "failback.db"));
+        }
+        finally
+        {
+            Directory.Delete(world._folder, recursive: true);
+        }
+    }
+
+    private static IEnumerable<IDomainChange> Seed()
+    {
+        foreach (var id in new[] { Failed, Failover, Spare })
+        {
+            yield return new SaveVmsServer(new VmsServer
+            {
+                Id = id,
+                Name = $"Recorder {id[^1]}",
+                BaseUrl = new Uri($"http://127.0.0.1:510{id[^1]}/"),
+                ProtectedCredential = $"protected:token-of-{id}",
+                MachineId = $"machine-of-{id}",
+                SoftwareVersion = "1.4.0",
+                State = id == Failed ? VmsServerState.Broken : VmsServerState.Ok,
+                IsFailoverEnabled = true,
+                Connection = ConnectionState.Connected,
+                LastSeenAt = Start,
+                BootId = $"boot-1-of-{id}",
+                CreatedAt = Start.AddDays(-1),
+            });
+            yield return new GrantEpoch(id, id, 1, "seed");
+        }
+
+        yield return new GrantEpoch(Failed, Failover, FailoverEpoch, "failover-run");
+        yield return new RaiseFence(Failed, 1);
+        yield return new SaveSettings(new CachedSettings(Failed, Failed, 1, 1, SettingsDigest.Compute(FakeSettings.Content(1)), Start.AddHours(-1), FakeSettings.Content(1)));
+        yield return new SaveRetentionHold(new RetentionHold(Entry, Failover, Failed, Start.AddMinutes(-20), null));
+        yield return new SaveFailoverLogEntry(NewEntry(Entry, Start.AddMinutes(-20)));
+    }
+}
+
+/// <summary>A run that has ended.</summary>
+public sealed record EndedRun(
+    string Id, WorkflowSubStatus SubStatus, string Result, string? Message, int? RefusedCheck, long LastSequence, RunReport Report, IReadOnlyList<JournalEvent> Journal);

@@ -1,0 +1,420 @@
+using FailbackWorkflows.Recorders;
+using FailbackWorkflows.Recorders.Duties;
+using FailbackWorkflows.Recorders.Recording;
+using FailbackWorkflows.Recorders.Settings;
+
+namespace FailbackWorkflows.Testing.Failback;
+
+/// <summary>
+/// One recorder in memory, honest about what a real one keeps: duties with epoch and fence, settings with revisions, recording with times
+/// per channel, holds, and every idempotency key with its answer. What a test changes here is what would happen to the machine.
+/// </summary>
+public sealed class FakeRecorder(string serverId, TimeProvider time)
+{
+    private readonly Dictionary<string, FakeDuty> _duties = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Remembered> _keys = new(StringComparer.Ordinal);
+    private int _boots = 1;
+    private int _staged;
+
+    public string ServerId { get; } = serverId;
+
+    public string MachineId { get; set; } = $"machine-of-{serverId}";
+
+    public string BootId => $"boot-{_boots}-of-{ServerId}";
+
+    public string SoftwareVersion { get; set; } = "1.4.0";
+
+    public string Credential { get; set; } = $"token-of-{serverId}";
+
+    /// <summary>Why the probe write fails; null: it does not.</summary>
+    public string? CannotWriteBecause { get; set; }
+
+    /// <summary>The network to it is cut; it goes on recording.</summary>
+    public bool IsCutOff { get; set; }
+
+    /// <summary>The network to it is cut until then.</summary>
+    public DateTimeOffset? CutOffUntil { get; set; }
+
+    /// <summary>The process or the machine is gone.</summary>
+    public bool IsDead { get; private set; }
+
+    public bool IsReachable => !IsDead && !IsCutOff && !(time.GetUtcNow() < CutOffUntil);
+
+    /// <summary>Channels that give no frames.</summary>
+    public HashSet<string> DarkChannels { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>No frame of any channel was written after this, although it says that it records.</summary>
+    public DateTimeOffset? FramesEndAt { get; set; }
+
+    /// <summary>Findings of a dry run that stand in the way of any settings.</summary>
+    public string? RejectsSettingsBecause { get; set; }
+
+    /// <summary>The digest it states for its settings, when it is not theirs (a damaged database).</summary>
+    public string? StatesDigest { get; set; }
+
+    /// <summary>Activations break off half way and leave the revision there was.</summary>
+    public bool BreaksAtActivation { get; set; }
+
+    /// <summary>Holds by failover log entry.</summary>
+    public Dictionary<string, RetentionHoldState> Holds { get; } = new(StringComparer.Ordinal);
+
+    public FakeDuty Duty(string identity)
+    {
+        if (!_duties.TryGetValue(identity, out var duty))
+        {
+            _duties[identity] = duty = new FakeDuty(identity, this, time);
+        }
+
+        return duty;
+    }
+
+    public DutyState State(string identity) => Duty(identity).ToState();
+
+    /// <summary>Loses power. What it recorded until now is on its disk.</summary>
+    public void Die()
+    {
+        foreach (var duty in _duties.Values)
+        {
+            duty.WriteFrames();
+        }
+
+        IsDead = true;
+    }
+
+    /// <summary>Comes up again: a duty it had waits to be confirmed.</summary>
+    public void Boot()
+    {
+        if (!IsDead)
+        {
+            Die();
+        }
+
+        IsDead = false;
+        _boots++;
+        foreach (var duty in _duties.Values)
+        {
+            duty.Awaiting = duty.AssignedRole == DutyRole.Recorder;
+            duty.Provisional = false;
+        }
+    }
+
+    internal RecorderStatus Status() => new(
+        MachineId, BootId, SoftwareVersion, "1", time.GetUtcNow(), TimeSpan.FromMilliseconds(1), [.. _duties.Values.Where(d => d.IsKnown).Select(d => d.ToState())], [Storage], new(true, 64, 8));
+
+    internal ProbeResult Probe() => new(CannotWriteBecause is null, [Storage], CannotWriteBecause);
+
+    internal DutyState RaiseFence(string identity, long fence)
+    {
+        var duty = Duty(identity);
+        duty.RefuseStale(duty.Epoch, fence);
+        duty.Fence = fence;
+        duty.IsKnown = true;
+        return duty.ToState();
+    }
+
+    /// <summary>A command: authority first, then the key, then the effect; the key is kept with the answer or a definitive refusal.</summary>
+    internal (T Answer, bool IsReplay) Run<T>(string identity, DutyAuthority authority, bool isAssignment, string key, string content, Func<FakeDuty, T> effect)
+        where T : class
+    {
+        var duty = Duty(identity);
+        duty.RefuseStale(authority.Epoch, authority.Fence);
+        duty.IsKnown = true;
+        if (!isAssignment && authority.Epoch > duty.Epoch)
+        {
+            duty.LearnEpoch(authority.Epoch);
+        }
+
+        duty.Fence = authority.Fence;
+        if (_keys.TryGetValue(key, out var known))
+        {
+            if (known.Content != content)
+            {
+                throw new RecorderException(RecorderErrorKind.Rejected, $"The key {key} was used for another command.", RecorderProblems.KeyReused);
+            }
+
+            return known.Refusal is { } refusal
+                ? throw new RecorderException(refusal.Kind, refusal.Message, refusal.ProblemType)
+                : ((T)known.Answer!, true);
+        }
+
+        try
+        {
+            var answer = effect(duty);
+            _keys[key] = new(content, answer, null);
+            return (answer, false);
+        }
+        catch (RecorderException refusal) when (!refusal.IsTransient && refusal.Kind != RecorderErrorKind.StorageFull)
+        {
+            _keys[key] = new(content, null, refusal);
+            throw;
+        }
+    }
+
+    internal SettingsValidation Validate(SettingsContent content) => RejectsSettingsBecause is { } reason
+        ? new([new("channels[0]", FindingSeverity.Error, reason)])
+        : new([]);
+
+    internal StagedSettings Stage(FakeDuty duty, SettingsContent content, string sha256)
+    {
+        if (SettingsDigest.Compute(content) != sha256)
+        {
+            throw new RecorderException(RecorderErrorKind.Rejected, "The settings have another digest than the one stated.", RecorderProblems.DigestMismatch);
+        }
+
+        var id = $"staged-{++_staged}";
+        duty.Staged[id] = content;
+        return new(id, sha256);
+    }
+
+    internal SettingsRevision Activate(FakeDuty duty, string stagedId, long expectedRevision)
+    {
+        if (!duty.Staged.TryGetValue(stagedId, out var content))
+        {
+            throw new RecorderException(RecorderErrorKind.NotFound, $"There are no staged settings {stagedId}.", RecorderProblems.UnknownResource);
+        }
+
+        if (BreaksAtActivation)
+        {
+            throw new RecorderException(RecorderErrorKind.StorageFull, "No room to activate the settings.", RecorderProblems.StorageFull);
+        }
+
+        duty.RefuseFrozen();
+        if (duty.Revision != expectedRevision)
+        {
+            throw new RecorderException(RecorderErrorKind.Conflict, $"The active revision is {duty.Revision}, not {expectedRevision}.", RecorderProblems.RevisionChanged);
+        }
+
+        duty.Staged.Remove(stagedId);
+        return duty.Activate(content);
+    }
+
+    internal RetentionHoldState PutHold(RetentionHoldState hold)
+    {
+        if (Holds.TryGetValue(hold.EntryId, out var known) && (hold.FromUtc > known.FromUtc || (known.ToUtc is { } end && !(hold.ToUtc >= end))))
+        {
+            throw new RecorderException(RecorderErrorKind.Conflict, "A hold may not shrink.", RecorderProblems.HoldConflict);
+        }
+
+        return Holds[hold.EntryId] = hold;
+    }
+
+    private StorageState Storage => new("disk-1", 1_000_000_000, CannotWriteBecause is null ? 500_000_000 : 0, 10_000_000);
+
+    private sealed record Remembered(string Content, object? Answer, RecorderException? Refusal);
+}
+
+/// <summary>A duty as a <see cref="FakeRecorder"/> keeps it.</summary>
+public sealed class FakeDuty(string identity, FakeRecorder recorder, TimeProvider time)
+{
+    private readonly List<SettingsContent> _revisions = [FakeSettings.Empty];
+    private readonly Dictionary<string, DateTimeOffset> _first = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, DateTimeOffset> _last = new(StringComparer.Ordinal);
+    private DateTimeOffset _framesFrom;
+
+    public string Identity { get; } = identity;
+
+    public DutyRole AssignedRole { get; set; }
+
+    public long Epoch { get; set; }
+
+    public string? AllocationId { get; set; }
+
+    public long Fence { get; set; }
+
+    public string? HoldEntryId { get; set; }
+
+    /// <summary>Recording is intended; it survives a restart.</summary>
+    public bool Recording { get; set; }
+
+    public bool Awaiting { get; set; }
+
+    public bool Provisional { get; set; }
+
+    public bool Frozen { get; set; }
+
+    /// <summary>Revision of the active settings, 0 when there are none.</summary>
+    public long Revision => _revisions.Count - 1;
+
+    public SettingsContent Settings => _revisions[^1];
+
+    public string Sha256 => recorder.StatesDigest ?? SettingsDigest.Compute(Settings);
+
+    public bool IsRecording => Recording && !recorder.IsDead && (!Awaiting || Provisional);
+
+    /// <summary>Per channel what the successor had when this recorder was stopped; what was written after it is disputed.</summary>
+    public IReadOnlyDictionary<string, DateTimeOffset>? AuthorityEnds { get; set; }
+
+    internal bool IsKnown { get; set; }
+
+    internal Dictionary<string, SettingsContent> Staged { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>Makes the recorder what it would be after a history that the test does not play.</summary>
+    public FakeDuty Become(DutyRole role, long epoch, string allocationId, bool isRecording)
+    {
+        WriteFrames();
+        IsKnown = true;
+        (AssignedRole, Epoch, AllocationId, Recording, Awaiting, Provisional) = (role, epoch, allocationId, isRecording, false, false);
+        BeginFrames();
+        return this;
+    }
+
+    /// <summary>A change made at the recorder itself.</summary>
+    public SettingsRevision Activate(SettingsContent content)
+    {
+        _revisions.Add(content);
+        return ToRevision();
+    }
+
+    public DutyState ToState() => new(
+        Identity, Awaiting ? DutyRole.AwaitingRole : AssignedRole, AssignedRole, Epoch, AllocationId, Fence, IsRecording, IsRecording && Provisional);
+
+    internal SettingsRevision ToRevision() => new(Identity, Revision, Sha256, Frozen);
+
+    internal SettingsBundle ToBundle() => IsKnown
+        ? new(Identity, Revision, Sha256, Frozen, Settings)
+        : throw new RecorderException(RecorderErrorKind.NotFound, $"There is no duty for '{Identity}'.", RecorderProblems.UnknownIdentity);
+
+    internal RecordingState ToRecording()
+    {
+        if (!IsKnown)
+        {
+            throw new RecorderException(RecorderErrorKind.NotFound, $"There is no duty for '{Identity}'.", RecorderProblems.UnknownIdentity);
+        }
+
+        WriteFrames();
+        var channels = Revision == 0 ? [] : FakeSettings.Channels;
+        return new(Identity, time.GetUtcNow(), [.. channels.Select(c => new ChannelRecording(
+            c,
+            c,
+            c.StartsWith("text", StringComparison.Ordinal) ? ChannelKind.Text : ChannelKind.Video,
+            Enabled: true,
+            Required: true,
+            IsRecording,
+            _first.TryGetValue(c, out var first) ? first : null,
+            _last.TryGetValue(c, out var last) ? last : null))]);
+    }
+
+    internal DutyState Assign(DutyAssignment assignment)
+    {
+        if (assignment.Epoch == Epoch && AllocationId is not null)
+        {
+            var isSame = assignment.AllocationId == AllocationId && assignment.Role == AssignedRole && (assignment.Hold is null || assignment.Hold.EntryId == HoldEntryId);
+            if (!isSame)
+            {
+                throw new RecorderException(RecorderErrorKind.Conflict, $"Epoch {Epoch} means something else here.", RecorderProblems.DutyConflict);
+            }
+
+            if (Awaiting && !Provisional)
+            {
+                BeginFrames();
+            }
+
+            (Awaiting, Provisional) = (false, false);
+            return ToState();
+        }
+
+        if (assignment.Hold is { } hold)
+        {
+            recorder.PutHold(new(hold.EntryId, Identity, hold.FromUtc, null, hold.Reason));
+        }
+
+        WriteFrames();
+        var goesOn = assignment.Role == DutyRole.Recorder && IsRecording;
+        (AssignedRole, Epoch, AllocationId, HoldEntryId, Recording, Awaiting, Provisional) =
+            (assignment.Role, assignment.Epoch, assignment.AllocationId, assignment.Hold?.EntryId, goesOn, false, false);
+        BeginFrames();
+        return ToState();
+    }
+
+    internal RecordingState Start()
+    {
+        if (Awaiting || AssignedRole != DutyRole.Recorder)
+        {
+            throw new RecorderException(RecorderErrorKind.Conflict, $"The role is {ToState().Role}, not recorder.", RecorderProblems.NotRecorder);
+        }
+
+        if (Revision == 0)
+        {
+            throw new RecorderException(RecorderErrorKind.Conflict, "There are no settings.", RecorderProblems.NotConfigured);
+        }
+
+        if (!Recording)
+        {
+            Recording = true;
+            BeginFrames();
+        }
+
+        return ToRecording();
+    }
+
+    internal RecordingState Stop(IReadOnlyDictionary<string, DateTimeOffset>? authorityEnds)
+    {
+        WriteFrames();
+        Recording = false;
+        AuthorityEnds = authorityEnds ?? AuthorityEnds;
+        return ToRecording();
+    }
+
+    internal SettingsRevision RollBack(long toRevision)
+    {
+        RefuseFrozen();
+        return toRevision >= 0 && toRevision < _revisions.Count
+            ? Activate(_revisions[(int)toRevision])
+            : throw new RecorderException(RecorderErrorKind.NotFound, $"There is no revision {toRevision}.", RecorderProblems.UnknownResource);
+    }
+
+    internal SettingsRevision Freeze(bool frozen)
+    {
+        Frozen = frozen;
+        return ToRevision();
+    }
+
+    internal void RefuseFrozen()
+    {
+        if (Frozen)
+        {
+            throw new RecorderException(RecorderErrorKind.Conflict, "The settings are frozen.", RecorderProblems.SettingsFrozen);
+        }
+    }
+
+    internal void RefuseStale(long epoch, long fence)
+    {
+        if (epoch < Epoch || fence < Fence)
+        {
+            throw new RecorderException(RecorderErrorKind.StaleAuthority, $"Epoch {Epoch}, fence {Fence} are known here; the call came with {epoch}, {fence}.", RecorderProblems.StaleAuthority);
+        }
+    }
+
+    internal void LearnEpoch(long epoch)
+    {
+        WriteFrames();
+        (AssignedRole, Epoch, AllocationId, HoldEntryId, Recording, Awaiting, Provisional) = (DutyRole.Standby, epoch, null, null, false, false, false);
+    }
+
+    /// <summary>Everything filmed until now is on the disk.</summary>
+    internal void WriteFrames()
+    {
+        if (!IsRecording || Revision == 0)
+        {
+            return;
+        }
+
+        var now = time.GetUtcNow();
+        var until = recorder.FramesEndAt is { } end && end < now ? end : now;
+        foreach (var channel in FakeSettings.Channels)
+        {
+            if (until >= _framesFrom && !recorder.DarkChannels.Contains(channel))
+            {
+                _first.TryAdd(channel, _framesFrom);
+                _last[channel] = until;
+            }
+        }
+    }
+
+    /// <summary>First frames count from here: a new epoch, or a new start.</summary>
+    private void BeginFrames()
+    {
+        _first.Clear();
+        _framesFrom = time.GetUtcNow();
+    }
+}

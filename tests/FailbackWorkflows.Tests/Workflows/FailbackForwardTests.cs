@@ -1,0 +1,177 @@
+using FailbackWorkflows.Engine;
+using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Recorders;
+using FailbackWorkflows.Testing.Failback;
+using Shouldly;
+using Xunit;
+
+namespace FailbackWorkflows.Tests.Workflows;
+
+/// <summary>From step 9d on there is only a way forward, or back to the failover server under a new epoch while it was not stopped.</summary>
+public sealed class FailbackForwardTests
+{
+    private const long NewEpoch = FailbackWorld.FailoverEpoch + 2;
+
+    // Scenario 22, after 9d.
+    [Fact]
+    public async Task FailedServer_DiesAfter9dBeforeTheStop_FailoverServerRecordsOn()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        world.Recorders.DieAt(FailbackWorld.Failed, "GetRecording", nth: 2);
+
+        var run = await world.FailBackAsync();
+
+        await world.ShouldBeUndoneAsync(run, NewEpoch);
+        world.Recorders.Calls.ShouldNotContain(c => c.Name == "StopRecording");
+        run.Report.Steps.Single(s => s.Number == 9).Outcome.ShouldBe("FailedServerLost");
+    }
+
+    [Fact]
+    public async Task FailedServer_StopsWritingFrames_FailoverServerIsNotStopped()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        world.Recorders.After(FailbackWorld.Failed, "GetRecording", () =>
+        {
+            // It wrote frames until 9c; the point of no return is passed a second later.
+            world.FailedRecorder.FramesEndAt = world.Time.GetUtcNow();
+            world.Time.Advance(TimeSpan.FromSeconds(1));
+        });
+
+        var run = await world.FailBackAsync();
+
+        await world.ShouldBeUndoneAsync(run, NewEpoch);
+        world.Recorders.Calls.ShouldNotContain(c => c.Name == "StopRecording");
+    }
+
+    [Fact]
+    public async Task FailedServer_DiesAfterTheStop_IsDoneStaysBrokenAndRaisesAnAlarm()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        world.Recorders.After(FailbackWorld.Failover, "StopRecording", world.FailedRecorder.Die);
+
+        var run = await world.FailBackAsync();
+
+        run.Result.ShouldBe("done");
+        (await world.EntryAsync()).Failback.ShouldBe(FailbackState.Done);
+        (await world.ServerAsync()).State.ShouldBe(VmsServerState.Broken);
+        (await world.AlarmsAsync()).Single().ShouldContain("failed again");
+        world.FailoverRecorder.Holds[FailbackWorld.Entry].ToUtc.ShouldNotBeNull();
+        world.FailoverDuty.IsRecording.ShouldBeFalse();
+        (await world.ClaimsAsync()).ShouldBeEmpty();
+        world.ShouldHaveCommandedOnce();
+    }
+
+    // Scenario 21.
+    [Theory]
+    [InlineData("StopRecording", 1)]
+    [InlineData("PutRetentionHold", 1)]
+    [InlineData("AssignDuty", 1)]
+    [InlineData("FreezeSettings", 2)]
+    public async Task FailoverServer_UnreachableAfter9d_IsWaitedForUntilItIsBack(string call, int nth)
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        var back = world.Time.GetUtcNow().AddMinutes(10);
+        world.Recorders.Before(FailbackWorld.Failover, call, () => world.FailoverRecorder.CutOffUntil = back, nth);
+
+        var run = await world.FailBackAsync();
+
+        await world.ShouldBeDoneAsync(run);
+        world.Time.GetUtcNow().ShouldBeGreaterThanOrEqualTo(back);
+        (await world.AlarmsAsync()).Count.ShouldBe(call == "StopRecording" ? 1 : 0);
+    }
+
+    [Fact]
+    public async Task FailedServer_HiccupsWhileTheFailoverServerIsAwaited_StillGoesForward()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        var start = world.Time.GetUtcNow();
+        var hasHiccuped = false;
+        world.Recorders.Before(FailbackWorld.Failover, "StopRecording", () => world.FailoverRecorder.CutOffUntil = start.AddMinutes(3));
+        world.Recorders.Before(
+            FailbackWorld.Failover,
+            "StopRecording",
+            () =>
+            {
+                if (!hasHiccuped && world.Time.GetUtcNow() - start > TimeSpan.FromMinutes(1))
+                {
+                    hasHiccuped = true;
+                    world.FailedRecorder.CutOffUntil = world.Time.GetUtcNow().AddSeconds(7);
+                }
+            },
+            times: int.MaxValue);
+
+        var run = await world.FailBackAsync();
+
+        hasHiccuped.ShouldBeTrue();
+        await world.ShouldBeDoneAsync(run);
+    }
+
+    [Theory]
+    [InlineData(FailbackWorld.Failover, "StopRecording")]
+    [InlineData(FailbackWorld.Failover, "PutRetentionHold")]
+    public async Task Cancel_After9d_IsRefusedAndTheRunFinishes(string server, string call)
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        var runId = new TaskCompletionSource<string>();
+        WorkflowRefusedException? refusal = null;
+        world.Recorders.Before(server, call, async () =>
+            refusal = await Should.ThrowAsync<WorkflowRefusedException>(async () =>
+                await world.Node.Runtime.CancelAsync(await runId.Task, FailbackWorld.Operator, null, CancellationToken.None)));
+        var started = await world.StartFailbackAsync();
+        runId.SetResult(started.RunId!);
+
+        var run = await world.EndAsync(started.RunId!);
+
+        refusal!.Code.ShouldBe("run-only-forward");
+        await world.ShouldBeDoneAsync(run);
+    }
+
+    [Theory]
+    [InlineData(FailbackWorld.Failover, "StopRecording")]
+    [InlineData(FailbackWorld.Failover, "PutRetentionHold")]
+    [InlineData(FailbackWorld.Failover, "AssignDuty")]
+    [InlineData(FailbackWorld.Failed, "GetRecording")]
+    public async Task Fault_From9dOn_KeepsTheIdentityAndFinishesWhenRedriven(string server, string call)
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        world.Recorders.Fail(server, call, RecorderErrorKind.Conflict, nth: call == "GetRecording" ? 3 : 1);
+
+        var faulted = await world.FailBackAsync();
+        var claims = await world.ClaimsAsync();
+        var busy = await world.StartFailbackAsync("request-2");
+        await world.Node.Runtime.RedriveAsync(faulted.Id, FailbackWorld.Operator, "Try again.", CancellationToken.None);
+        var run = await world.EndAsync(faulted.Id, faulted.LastSequence);
+
+        (faulted.SubStatus, faulted.Result).ShouldBe((WorkflowSubStatus.Faulted, "faulted"));
+        claims.ShouldBe([DutyClaim.Identity(FailbackWorld.Failed)]);
+        (busy.Outcome, busy.RunId).ShouldBe((StartRunOutcome.Busy, faulted.Id));
+        await world.ShouldBeDoneAsync(run);
+    }
+
+    // The alarm must not depend on a look at the right second: the management server may have been down just then.
+    [Fact]
+    public async Task FailoverServer_AwaitedWhileTheManagerWasDown_AlarmIsRaisedOnceAfterwards()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        var start = world.Time.GetUtcNow();
+        var hasSlept = false;
+        world.Recorders.Before(FailbackWorld.Failover, "StopRecording", () => world.FailoverRecorder.CutOffUntil = start.AddMinutes(5));
+        world.Store.Waiting = _ =>
+        {
+            if (!hasSlept && world.Time.GetUtcNow() - start > TimeSpan.FromSeconds(10))
+            {
+                hasSlept = true;
+                world.Time.Advance(TimeSpan.FromMinutes(2));
+            }
+
+            return Task.CompletedTask;
+        };
+
+        await world.ShouldBeDoneAsync(await world.FailBackAsync());
+
+        (await world.AlarmsAsync()).Single().ShouldContain("does not confirm its stop");
+    }
+}

@@ -1,0 +1,223 @@
+using FailbackWorkflows.Engine;
+using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.Runs;
+using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Recorders.Duties;
+using FailbackWorkflows.Testing.Failback;
+using Shouldly;
+using Xunit;
+
+namespace FailbackWorkflows.Tests.Workflows;
+
+/// <summary>Each of the five checks says no with its number, and nothing was touched.</summary>
+public sealed class FailbackRefusedTests
+{
+    /// <summary>Situation, number of the check that refuses, part of its sentence.</summary>
+    public static TheoryData<string, int, string> Situations { get; } = new()
+    {
+        // Scenario 2.
+        { "failover running", 1, "still running" },
+        { "failover failed", 1, "nothing to bring back" },
+        { "failback done", 1, "done already" },
+        // Scenario 11.
+        { "newer entry open", 1, "newer failover" },
+        // Scenario 3.
+        { "duty granted elsewhere", 2, "is with rec-3" },
+        { "failover server stands by", 2, "does not act" },
+        { "failover server learned a higher epoch", 2, "does not act" },
+        { "failover server records nothing", 2, "records none" },
+        { "failover server is away", 2, "does not answer" },
+        { "failover server refuses the credential", 2, "refused to be asked" },
+        // Scenario 4.
+        { "failed server marked ok", 3, "not marked broken" },
+        { "failed server records itself", 3, "records its own duty" },
+        { "failed server has a higher epoch", 3, "records its own duty" },
+        { "failed server is away", 3, "does not answer" },
+        { "failed server refuses the credential", 3, "refused to be asked" },
+        // Scenario 9.
+        { "failed server cannot write", 3, "disk 1 is read-only" },
+        // Scenario 10.
+        { "another machine", 3, "is not Recorder 1" },
+        { "older software", 3, "older software" },
+        // Scenario 5.
+        { "licence expired", 4, "expired" },
+        { "licence without failover", 4, "does not cover failover" },
+        { "licence for fewer recorders", 4, "covers 2 recorders, 3 are registered" },
+        { "licence for another site", 4, "issued for the site" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Situations))]
+    public async Task Check_Fails_RefusesWithItsNumberAndTouchesNothing(string situation, int check, string sentence)
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        await ArrangeAsync(world, situation);
+        var (entry, server, duty) = (await world.EntryAsync(), await world.ServerAsync(), await world.DutyAsync());
+        var recorders = (world.FailedDuty.ToState() with { Fence = 0 }, world.FailoverDuty.ToState() with { Fence = 0 });
+
+        var run = await world.FailBackAsync();
+
+        (run.SubStatus, run.Result, run.RefusedCheck).ShouldBe((WorkflowSubStatus.Finished, "refused", check));
+        run.Message!.ShouldContain(sentence);
+        (await world.EntryAsync()).ShouldBe(entry);
+        (await world.ServerAsync()).ShouldBe(server);
+        (await world.DutyAsync()).ShouldBe(duty with { Fence = (await world.DutyAsync()).Fence });
+        (await world.ClaimsAsync()).ShouldBeEmpty();
+        world.Recorders.Effects.ShouldBeEmpty();
+        (world.FailedDuty.ToState() with { Fence = 0 }, world.FailoverDuty.ToState() with { Fence = 0 }).ShouldBe(recorders);
+        (world.FailedDuty.Sha256, world.FailedDuty.Revision).ShouldBe((Outcomes.OldDigest, 1));
+        var step = run.Report.Steps.Single(s => s.Number == check);
+        (step.State, step.Message).ShouldBe((RunStepState.Refused, run.Message));
+        run.Report.Steps.Where(s => s.Number > check).ShouldAllBe(s => s.State == RunStepState.NotExecuted);
+    }
+
+    [Fact]
+    public async Task SplitBrain_FoundByCheck3_RaisesAnAlarm()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        await ArrangeAsync(world, "failed server records itself");
+
+        await world.FailBackAsync();
+
+        (await world.AlarmsAsync()).Single().ShouldContain("split brain");
+    }
+
+    [Fact]
+    public async Task Claim_HeldByAnotherRun_IsRefusedByCheck5AndStaysTheirs()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        StartRunResult? started = null;
+        var hasStarted = new TaskCompletionSource();
+        world.Recorders.Before(FailbackWorld.Failed, "Probe", async () =>
+        {
+            await hasStarted.Task;
+            await world.ApplyAsync(
+                new ReleaseClaims(started!.RunId!),
+                new TakeClaims("other-run", "failover", [DutyClaim.Identity(FailbackWorld.Failed)], world.Time.GetUtcNow()));
+        });
+        started = await world.StartFailbackAsync();
+        hasStarted.SetResult();
+
+        var run = await world.EndAsync(started.RunId!);
+
+        (run.Result, run.RefusedCheck).ShouldBe(("refused", 5));
+        run.Message!.ShouldContain("other-run");
+        (await world.ClaimsAsync()).ShouldBe([DutyClaim.Identity(FailbackWorld.Failed)]);
+        (await world.EntryAsync()).Failback.ShouldBe(FailbackState.NotStarted);
+    }
+
+    [Fact]
+    public async Task Entry_Unknown_StartsNothing()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+
+        var result = await world.StartFailbackAsync(entryId: "no-such-entry");
+
+        (result.Outcome, result.RunId).ShouldBe((StartRunOutcome.Unknown, null));
+        result.Message!.ShouldContain("no-such-entry");
+        world.Store.Commits.ShouldBeEmpty();
+    }
+
+    // What a check did not foresee stops the run in sight; in steps 1 to 5 nothing stays claimed.
+    [Fact]
+    public async Task Check_BreaksUnexpectedly_FaultsAndReleasesEveryClaim()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        world.Recorders.Before(FailbackWorld.Failed, "Probe", () => throw new InvalidOperationException("A bug."));
+
+        var run = await world.FailBackAsync();
+
+        (run.SubStatus, run.Result).ShouldBe((WorkflowSubStatus.Faulted, "faulted"));
+        (await world.ClaimsAsync()).ShouldBeEmpty();
+        (await world.EntryAsync()).Failback.ShouldBe(FailbackState.NotStarted);
+        await world.ShouldBeDoneAsync(await world.FailBackAsync("request-2"));
+    }
+
+    // A failover server that came up again and waits is told that it still has the duty.
+    [Fact]
+    public async Task FailoverServer_AwaitsItsRole_IsToldAndTheFailbackGoesOn()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        world.FailoverRecorder.Boot();
+
+        await world.ShouldBeDoneAsync(await world.FailBackAsync());
+    }
+
+    private static async Task ArrangeAsync(FailbackWorld world, string situation)
+    {
+        var now = world.Time.GetUtcNow();
+        switch (situation)
+        {
+            case "failover running":
+                await world.ApplyAsync(new SaveFailoverLogEntry((await world.EntryAsync()) with { Failover = FailoverState.Running, FailoverEndedAt = null }));
+                break;
+            case "failover failed":
+                await world.ApplyAsync(new SaveFailoverLogEntry((await world.EntryAsync()) with { Failover = FailoverState.Failed }));
+                break;
+            case "failback done":
+                await world.ApplyAsync(new SaveFailoverLogEntry((await world.EntryAsync()) with { Failback = FailbackState.Done }));
+                break;
+            case "newer entry open":
+                await world.ApplyAsync(new SaveFailoverLogEntry(FailbackWorld.NewEntry("newer", now.AddMinutes(-5))));
+                break;
+            case "duty granted elsewhere":
+                await world.ApplyAsync(new GrantEpoch(FailbackWorld.Failed, FailbackWorld.Spare, 5, "x"));
+                break;
+            case "failover server stands by":
+                world.FailoverDuty.Become(DutyRole.Standby, FailbackWorld.FailoverEpoch, "failover-run", isRecording: false);
+                break;
+            case "failover server learned a higher epoch":
+                world.FailoverDuty.Become(DutyRole.Standby, 7, "x", isRecording: false);
+                break;
+            case "failover server records nothing":
+                world.FailoverDuty.Become(DutyRole.Recorder, FailbackWorld.FailoverEpoch, "failover-run", isRecording: false);
+                break;
+            case "failover server is away":
+                world.FailoverRecorder.IsCutOff = true;
+                break;
+            case "failover server refuses the credential":
+                world.FailoverRecorder.Credential = "changed";
+                break;
+            case "failed server marked ok":
+                await world.ApplyAsync(new SaveVmsServer((await world.ServerAsync()) with { State = VmsServerState.Ok }));
+                break;
+            case "failed server records itself":
+                world.FailedDuty.Become(DutyRole.Recorder, 1, "seed", isRecording: true);
+                break;
+            case "failed server has a higher epoch":
+                world.FailedDuty.Become(DutyRole.Standby, 9, "x", isRecording: false);
+                break;
+            case "failed server is away":
+                world.FailedRecorder.IsCutOff = true;
+                break;
+            case "failed server refuses the credential":
+                world.FailedRecorder.Credential = "changed";
+                break;
+            case "failed server cannot write":
+                world.FailedRecorder.CannotWriteBecause = "disk 1 is read-only.";
+                break;
+            case "another machine":
+                world.FailedRecorder.MachineId = "another-machine";
+                break;
+            case "older software":
+                world.FailedRecorder.SoftwareVersion = "1.3.9";
+                break;
+            case "licence expired":
+                await world.ExpireLicenseAsync();
+                break;
+            case "licence without failover":
+                await world.InstallAsync(TestLicense.Valid(now) with { Features = ["playback"] });
+                break;
+            case "licence for fewer recorders":
+                await world.InstallAsync(TestLicense.Valid(now) with { Recorders = 2 });
+                break;
+            case "licence for another site":
+                await world.InstallAsync(TestLicense.Valid(now) with { Site = "elsewhere" });
+                break;
+            default:
+                throw new ArgumentException(situation);
+        }
+    }
+}
