@@ -73,7 +73,7 @@ internal static class Wording
         _ => new("Failed", "bad"),
     };
 
-    /// <summary>E.g. <c>0.4 s</c>, <c>12.3 s</c>, <c>2 min 05 s</c>, <c>3 h 12 min</c>, <c>2 d 4 h</c>.</summary>
+    /// <summary>E.g. <c>42 ms</c>, <c>12.3 s</c>, <c>2 min 05 s</c>, <c>3 h 12 min</c>, <c>2 d 4 h</c>.</summary>
     public static string Duration(TimeSpan length)
     {
         if (length < TimeSpan.Zero)

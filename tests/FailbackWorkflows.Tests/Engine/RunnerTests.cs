@@ -105,7 +105,7 @@ public sealed class RunnerTests
         (await store.FindInstanceAsync(id, CancellationToken.None)).ShouldBe(finished);
         _activities.Executed.ShouldBe(["a1", "a2"]);
         other.Executed.Count.ShouldBe(10);
-        other.Effects.Keys.ShouldContain(_activities.Effects.Keys.Last(), "the repeated activity has the same idempotency key");
+        other.Effects.Keys.Intersect(_activities.Effects.Keys).Count().ShouldBe(1, "the repeated activity has the same idempotency key");
     }
 
     [Fact]
