@@ -29,13 +29,13 @@ public sealed partial class An_operator_clicks_start_failback
         await page.GetByLabel("User name").FillAsync("admin");
         await page.GetByLabel("Password").FillAsync(ManagementServerProcess.Password);
         await page.GetByRole(AriaRole.Button, new() { Name = "Sign in" }).ClickAsync();
-
-        await page.GotoAsync($"{site.Server.BaseUrl}failover-log");
+        await page.GetByRole(AriaRole.Link, new() { Name = "Failover log" }).ClickAsync();
         await page.GetByRole(AriaRole.Link, new() { Name = $"Recorder {Site.MainId}" }).ClickAsync();
         await page.GetByLabel("Reason").FillAsync("scenario");
         await page.GetByRole(AriaRole.Button, new() { Name = "Start failback" }).ClickAsync();
 
         // The page follows the run by itself.
+        await page.WaitForURLAsync("**/failover-log/*");
         var banner = page.Locator("#result .banner-title");
         await Assertions.Expect(banner).ToHaveTextAsync("Failback OK", new() { Timeout = 60_000 });
         await Assertions.Expect(page.Locator("#steps li.step.ok")).ToHaveCountAsync(11);
