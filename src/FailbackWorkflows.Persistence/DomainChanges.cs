@@ -31,12 +31,12 @@ internal abstract class DomainChangeHandler<TChange> : DomainChangeHandler
 }
 
 /// <summary>All domain changes there are, one line each.</summary>
-internal sealed class DomainChanges
+internal sealed class DomainChanges(IDatabase database)
 {
     private readonly Dictionary<Type, DomainChangeHandler> _handlers = new DomainChangeHandler[]
     {
-        new SaveVmsServerHandler(),
-        new SaveFailoverLogEntryHandler(),
+        new SaveVmsServerHandler(database),
+        new SaveFailoverLogEntryHandler(database),
         new TakeClaimsHandler(),
         new ReleaseClaimsHandler(),
         new GrantEpochHandler(),
@@ -59,6 +59,9 @@ internal sealed class DomainChanges
             }
 
             await handler.ApplyAsync(db, change, cancellationToken);
+
+            // Every handler saves; what it tracked may be out of date after a later one has written past the tracker.
+            db.ChangeTracker.Clear();
         }
     }
 }
@@ -73,7 +76,8 @@ internal interface IVersionedRow
 internal static class VersionedRows
 {
     /// <summary>Inserts (expected revision 0) or overwrites a row that still has the expected revision; stores the next one.</summary>
-    public static async Task SaveVersionedAsync<TRow>(this FailbackDbContext db, TRow row, object key, long expectedRevision, string what, CancellationToken cancellationToken)
+    public static async Task SaveVersionedAsync<TRow>(
+        this FailbackDbContext db, IDatabase database, TRow row, object key, long expectedRevision, string what, CancellationToken cancellationToken)
         where TRow : class, IVersionedRow
     {
         var stored = await db.Set<TRow>().FindAsync([key], cancellationToken);
@@ -96,9 +100,9 @@ internal static class VersionedRows
         {
             await db.SaveChangesAsync(cancellationToken);
         }
-        catch (DbUpdateException)
+        catch (DbUpdateException exception) when (exception is DbUpdateConcurrencyException || (exception.InnerException is { } inner && database.IsUniqueViolation(inner)))
         {
-            // Another writer was between the look and the write (the token on Revision, or the key, refused it).
+            // Another writer was between the look and the write (the token on Revision, or a key, refused it).
             throw new ConcurrentChangeException(what);
         }
     }

@@ -74,12 +74,19 @@ public sealed class WriteSession : IAsyncDisposable
     /// <summary>Rolls back what was not committed and lets the next writer in.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (_context is not null)
+        try
         {
-            await _context.DisposeAsync();
-        }
+            if (_context is not null)
+            {
+                await _context.DisposeAsync();
+            }
 
-        await _transaction.DisposeAsync();
-        await _release();
+            await _transaction.DisposeAsync();
+        }
+        finally
+        {
+            // Even when the rollback failed: otherwise one error of the disk would stop every later writer for good.
+            await _release();
+        }
     }
 }

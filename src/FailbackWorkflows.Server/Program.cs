@@ -101,6 +101,7 @@ public sealed class Program
         services.AddSingleton<ApiKeyAdministration>();
         services.AddSingleton<LicenseInstallation>();
         services.AddScoped<AuditFilter>();
+        services.AddSingleton<PlannedSteps>();
         services.AddSingleton<FailbackButtons>();
         services.AddSingleton<FailbackStarter>();
 

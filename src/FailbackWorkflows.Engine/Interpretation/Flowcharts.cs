@@ -11,7 +11,14 @@ internal sealed class Flowcharts
     public void ChildCompleted(Interpreter interpreter, Step step, Execution flowchart, ActivityNode node, ActivityNode child, IReadOnlyList<string> outcomes)
     {
         var tokens = flowchart.Tokens!;
-        tokens.RemoveAll(t => t.To == child.Id && t.IsTaken);
+        for (var i = tokens.Count - 1; i >= 0; i--)
+        {
+            if (tokens[i].To == child.Id && tokens[i].IsTaken)
+            {
+                tokens.RemoveAt(i);
+            }
+        }
+
         foreach (var connection in child.Outbound)
         {
             if (outcomes.Contains(connection.Port))
@@ -23,7 +30,7 @@ internal sealed class Flowcharts
         // Only targets with a waiting token can become runnable; a completion can free any of them, not just the child's own.
         foreach (var target in node.Children)
         {
-            while (tokens.Exists(t => t.To == target.Id && !t.IsTaken) && CanRun(step, flowchart, tokens, target))
+            while (IsWaiting(tokens, target) && CanRun(step, flowchart, tokens, target))
             {
                 Take(interpreter, step, flowchart, node, tokens, target);
                 if (target.Merge != MergeMode.Cascade)
@@ -33,7 +40,7 @@ internal sealed class Flowcharts
             }
         }
 
-        if (!step.State.Executions.Exists(e => e.ParentId == flowchart.Id))
+        if (!HasChildren(step, flowchart))
         {
             if (tokens.Count == 0)
             {
@@ -51,8 +58,7 @@ internal sealed class Flowcharts
             return true;
         }
 
-        var isBusy = step.State.Executions.Exists(e => e.ParentId == flowchart.Id && e.NodeId == target.NodeId);
-        if (isBusy)
+        if (IsRunning(step, flowchart, target))
         {
             // Its own loop or another branch reached it while it still runs; it runs again when it is free.
             return false;
@@ -60,20 +66,94 @@ internal sealed class Flowcharts
 
         return target.Merge switch
         {
-            MergeMode.Merge => target.Inbound.Where(c => !c.IsBackward).All(c => HasToken(tokens, c))
-                || tokens.Exists(t => t.To == target.Id && !t.IsTaken && t.IsBackward),
+            MergeMode.Merge => target.Inbound.All(c => c.IsBackward || HasToken(tokens, c)) || CameBack(tokens, target),
             MergeMode.Converge => target.Inbound.All(c => HasToken(tokens, c)),
             MergeMode.Race => true,
-            _ => target.Inbound.Where(c => !c.IsBackward).All(c => HasToken(tokens, c) || !IsUpstreamBusy(step, flowchart, tokens, c.Source)),
+            _ => IsStreamComplete(step, flowchart, tokens, target),
         };
     }
 
-    private static bool HasToken(List<Token> tokens, Connection connection) =>
-        tokens.Exists(t => t.From == connection.Source.Id && t.To == connection.Target.Id && !t.IsTaken);
+    private static bool IsStreamComplete(Step step, Execution flowchart, List<Token> tokens, ActivityNode target)
+    {
+        foreach (var connection in target.Inbound)
+        {
+            if (!connection.IsBackward && !HasToken(tokens, connection) && IsUpstreamBusy(step, flowchart, tokens, connection.Source))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    // Plain loops from here on: these run for every activity of every instance, and a lambda would allocate each time.
+    private static bool IsWaiting(List<Token> tokens, ActivityNode target)
+    {
+        foreach (var token in tokens)
+        {
+            if (!token.IsTaken && token.To == target.Id)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private static bool CameBack(List<Token> tokens, ActivityNode target) => tokens.Exists(t => t.To == target.Id && !t.IsTaken && t.IsBackward);
+
+    private static bool HasToken(List<Token> tokens, Connection connection)
+    {
+        foreach (var token in tokens)
+        {
+            if (!token.IsTaken && token.To == connection.Target.Id && token.From == connection.Source.Id)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 
     /// <summary>The source runs, is queued, or has a token of its own to run for.</summary>
-    private static bool IsUpstreamBusy(Step step, Execution flowchart, List<Token> tokens, ActivityNode source) =>
-        tokens.Exists(t => t.To == source.Id) || step.State.Executions.Exists(e => e.ParentId == flowchart.Id && e.NodeId == source.NodeId);
+    private static bool IsUpstreamBusy(Step step, Execution flowchart, List<Token> tokens, ActivityNode source)
+    {
+        foreach (var token in tokens)
+        {
+            if (token.To == source.Id)
+            {
+                return true;
+            }
+        }
+
+        return IsRunning(step, flowchart, source);
+    }
+
+    private static bool IsRunning(Step step, Execution flowchart, ActivityNode child)
+    {
+        foreach (var execution in step.State.Executions)
+        {
+            if (execution.ParentId == flowchart.Id && execution.NodeId == child.NodeId)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private static bool HasChildren(Step step, Execution flowchart)
+    {
+        foreach (var execution in step.State.Executions)
+        {
+            if (execution.ParentId == flowchart.Id)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 
     private static void Take(Interpreter interpreter, Step step, Execution flowchart, ActivityNode node, List<Token> tokens, ActivityNode target)
     {
@@ -83,9 +163,9 @@ internal sealed class Flowcharts
         }
         else
         {
-            foreach (var token in tokens.Where(t => t.To == target.Id))
+            foreach (var token in tokens)
             {
-                token.IsTaken = true;
+                token.IsTaken |= token.To == target.Id;
             }
         }
 

@@ -15,6 +15,8 @@ internal sealed class Interpreter(WorkflowDefinition definition, string instance
     /// <summary>More activities than this cannot start for one fact: a loop without an activity that runs code would never let go.</summary>
     private const int MaxStartsPerFact = 1_000;
 
+    private static readonly string[] Done = ["Done"];
+
     private readonly Flowcharts _flowcharts = new();
 
     /// <summary>Takes in a fact and decides what follows. Appends the fact and all decisions to <paramref name="journal"/>, numbered.</summary>
@@ -203,7 +205,7 @@ internal sealed class Interpreter(WorkflowDefinition definition, string instance
     {
         if (child is null)
         {
-            CompleteContainer(step, container, ["Done"]);
+            CompleteContainer(step, container, Done);
         }
         else
         {
@@ -239,15 +241,21 @@ internal sealed class Interpreter(WorkflowDefinition definition, string instance
     {
         var state = step.State;
         var node = NodeOf(execution);
-        var scope = new ScopeOfExecution(definition, state, instanceId, execution.Id);
-        foreach (var (name, value) in completed.Variables ?? Empty)
+        if (completed.Variables is { } variables)
         {
-            scope.SetVariable(name, value);
+            var scope = new ScopeOfExecution(definition, state, instanceId, execution.Id);
+            foreach (var (name, value) in variables)
+            {
+                scope.SetVariable(name, value);
+            }
         }
 
-        foreach (var (name, value) in completed.WorkflowOutputs ?? Empty)
+        if (completed.WorkflowOutputs is { } workflowOutputs)
         {
-            state.Output[name] = value;
+            foreach (var (name, value) in workflowOutputs)
+            {
+                state.Output[name] = value;
+            }
         }
 
         if (completed.Outputs is { Count: > 0 } outputs)
@@ -325,7 +333,7 @@ internal sealed class Interpreter(WorkflowDefinition definition, string instance
                 }
                 else
                 {
-                    CompleteContainer(step, container, ["Done"]);
+                    CompleteContainer(step, container, Done);
                 }
 
                 break;
@@ -333,14 +341,14 @@ internal sealed class Interpreter(WorkflowDefinition definition, string instance
                 CompleteContainer(step, container, outcomes);
                 break;
             default:
-                CompleteContainer(step, container, ["Done"]);
+                CompleteContainer(step, container, Done);
                 break;
         }
     }
 
     internal void ScheduleIn(Step step, Execution container, ActivityNode child) => Schedule(step, child, container);
 
-    internal void FlowchartEnded(Step step, Execution container) => CompleteContainer(step, container, ["Done"]);
+    internal void FlowchartEnded(Step step, Execution container) => CompleteContainer(step, container, Done);
 
     internal void CancelChild(Step step, Execution execution)
     {
@@ -389,7 +397,7 @@ internal sealed class Interpreter(WorkflowDefinition definition, string instance
             At = step.At,
             ExecutionId = execution.Id,
             NodeId = execution.NodeId,
-            Outcomes = ["Done"],
+            Outcomes = Done,
             Outputs = stimulus is null ? null : new Dictionary<string, object?> { ["result"] = PlainValue.From(stimulus.Payload) },
         };
         step.Append(completed);
@@ -546,8 +554,6 @@ internal sealed class Interpreter(WorkflowDefinition definition, string instance
             state.Current = null;
         }
     }
-
-    private static readonly IReadOnlyDictionary<string, object?> Empty = new Dictionary<string, object?>();
 }
 
 /// <summary>One application of a fact: the state it changes and the journal it writes, with the fact's time.</summary>

@@ -74,7 +74,7 @@ public sealed record ActivityStarted : ActivityEvent
     /// <summary>Execution id of the container, null for the root.</summary>
     public string? ParentExecutionId { get; init; }
 
-    /// <summary>Inputs as evaluated; inputs marked as secret are left out.</summary>
+    /// <summary>Inputs as evaluated.</summary>
     public IReadOnlyDictionary<string, object?>? Inputs { get; init; }
 }
 

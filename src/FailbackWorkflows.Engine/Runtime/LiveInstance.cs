@@ -42,14 +42,34 @@ internal sealed class LiveInstance(WorkflowDefinition definition, InstanceState 
         SnapshotSource = State.ToJson,
     };
 
-    public List<StoredBookmark> Bookmarks() =>
-    [
-        .. from execution in State.Executions
-           from bookmark in execution.Bookmarks
-           select new StoredBookmark(bookmark.Id, Stored.Id, execution.NodeId, bookmark.Name, bookmark.Key, bookmark.DueAt, bookmark.CreatedAt),
-    ];
+    public IReadOnlyList<StoredBookmark> Bookmarks()
+    {
+        List<StoredBookmark>? stored = null;
+        foreach (var execution in State.Executions)
+        {
+            foreach (var bookmark in execution.Bookmarks)
+            {
+                (stored ??= []).Add(new(bookmark.Id, Stored.Id, execution.NodeId, bookmark.Name, bookmark.Key, bookmark.DueAt, bookmark.CreatedAt));
+            }
+        }
 
-    public DateTimeOffset? NextDueAt() => State.HasEnded
-        ? null
-        : State.Executions.SelectMany(e => e.Bookmarks).Min(b => b.DueAt);
+        return stored is null ? [] : stored;
+    }
+
+    public DateTimeOffset? NextDueAt()
+    {
+        DateTimeOffset? next = null;
+        if (!State.HasEnded)
+        {
+            foreach (var execution in State.Executions)
+            {
+                foreach (var bookmark in execution.Bookmarks)
+                {
+                    next = bookmark.DueAt is { } dueAt && !(dueAt >= next) ? dueAt : next;
+                }
+            }
+        }
+
+        return next;
+    }
 }

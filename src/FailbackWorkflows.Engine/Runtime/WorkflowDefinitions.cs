@@ -24,9 +24,8 @@ public sealed class WorkflowDefinitions(IWorkflowStore store, DefinitionReader r
             return Identified(definition, current);
         }
 
-        var version = Math.Max(definition.Version, (current?.Version ?? 0) + 1);
         var stored = await store.PublishDefinitionAsync(
-            new StoredDefinition($"{definition.DefinitionId}:{version}", definition.DefinitionId, version, definition.Name, json, definition.Sha256, time.GetUtcNow(), publishedBy),
+            new StoredDefinition(definition.Id, definition.DefinitionId, definition.Version, definition.Name, json, definition.Sha256, time.GetUtcNow(), publishedBy),
             cancellationToken);
         return Identified(definition, stored);
     }

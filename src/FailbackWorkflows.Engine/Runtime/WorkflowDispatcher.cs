@@ -19,6 +19,8 @@ internal sealed class WorkflowDispatcher(
 {
     private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private readonly ConcurrentDictionary<string, LiveRun> _running = new(StringComparer.Ordinal);
+
+    // Neither is disposed: when a start fails, the host disposes this while the loop is still on its way out and uses them.
     private readonly SemaphoreSlim _slots = new(options.MaxConcurrentInstances);
     private readonly CancellationTokenSource _stopping = new();
 
@@ -37,13 +39,6 @@ internal sealed class WorkflowDispatcher(
         }
 
         Wake();
-    }
-
-    public override void Dispose()
-    {
-        _slots.Dispose();
-        _stopping.Dispose();
-        base.Dispose();
     }
 
     /// <summary>Leases of an earlier life are given back before the host serves anybody: later it would take the lease of what was just started.</summary>

@@ -98,18 +98,23 @@ internal sealed class WorkflowRunner(
             }
         }
 
-        if (!live.State.HasEnded)
+        if (!live.State.HasEnded && live.NextDueAt() <= step.At)
         {
-            foreach (var execution in live.State.Executions.ToList())
-            {
-                if (!live.State.HasEnded && execution.Bookmarks.Find(b => b.DueAt <= step.At) is { } due)
-                {
-                    Apply(live, step, new BookmarkDue { At = step.At, IsFact = true, ExecutionId = execution.Id, NodeId = execution.NodeId, BookmarkId = due.Id });
-                }
-            }
+            WakeDue(live, step);
         }
 
         return step;
+    }
+
+    private static void WakeDue(LiveInstance live, PendingStep step)
+    {
+        foreach (var execution in live.State.Executions.ToList())
+        {
+            if (!live.State.HasEnded && execution.Bookmarks.Find(b => b.DueAt <= step.At) is { } due)
+            {
+                Apply(live, step, new BookmarkDue { At = step.At, IsFact = true, ExecutionId = execution.Id, NodeId = execution.NodeId, BookmarkId = due.Id });
+            }
+        }
     }
 
     /// <summary>While an incident stops the instance its other branches still wait; what they wait for is kept until a redrive.</summary>

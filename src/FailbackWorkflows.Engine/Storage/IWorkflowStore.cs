@@ -57,7 +57,11 @@ public interface IWorkflowStore
     /// </summary>
     Task ReleaseLeasesOfAsync(string node, CancellationToken cancellationToken);
 
-    /// <summary>Publishes a definition version. Publishing the same content again changes nothing and answers with the version there is.</summary>
+    /// <summary>
+    /// Publishes a definition. Publishing the same content again stores nothing and makes that version the published one; new content is
+    /// stored under the next free version number, or the given one when that is higher (<c>id = definitionId:version</c>). Answers with
+    /// what is stored.
+    /// </summary>
     Task<StoredDefinition> PublishDefinitionAsync(StoredDefinition definition, CancellationToken cancellationToken);
 
     /// <summary>The published version of a definition, or null.</summary>

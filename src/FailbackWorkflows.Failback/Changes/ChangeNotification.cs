@@ -23,7 +23,7 @@ public interface IChangeFeed
     /// <summary>Cursor of the newest item, 0 when there is none.</summary>
     Task<long> GetLatestCursorAsync(CancellationToken cancellationToken);
 
-    /// <summary>Completes at the latest when something was added after this call; may complete early. Only a hint: readers read again.</summary>
+    /// <summary>Completes at the latest when something was added after this call; may complete early. Only a hint: a reader calls it first, then reads, then awaits it, and so misses nothing.</summary>
     Task WaitAsync(CancellationToken cancellationToken);
 }
 

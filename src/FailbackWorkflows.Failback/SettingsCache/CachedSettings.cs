@@ -8,7 +8,7 @@ namespace FailbackWorkflows.Failback.SettingsCache;
 /// <param name="Revision">Revision on that recorder.</param>
 /// <param name="Sha256">Digest of the content; the same content is stored once.</param>
 /// <param name="TakenAt">When it was last confirmed to be the active one; its age is shown.</param>
-/// <param name="Epoch">Epoch under which the source held the duty; the newest bundle is that of the highest epoch, then revision.</param>
+/// <param name="Epoch">Epoch under which the source held the duty; the newest bundle is that of the highest epoch, then the one seen last (revisions of different recorders cannot be compared).</param>
 public sealed record CachedSettings(string Identity, string SourceServerId, long Epoch, long Revision, string Sha256, DateTimeOffset TakenAt, SettingsContent Content);
 
 /// <summary>Reads the settings cache.</summary>

@@ -59,7 +59,7 @@ internal sealed class SaveSettingsHandler : DomainChangeHandler<SaveSettings>
         }
         else
         {
-            row.TakenAt = settings.TakenAt;
+            row.TakenAt = settings.TakenAt > row.TakenAt ? settings.TakenAt : row.TakenAt;
         }
 
         await db.SaveChangesAsync(cancellationToken);

@@ -18,15 +18,26 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
     private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly DbContextOptions<SqliteFailbackDbContext> _writeOptions;
     private readonly IDbContextFactory<SqliteFailbackDbContext> _readers;
+    private bool _isDisposed;
 
     public SqliteDatabase(string file, IDbContextFactory<SqliteFailbackDbContext> readers)
     {
         _readers = readers;
         _fileLock = SqliteFileLock.Take(file);
         _writer = new SqliteConnection(ConnectionString(file));
-        _writer.Open();
-        Execute("PRAGMA journal_mode=WAL");
-        Execute("PRAGMA synchronous=FULL");
+        try
+        {
+            _writer.Open();
+            Execute("PRAGMA journal_mode=WAL");
+            Execute("PRAGMA synchronous=FULL");
+        }
+        catch
+        {
+            _writer.Dispose();
+            Forget();
+            throw;
+        }
+
         _writeOptions = new DbContextOptionsBuilder<SqliteFailbackDbContext>().UseSqlite(_writer).Options;
     }
 
@@ -44,6 +55,11 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
         await _gate.WaitAsync(cancellationToken);
         try
         {
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+
+            // A process that died while migrating leaves this behind, and Entity Framework would wait for it for ever. The lock on the file
+            // says that there is nobody to wait for.
+            Execute("DROP TABLE IF EXISTS \"__EFMigrationsLock\"");
             await using var context = new SqliteFailbackDbContext(_writeOptions);
             await context.Database.MigrateAsync(cancellationToken);
         }
@@ -60,6 +76,7 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
         await _gate.WaitAsync(cancellationToken);
         try
         {
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
             var transaction = await _writer.BeginTransactionAsync(cancellationToken);
             return new WriteSession(_writer, transaction, CreateWriteContext, ReleaseAsync);
         }
@@ -81,6 +98,7 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
         await _gate.WaitAsync();
         await _writer.DisposeAsync();
         Forget();
+        _gate.Release();
     }
 
     public void Dispose()
@@ -88,14 +106,17 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
         _gate.Wait();
         _writer.Dispose();
         Forget();
+        _gate.Release();
     }
 
     private void Forget()
     {
+        // The gate itself is left as it is: writers still queued behind it come through one by one and learn that it is over.
+        _isDisposed = true;
+
         // The pool's idle connections would keep the file open after the lock is gone.
         SqliteConnection.ClearPool(_writer);
         _fileLock.Dispose();
-        _gate.Dispose();
     }
 
     private SqliteFailbackDbContext CreateWriteContext(DbTransaction transaction)

@@ -84,10 +84,10 @@ internal sealed class VmsServerRow : IVersionedRow
     };
 }
 
-internal sealed class SaveVmsServerHandler : DomainChangeHandler<SaveVmsServer>
+internal sealed class SaveVmsServerHandler(IDatabase database) : DomainChangeHandler<SaveVmsServer>
 {
     protected override Task ApplyAsync(FailbackDbContext db, SaveVmsServer change, CancellationToken cancellationToken) =>
-        db.SaveVersionedAsync(VmsServerRow.From(change.Server), change.Server.Id, change.Server.Revision, $"VMS server {change.Server.Id}", cancellationToken);
+        db.SaveVersionedAsync(database, VmsServerRow.From(change.Server), change.Server.Id, change.Server.Revision, $"VMS server {change.Server.Id}", cancellationToken);
 }
 
 internal sealed class VmsServers(IDatabase database) : IVmsServers

@@ -78,6 +78,7 @@ internal sealed class WorkflowInstanceRow
         row.HasIndex(r => new { r.CorrelationId, r.CreatedAt });
         row.HasIndex(r => new { r.DefinitionId, r.CreatedAt });
         row.HasIndex(r => new { r.Status, r.UpdatedAt });
+        row.HasIndex(r => new { r.CreatedAt, r.Id });
     }
 }
 

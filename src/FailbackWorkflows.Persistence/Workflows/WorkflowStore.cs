@@ -215,11 +215,13 @@ internal sealed class WorkflowStore(IDatabase database, DomainChanges changes, C
         var row = versions.Find(r => r.Sha256 == definition.Sha256);
         if (row is null)
         {
+            // Numbered here, in the transaction: two publishers at the same moment get two versions.
+            var version = Math.Max(definition.Version, versions.Select(r => r.Version).DefaultIfEmpty(0).Max() + 1);
             row = new WorkflowDefinitionRow
             {
-                Id = definition.Id,
+                Id = $"{definition.DefinitionId}:{version}",
                 DefinitionId = definition.DefinitionId,
-                Version = definition.Version,
+                Version = version,
                 Name = definition.Name,
                 Json = definition.Json,
                 Sha256 = definition.Sha256,
@@ -229,9 +231,9 @@ internal sealed class WorkflowStore(IDatabase database, DomainChanges changes, C
             db.Add(row);
         }
 
-        foreach (var version in versions)
+        foreach (var other in versions)
         {
-            version.IsPublished = false;
+            other.IsPublished = false;
         }
 
         row.IsPublished = true;

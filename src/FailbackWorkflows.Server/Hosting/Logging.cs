@@ -22,6 +22,8 @@ internal static class Logging
         .MinimumLevel.Override("Microsoft", LogEventLevel.Warning)
         .MinimumLevel.Override("Microsoft.Hosting.Lifetime", LogEventLevel.Information)
         .MinimumLevel.Override("Quartz", LogEventLevel.Warning)
+        // A start that failed is explained in one sentence by Main, a dead background service by the fatal line that ends the host.
+        .MinimumLevel.Override("Microsoft.Extensions.Hosting.Internal.Host", LogEventLevel.Fatal)
         // Its errors are those of our own exception handler, once more.
         .MinimumLevel.Override("Microsoft.AspNetCore.Diagnostics.ExceptionHandlerMiddleware", LogEventLevel.Fatal)
         .ReadFrom.Configuration(configuration)

@@ -8,7 +8,6 @@ namespace FailbackWorkflows.Server.Pages;
 /// <summary>What a person sees instead of a page that cannot be shown.</summary>
 [AllowAnonymous]
 [IgnoreAntiforgeryToken]
-[ResponseCache(NoStore = true)]
 public sealed class ProblemModel : PageModel
 {
     public int Code { get; private set; }

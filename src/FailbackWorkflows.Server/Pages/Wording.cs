@@ -73,7 +73,7 @@ internal static class Wording
         _ => new("Failed", "bad"),
     };
 
-    /// <summary>E.g. <c>0.4 s</c>, <c>12.3 s</c>, <c>2 min 05 s</c>, <c>3 h 12 min</c>, <c>2 d 4 h</c>.</summary>
+    /// <summary>E.g. <c>42 ms</c>, <c>12.3 s</c>, <c>2 min 05 s</c>, <c>3 h 12 min</c>, <c>2 d 4 h</c>.</summary>
     public static string Duration(TimeSpan length)
     {
         if (length < TimeSpan.Zero)
@@ -83,6 +83,7 @@ internal static class Wording
 
         return length switch
         {
+            { TotalSeconds: < 1 } => string.Create(CultureInfo.InvariantCulture, $"{Math.Floor(length.TotalMilliseconds):0} ms"),
             { TotalSeconds: < 60 } => string.Create(CultureInfo.InvariantCulture, $"{Math.Floor(length.TotalSeconds * 10) / 10:0.0} s"),
             { TotalMinutes: < 60 } => string.Create(CultureInfo.InvariantCulture, $"{(int)length.TotalMinutes} min {length.Seconds:00} s"),
             { TotalHours: < 24 } => string.Create(CultureInfo.InvariantCulture, $"{(int)length.TotalHours} h {length.Minutes:00} min"),

@@ -171,6 +171,22 @@ public sealed class SqliteDatabaseTests : IDisposable
         await using var served = await patient.WaitAsync(Patience);
     }
 
+    [Fact]
+    public async Task Writer_QueuedBehindTheDispose_IsRefusedInsteadOfForgotten()
+    {
+        var services = await OpenAsync();
+        var database = services.GetRequiredService<IDatabase>();
+        var held = await database.BeginWriteAsync(None);
+        var disposing = services.DisposeAsync().AsTask();
+        var late = database.BeginWriteAsync(None);
+
+        await held.DisposeAsync();
+
+        await disposing.WaitAsync(Patience);
+        await Should.ThrowAsync<ObjectDisposedException>(() => late.WaitAsync(Patience / 3));
+        await Should.ThrowAsync<ObjectDisposedException>(() => database.BeginWriteAsync(None));
+    }
+
     private ServiceProvider Build(string? file = null) => new ServiceCollection().AddPersistence(file ?? DatabaseFile).BuildServiceProvider();
 
     private async Task<ServiceProvider> OpenAsync()

@@ -1,5 +1,3 @@
-using FailbackWorkflows.Engine;
-using FailbackWorkflows.Engine.Journal;
 using FailbackWorkflows.Engine.Storage;
 
 namespace FailbackWorkflows.Testing.Engine;
@@ -18,7 +16,7 @@ public enum CrashMoment
 /// One node's way to a store, cut off for good at a chosen commit as if the process had been killed there. Other nodes use the store behind it.
 /// </summary>
 /// <param name="commit">Which commit of this node, from 1.</param>
-public sealed class CrashingWorkflowStore(IWorkflowStore store, CrashMoment moment, int commit) : IWorkflowStore
+public sealed class CrashingWorkflowStore(IWorkflowStore store, CrashMoment moment, int commit) : DelegatingWorkflowStore(store)
 {
     private readonly TaskCompletionSource _died = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _commits;
@@ -27,7 +25,7 @@ public sealed class CrashingWorkflowStore(IWorkflowStore store, CrashMoment mome
     /// <summary>Completes when the node is dead.</summary>
     public Task Died => _died.Task;
 
-    public async Task CommitAsync(StepCommit step, CancellationToken cancellationToken)
+    public override async Task CommitAsync(StepCommit step, CancellationToken cancellationToken)
     {
         ThrowIfDead();
         var isLast = Interlocked.Increment(ref _commits) == commit;
@@ -36,49 +34,20 @@ public sealed class CrashingWorkflowStore(IWorkflowStore store, CrashMoment mome
             Die();
         }
 
-        await store.CommitAsync(step, cancellationToken);
+        await base.CommitAsync(step, cancellationToken);
         if (isLast)
         {
             Die();
         }
     }
 
-    public Task<StoredInstance?> FindInstanceAsync(string instanceId, CancellationToken cancellationToken) => Alive().FindInstanceAsync(instanceId, cancellationToken);
-
-    public Task<string?> FindInstanceByStartKeyAsync(string startKey, CancellationToken cancellationToken) => Alive().FindInstanceByStartKeyAsync(startKey, cancellationToken);
-
-    public Task<IReadOnlyList<JournalEvent>> ReadJournalAsync(string instanceId, long afterSequence, int take, CancellationToken cancellationToken) =>
-        Alive().ReadJournalAsync(instanceId, afterSequence, take, cancellationToken);
-
-    public Task<IReadOnlyList<string>> PostStimulusAsync(string key, string? instanceId, object? payload, Actor actor, DateTimeOffset at, CancellationToken cancellationToken) =>
-        Alive().PostStimulusAsync(key, instanceId, payload, actor, at, cancellationToken);
-
-    public Task<bool> PostAsync(string instanceId, InboxMessage message, DateTimeOffset at, CancellationToken cancellationToken) =>
-        Alive().PostAsync(instanceId, message, at, cancellationToken);
-
-    public Task<IReadOnlyList<Lease>> ClaimRunnableAsync(string node, DateTimeOffset now, TimeSpan leaseDuration, int max, CancellationToken cancellationToken) =>
-        Alive().ClaimRunnableAsync(node, now, leaseDuration, max, cancellationToken);
-
-    public Task<IReadOnlyList<InboxMessage>> ReadInboxAsync(string instanceId, CancellationToken cancellationToken) => Alive().ReadInboxAsync(instanceId, cancellationToken);
-
-    public Task<bool> RenewLeaseAsync(Lease lease, DateTimeOffset until, CancellationToken cancellationToken) => Alive().RenewLeaseAsync(lease, until, cancellationToken);
-
-    public Task ReleaseLeaseAsync(Lease lease, CancellationToken cancellationToken) => Alive().ReleaseLeaseAsync(lease, cancellationToken);
-
-    public Task ReleaseLeasesOfAsync(string node, CancellationToken cancellationToken) => Alive().ReleaseLeasesOfAsync(node, cancellationToken);
-
-    public Task<StoredDefinition> PublishDefinitionAsync(StoredDefinition definition, CancellationToken cancellationToken) => Alive().PublishDefinitionAsync(definition, cancellationToken);
-
-    public Task<StoredDefinition?> FindPublishedDefinitionAsync(string definitionId, CancellationToken cancellationToken) =>
-        Alive().FindPublishedDefinitionAsync(definitionId, cancellationToken);
-
-    public Task<StoredDefinition?> FindDefinitionVersionAsync(string definitionVersionId, CancellationToken cancellationToken) =>
-        Alive().FindDefinitionVersionAsync(definitionVersionId, cancellationToken);
-
-    private IWorkflowStore Alive()
+    protected override IWorkflowStore Inner
     {
-        ThrowIfDead();
-        return store;
+        get
+        {
+            ThrowIfDead();
+            return base.Inner;
+        }
     }
 
     private void ThrowIfDead()

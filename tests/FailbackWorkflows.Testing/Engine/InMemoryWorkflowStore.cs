@@ -37,6 +37,9 @@ public sealed class InMemoryWorkflowStore : IWorkflowStore
     /// </summary>
     public Action<StepCommit>? ApplyChanges { get; init; }
 
+    /// <summary>Told the id of each instance that finished, was cancelled or faulted.</summary>
+    public Action<string>? Ended { get; set; }
+
     /// <summary>Step transactions so far.</summary>
     public long CommitCount { get; private set; }
 
@@ -270,14 +273,11 @@ public sealed class InMemoryWorkflowStore : IWorkflowStore
                 return Task.FromResult(current);
             }
 
-            if (current is not null && current.Version >= definition.Version)
-            {
-                throw new InvalidOperationException($"Version {definition.Version} of '{definition.DefinitionId}' is not newer than {current.Version}.");
-            }
-
-            _definitions.Add(definition);
+            var version = Math.Max(definition.Version, (current?.Version ?? 0) + 1);
+            var numbered = definition with { Id = $"{definition.DefinitionId}:{version}", Version = version };
+            _definitions.Add(numbered);
             OtherTransactionCount++;
-            return Task.FromResult(definition);
+            return Task.FromResult(numbered);
         }
     }
 
@@ -390,9 +390,14 @@ public sealed class InMemoryWorkflowStore : IWorkflowStore
     private void Tell(Row row)
     {
         _waiters.RemoveAll(w => w.TryComplete(row));
-        if (ForgetsEnded && row.Owner is null && row.Instance!.SubStatus is WorkflowSubStatus.Finished or WorkflowSubStatus.Cancelled)
+        if (row.Owner is null && row.Instance!.Status == WorkflowStatus.Finished)
         {
-            _rows.Remove(row.Id);
+            if (ForgetsEnded && row.Instance.SubStatus != WorkflowSubStatus.Faulted)
+            {
+                _rows.Remove(row.Id);
+            }
+
+            Ended?.Invoke(row.Id);
         }
     }
 

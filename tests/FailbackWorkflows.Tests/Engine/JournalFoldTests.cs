@@ -29,12 +29,13 @@ public sealed class JournalFoldTests(ITestOutputHelper output)
             var stored = workflow.Journal.Select(e => JsonSerializer.Serialize(e, PlainValue.Json)).ToList();
             var journal = stored.Select(e => JsonSerializer.Deserialize<JournalEvent>(e, PlainValue.Json)!).ToList();
 
-            journal.Select(e => JsonSerializer.Serialize(e, PlainValue.Json)).ShouldBe(stored, $"round trip, seed {seed} + {i}");
+            // Not ShouldBe: it is too slow for this many texts.
+            journal.Select(e => JsonSerializer.Serialize(e, PlainValue.Json)).SequenceEqual(stored).ShouldBeTrue($"round trip, seed {seed} + {i}");
             var facts = 0;
             var result = JournalFold.Fold(workflow.Definition, "random", journal, state =>
             {
                 facts++;
-                state.ToJson().ShouldBe(workflow.Snapshots[state.Sequence], $"snapshot {state.Sequence}, seed {seed} + {i}");
+                (state.ToJson() == workflow.Snapshots[state.Sequence]).ShouldBeTrue($"snapshot {state.Sequence}, seed {seed} + {i}");
             });
 
             result.Difference.ShouldBeNull($"seed {seed} + {i}");

@@ -1,7 +1,9 @@
 using FailbackWorkflows.Engine;
+using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Runs;
 using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Persistence.Workflows;
 using FailbackWorkflows.Server.Identity;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
@@ -19,12 +21,17 @@ public sealed class DetailsModel(
     IVmsServers servers,
     IRunReports reports,
     IWorkflowRuntime runtime,
+    IWorkflowInstances instances,
+    PlannedSteps planned,
     FailbackButtons buttons,
     FailbackStarter starter,
     IAuthorizationService authorization) : PageModel
 {
-    /// <summary>From this step on a failback only goes forward.</summary>
-    private const int LastCancellableCheck = 5;
+    /// <summary>The steps up to this one only check; nothing has been touched before the next.</summary>
+    private const int LastCheck = 5;
+
+    /// <summary>The newest run and a few before it; each is read from its journal.</summary>
+    private const int MostRuns = 6;
 
     public FailoverLogEntry Entry { get; private set; } = null!;
 
@@ -54,7 +61,7 @@ public sealed class DetailsModel(
 
     /// <summary>What a cancellation does, given where the run is.</summary>
     public string CancelConsequence =>
-        Steps.Any(step => step.Number > LastCancellableCheck && step.State != RunStepState.NotExecuted)
+        Steps.Any(step => step.Number > LastCheck && step.State != RunStepState.NotExecuted)
             ? $"What was changed is undone: {FailoverServerName} records on, {FailedServerName} goes back to standby with its former settings. Once {FailoverServerName} is being stopped, there is only a way forward and the cancellation is refused."
             : "Nothing has been changed yet; the run just ends.";
 
@@ -69,8 +76,12 @@ public sealed class DetailsModel(
         FailedServer = await servers.FindAsync(entry.FailedServerId, cancellationToken);
         FailoverServer = await servers.FindAsync(entry.FailoverServerId, cancellationToken);
         MayOperate = User.May(Permissions.Operate);
-        Run = entry.FailbackRunId is { } runId ? await reports.FindAsync(runId, cancellationToken) : null;
-        Steps = Run?.Steps ?? PlannedSteps.Failback;
+        // The entry names its run only once that has touched something; until then the newest run of the entry is the one to watch.
+        var runs = await instances.ListAsync(new WorkflowInstanceQuery(StartFailback.DefinitionId, entry.Id, Take: MostRuns), cancellationToken);
+        var runId = runs.Count > 0 ? runs[0].Id : entry.FailbackRunId;
+        Run = runId is null ? null : await reports.FindAsync(runId, cancellationToken);
+        Steps = Run?.Steps ?? await planned.ReadAsync(StartFailback.DefinitionId, cancellationToken);
+        EarlierRuns = await DescribeAsync(runs.Skip(1), cancellationToken);
         Result = RunResultView.Of(Run, entry);
         Button = (await buttons.ForAsync([entry], User, cancellationToken))[entry.Id];
         return Page();
@@ -84,6 +95,20 @@ public sealed class DetailsModel(
 
     public Task<IActionResult> OnPostRedriveAsync(string entryId, string? runId, string? reason, CancellationToken cancellationToken) =>
         AskAsync(entryId, runId, reason, runtime.RedriveAsync, "The run goes on from the failed step.", cancellationToken);
+
+    private async Task<IReadOnlyList<EarlierRun>> DescribeAsync(IEnumerable<WorkflowInstanceSummary> runs, CancellationToken cancellationToken)
+    {
+        var earlier = new List<EarlierRun>();
+        foreach (var run in runs)
+        {
+            if (await reports.FindAsync(run.Id, cancellationToken) is { } report)
+            {
+                earlier.Add(new EarlierRun(report.RunId, report.StartedAt, Wording.OfResult(report.Result)));
+            }
+        }
+
+        return earlier;
+    }
 
     private async Task<IActionResult> AskAsync(
         string entryId,

@@ -227,6 +227,7 @@
 
   for (const region of document.querySelectorAll("[data-live][id]")) served.set(region, withoutNoise(region));
   showTimes(document);
+  document.getElementById("zone").textContent = `Times are in your time zone (${Intl.DateTimeFormat().resolvedOptions().timeZone}); point at one to see UTC.`;
   growDurations();
   setInterval(growDurations, 200);
   calmForms();

@@ -600,6 +600,11 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                 columns: new[] { "correlation_id", "created_at" });
 
             migrationBuilder.CreateIndex(
+                name: "IX_workflow_instances_created_at_id",
+                table: "workflow_instances",
+                columns: new[] { "created_at", "id" });
+
+            migrationBuilder.CreateIndex(
                 name: "IX_workflow_instances_definition_id_created_at",
                 table: "workflow_instances",
                 columns: new[] { "definition_id", "created_at" });

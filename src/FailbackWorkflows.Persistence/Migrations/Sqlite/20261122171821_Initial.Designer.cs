@@ -10,7 +10,7 @@ using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 namespace FailbackWorkflows.Persistence.Migrations.Sqlite
 {
     [DbContext(typeof(SqliteFailbackDbContext))]
-    [Migration("20261122163706_Initial")]
+    [Migration("20261122171821_Initial")]
     partial class Initial
     {
         /// <inheritdoc />
@@ -891,6 +891,8 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                         .IsUnique();
 
                     b.HasIndex("CorrelationId", "CreatedAt");
+
+                    b.HasIndex("CreatedAt", "Id");
 
                     b.HasIndex("DefinitionId", "CreatedAt");
 

@@ -889,6 +889,8 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
 
                     b.HasIndex("CorrelationId", "CreatedAt");
 
+                    b.HasIndex("CreatedAt", "Id");
+
                     b.HasIndex("DefinitionId", "CreatedAt");
 
                     b.HasIndex("Status", "UpdatedAt");

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Repeats what must hold every time, and prints a table: the demo with --once, the demo killed at a random moment and started again, the
+# kills of scenario 26, and the double start. Full counts by default.
+#   eng/soak.sh [--once N] [--kill N] [--steps N] [--seed N] [--no-build]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+once=20 kill=50 steps=5 seed=$RANDOM build=1
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --once) once="$2"; shift 2 ;;
+    --kill) kill="$2"; shift 2 ;;
+    --steps) steps="$2"; shift 2 ;;
+    --seed) seed="$2"; shift 2 ;;
+    --no-build) build=0; shift ;;
+    *) echo "usage: eng/soak.sh [--once N] [--kill N] [--steps N] [--seed N] [--no-build]" >&2; exit 2 ;;
+  esac
+done
+export DOTNET_NOLOGO=1
+if [ "$build" = 1 ]; then dotnet build FailbackWorkflows.sln --nologo -v quiet; fi
+
+logs="$(mktemp -d)"
+declare -a rows
+total_failed=0
+
+# One repetition is one test run of its own, so a failure tells its seed and keeps its log.
+repeat() { # name, count, filter
+  local name="$1" count="$2" filter="$3" passed=0 failed=0 longest=0 started=$SECONDS begun took i
+  for ((i = 1; i <= count; i++)); do
+    begun=$SECONDS
+    if FAILBACK_SOAK_COUNT=1 FAILBACK_SOAK_SEED=$((seed + i)) dotnet test tests/FailbackWorkflows.Scenarios --no-build --nologo \
+      --filter "$filter" --logger "console;verbosity=normal" >"$logs/$name-$i.log" 2>&1; then
+      passed=$((passed + 1)); rm -f "$logs/$name-$i.log"
+    else
+      failed=$((failed + 1)); echo "$name, repetition $i, seed $((seed + i)) failed: $logs/$name-$i.log" >&2
+    fi
+    took=$((SECONDS - begun))
+    if [ "$took" -gt "$longest" ]; then longest=$took; fi
+  done
+  total_failed=$((total_failed + failed))
+  rows+=("$(printf '%-28s %6d %7d %7d %9ds %9ds' "$name" "$count" "$passed" "$failed" "$longest" "$((SECONDS - started))")")
+}
+
+repeat once "$once" "FullyQualifiedName~Once_it_ends_with_0"
+repeat kill-and-restart "$kill" "FullyQualifiedName~Killed_at_a_random_moment"
+repeat manager-killed "$steps" "FullyQualifiedName~S26_"
+repeat two-operators "$steps" "FullyQualifiedName~S01_"
+
+echo
+echo "seed $seed"
+printf '%-28s %6s %7s %7s %10s %10s\n' what runs passed failed longest total
+printf '%s\n' "${rows[@]}"
+[ "$total_failed" = 0 ]

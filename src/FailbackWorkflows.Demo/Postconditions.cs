@@ -1,0 +1,144 @@
+using System.Globalization;
+
+namespace FailbackWorkflows.Demo;
+
+/// <summary>One thing that must hold at the end.</summary>
+internal sealed record Postcondition(string Name, bool Holds, string Detail);
+
+/// <summary>
+/// What must hold after a failback, seen at the recorders themselves, at the management server and by a listening client. Only looks.
+/// </summary>
+internal sealed class Postconditions(Processes processes, DemoState state, ChangeListener client)
+{
+    private const string Identity = Processes.Failed;
+    private const int Steps = 11;
+
+    public async Task<IReadOnlyList<Postcondition>> LookAsync(CancellationToken cancellationToken) =>
+    [
+        .. await RunAsync(cancellationToken),
+        .. await RolesAsync(cancellationToken),
+        .. await SettingsAsync(cancellationToken),
+        .. await MaterialAsync(cancellationToken),
+        .. await CommandsAsync(cancellationToken),
+        .. Notified(),
+    ];
+
+    private async Task<IEnumerable<Postcondition>> RunAsync(CancellationToken cancellationToken)
+    {
+        var run = await processes.Management.GetRunAsync(state.FailbackRunId!, cancellationToken);
+        var entry = await processes.Management.GetEntryAsync(state.EntryId!, cancellationToken);
+        var done = run.Steps.Where(s => s.Number is not null && s.State == "done" && s.StartedAt is not null && s.EndedAt is not null).Select(s => s.Number).ToList();
+        return
+        [
+            new("failback run ended as done", run.Result == "done", run.Message ?? run.Result),
+            new("all 11 steps done, with times", done.SequenceEqual(Enumerable.Range(1, Steps).Select(n => (int?)n)), string.Join(' ', done)),
+            new(
+                "failover log entry",
+                entry is { Failover: "done", Failback: "done", FailbackStartedAt: not null, FailbackEndedAt: not null } && entry.FailbackRunId == run.RunId,
+                $"failover {entry.Failover}, failback {entry.Failback}, material copy {entry.MaterialCopy}"),
+        ];
+    }
+
+    private async Task<IEnumerable<Postcondition>> RolesAsync(CancellationToken cancellationToken)
+    {
+        var servers = await processes.Management.ListServersAsync(cancellationToken);
+        var failed = servers.First(s => s.Id == Processes.Failed);
+        var granted = servers.SelectMany(s => s.ActsAs.Select(d => (Server: s.Id, Duty: d))).ToList();
+        var epoch = granted.FirstOrDefault(g => g.Duty.Identity == Identity).Duty?.Epoch ?? 0;
+        var atFailed = await DutyAsync(Processes.Failed, Identity, cancellationToken);
+        var atFailover = await DutyAsync(Processes.Failover, Identity, cancellationToken);
+        var results = new List<Postcondition>
+        {
+            new("registry: recorder-1 is ok and has its duty", failed.State == "ok" && failed.ActsAs.Any(d => d.Identity == Identity), $"{failed.State}, epoch {epoch}"),
+            new("recorder-1 records its duty", atFailed is { Role: "recorder", Recording: true, Disputed: false } && atFailed.Epoch == epoch, Describe(atFailed)),
+            new("recorder-2 is its failover server, stopped", atFailover is { Role: "failoverServer", Recording: false } && atFailover.Epoch == epoch, Describe(atFailover)),
+        };
+        foreach (var name in new[] { Processes.Failover, Processes.Bystander })
+        {
+            var own = await DutyAsync(name, name, cancellationToken);
+            results.Add(new($"{name} records its own duty as before", own is { Role: "recorder", Recording: true }, Describe(own)));
+        }
+
+        return results;
+    }
+
+    private async Task<IEnumerable<Postcondition>> SettingsAsync(CancellationToken cancellationToken)
+    {
+        var atFailed = await processes.Recorders[Processes.Failed].FindSettingsAsync(Identity, cancellationToken);
+        var atFailover = await processes.Recorders[Processes.Failover].FindSettingsAsync(Identity, cancellationToken);
+        if (atFailed is null || atFailover is null)
+        {
+            return [new("settings of recorder-1 at both servers", false, "missing")];
+        }
+
+        var unmasked = atFailed.UnmaskedChannels();
+        return
+        [
+            new(
+                "settings of recorder-2 came home (sha256)",
+                atFailed.Sha256 == state.SettingsSha256 && atFailover.Sha256 == state.SettingsSha256,
+                $"{Short(atFailed.Sha256)} = {Short(atFailover.Sha256)}"),
+            new(
+                "settings revision is the one taken over",
+                atFailover.Revision == state.SettingsRevision && atFailed.Revision > 1,
+                $"revision {atFailover.Revision} of recorder-2 is revision {atFailed.Revision} of recorder-1"),
+            new("settings can be changed again", !atFailed.Frozen && !atFailover.Frozen, atFailover.Frozen ? "frozen" : "not frozen"),
+            new(
+                "privacy masks are there, the new one too",
+                unmasked.Count == 0 && atFailed.Content.ToJsonString().Contains($"\"{DemoMask.IdOf(state.Round)}\"", StringComparison.Ordinal),
+                unmasked.Count == 0 ? $"{atFailed.MaskCount} masks" : $"without a mask: {string.Join(", ", unmasked)}"),
+        ];
+    }
+
+    private async Task<IEnumerable<Postcondition>> MaterialAsync(CancellationToken cancellationToken)
+    {
+        var entry = await processes.Management.GetEntryAsync(state.EntryId!, cancellationToken);
+        var hold = await processes.Recorders[Processes.Failover].FindHoldAsync(state.EntryId!, cancellationToken);
+        var last = entry.LastTimes ?? new Dictionary<string, DateTimeOffset>();
+        var first = entry.AuthorityEnds ?? new Dictionary<string, DateTimeOffset>();
+        var wasInterrupted = state.WasInterrupted || processes.Restarted.Count > 0;
+        var overlaps = first.Where(f => last.ContainsKey(f.Key)).Select(f => last[f.Key] - f.Value).ToList();
+        var channels = await processes.Recorders[Processes.Failed].GetRecordingAsync(Identity, cancellationToken);
+        var required = channels.Where(c => c.Enabled && c.Required).ToList();
+        return
+        [
+            new("every required channel records", required.Count > 0 && required.All(c => c.Recording && c.FirstFrameAt is not null), $"{required.Count(c => c.Recording)} of {required.Count}"),
+            new(
+                "no gap at the switch on any channel",
+                overlaps.Count > 0 && overlaps.Count == required.Count && (wasInterrupted || overlaps.All(o => o >= TimeSpan.Zero)),
+                overlaps.Count == 0
+                    ? "times missing"
+                    : string.Create(CultureInfo.InvariantCulture, $"both recorded for {overlaps.Min().TotalMilliseconds:0} to {overlaps.Max().TotalMilliseconds:0} ms{(wasInterrupted ? "; programs were killed meanwhile" : "")}")),
+            new(
+                "material of the failover is held until it is home",
+                hold is { ToUtc: not null } && hold.Identity == Identity && last.Count > 0 && hold.ToUtc >= last.Values.Max(),
+                hold is null ? "no hold" : $"{hold.FromUtc:HH:mm:ss} to {hold.ToUtc:HH:mm:ss}"),
+        ];
+    }
+
+    private async Task<IEnumerable<Postcondition>> CommandsAsync(CancellationToken cancellationToken)
+    {
+        var keys = new List<RecorderKey>();
+        foreach (var name in new[] { Processes.Failed, Processes.Failover })
+        {
+            keys.AddRange(await processes.Recorders[name].ListKeysAsync(state.FailbackRunId!, cancellationToken));
+        }
+
+        return [new("no recorder command took effect twice", keys.Any(k => k.EffectCount == 1) && keys.All(k => k.EffectCount <= 1), $"{keys.Count} commands, {keys.Sum(k => k.Replays)} repeats answered from memory")];
+    }
+
+    private IEnumerable<Postcondition> Notified()
+    {
+        var heard = client.Heard;
+        return [new("clients were notified of the system change", heard.Any(c => c.Kind == "systemChange"), $"{heard.Count} events heard")];
+    }
+
+    private Task<RecorderDuty?> DutyAsync(string recorder, string identity, CancellationToken cancellationToken) =>
+        processes.Recorders[recorder].FindDutyAsync(identity, cancellationToken);
+
+    private static string Describe(RecorderDuty? duty) => duty is null
+        ? "unknown"
+        : $"{duty.Role}, epoch {duty.Epoch}{(duty.Recording ? ", recording" : "")}{(duty.Disputed ? ", disputed" : "")}";
+
+    private static string Short(string sha256) => sha256[..Math.Min(12, sha256.Length)];
+}

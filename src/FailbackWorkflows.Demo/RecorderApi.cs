@@ -1,0 +1,92 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace FailbackWorkflows.Demo;
+
+/// <summary>What the demo asks recorders directly, to see for itself instead of believing the management server.</summary>
+internal sealed class RecorderApi : IDisposable
+{
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
+
+    private readonly HttpClient _http;
+
+    public RecorderApi(Uri address, string token)
+    {
+        _http = new HttpClient { BaseAddress = address, Timeout = TimeSpan.FromSeconds(10) };
+        _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
+    }
+
+    /// <summary>The duty, or null when the recorder never heard of the identity.</summary>
+    public Task<RecorderDuty?> FindDutyAsync(string identity, CancellationToken cancellationToken) =>
+        FindAsync<RecorderDuty>($"v1/duties/{identity}", cancellationToken);
+
+    public Task<RecorderSettings?> FindSettingsAsync(string identity, CancellationToken cancellationToken) =>
+        FindAsync<RecorderSettings>($"v1/duties/{identity}/config", cancellationToken);
+
+    public Task<RecorderHold?> FindHoldAsync(string entryId, CancellationToken cancellationToken) =>
+        FindAsync<RecorderHold>($"v1/retention-holds/{Uri.EscapeDataString(entryId)}", cancellationToken);
+
+    public async Task<IReadOnlyList<RecorderChannel>> GetRecordingAsync(string identity, CancellationToken cancellationToken) =>
+        (await FindAsync<RecorderRecording>($"v1/duties/{identity}/recording", cancellationToken))?.Channels ?? [];
+
+    /// <summary>What the recorder did under the keys of a run.</summary>
+    public async Task<IReadOnlyList<RecorderKey>> ListKeysAsync(string runId, CancellationToken cancellationToken) =>
+        (await FindAsync<RecorderKeys>($"v1/idempotency-keys?prefix={Uri.EscapeDataString(runId + "/")}", cancellationToken))?.Items ?? [];
+
+    /// <summary>Changes settings at the recorder itself, as its administrator would.</summary>
+    public async Task PutSettingsAsync(string identity, JsonObject content, CancellationToken cancellationToken)
+    {
+        using var response = await _http.PutAsJsonAsync($"v1/duties/{identity}/config", new JsonObject { ["content"] = content.DeepClone() }, Json, cancellationToken);
+        await RequireAsync(response, cancellationToken);
+    }
+
+    public void Dispose() => _http.Dispose();
+
+    private async Task<T?> FindAsync<T>(string path, CancellationToken cancellationToken)
+        where T : class
+    {
+        using var response = await _http.GetAsync(path, cancellationToken);
+        if (response.StatusCode == HttpStatusCode.NotFound)
+        {
+            return null;
+        }
+
+        await RequireAsync(response, cancellationToken);
+        return await response.Content.ReadFromJsonAsync<T>(Json, cancellationToken);
+    }
+
+    private static async Task RequireAsync(HttpResponseMessage response, CancellationToken cancellationToken)
+    {
+        if (!response.IsSuccessStatusCode)
+        {
+            throw new AnswerException(response.RequestMessage?.RequestUri?.AbsolutePath ?? "", response.StatusCode, await response.Content.ReadAsStringAsync(cancellationToken));
+        }
+    }
+}
+
+internal sealed record RecorderDuty(string Identity, string Role, string AssignedRole, long Epoch, bool Recording, bool Disputed);
+
+internal sealed record RecorderSettings(long Revision, string Sha256, bool Frozen, JsonObject Content)
+{
+    /// <summary>Ids of channels that may not be recorded without a privacy mask and have none.</summary>
+    public IReadOnlyList<string> UnmaskedChannels()
+    {
+        var masked = (Content["masks"] as JsonArray ?? []).Where(m => (string?)m?["type"] == "privacy").Select(m => (string?)m?["channelId"]).ToHashSet();
+        return [.. (Content["channels"] as JsonArray ?? []).Where(c => (bool?)c?["masksRequired"] == true).Select(c => (string)c!["id"]!).Where(id => !masked.Contains(id))];
+    }
+
+    public int MaskCount => (Content["masks"] as JsonArray)?.Count ?? 0;
+}
+
+internal sealed record RecorderHold(string EntryId, string Identity, DateTimeOffset FromUtc, DateTimeOffset? ToUtc);
+
+internal sealed record RecorderRecording(IReadOnlyList<RecorderChannel> Channels);
+
+internal sealed record RecorderChannel(string ChannelId, bool Enabled, bool Required, bool Recording, DateTimeOffset? FirstFrameAt, DateTimeOffset? LastFrameAt);
+
+internal sealed record RecorderKeys(IReadOnlyList<RecorderKey> Items);
+
+internal sealed record RecorderKey(string Key, string Method, string Path, int Status, int EffectCount, int Replays);

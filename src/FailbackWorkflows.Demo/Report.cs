@@ -1,0 +1,54 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace FailbackWorkflows.Demo;
+
+/// <summary>What <c>--report</c> writes.</summary>
+/// <param name="Ok">The failback ended OK and every postcondition holds.</param>
+/// <param name="Error">Why the story broke off, when it did.</param>
+/// <param name="DurationMs">Of the whole demo, start of the programs included.</param>
+/// <param name="Restarted">Programs that died on their own and were started again.</param>
+internal sealed record Report(
+    bool Ok,
+    string? Error,
+    DateTimeOffset StartedAt,
+    DateTimeOffset EndedAt,
+    double DurationMs,
+    int Round,
+    string? ManagementServer,
+    ReportedRun? Failover,
+    ReportedRun? Failback,
+    IReadOnlyList<Postcondition> Postconditions,
+    IReadOnlyList<string> Restarted)
+{
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
+    {
+        WriteIndented = true,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
+    };
+
+    public void Write(string file)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+        var next = file + ".new";
+        File.WriteAllText(next, JsonSerializer.Serialize(this, Json) + Environment.NewLine);
+        File.Move(next, file, overwrite: true);
+    }
+}
+
+/// <summary>A run with its steps.</summary>
+internal sealed record ReportedRun(string RunId, string? EntryId, string Result, string? Message, int Attempts, DateTimeOffset StartedAt, DateTimeOffset? EndedAt, double? DurationMs, IReadOnlyList<ReportedStep> Steps)
+{
+    public static ReportedRun From(RunReport run, string? entryId, int attempts) => new(
+        run.RunId,
+        entryId,
+        run.Result,
+        run.Message,
+        attempts,
+        run.StartedAt,
+        run.FinishedAt,
+        (run.FinishedAt - run.StartedAt)?.TotalMilliseconds,
+        [.. run.Steps.Where(s => s.Number is not null).Select(s => new ReportedStep(s.Number!.Value, s.Name, s.State, s.Times, s.StartedAt, s.EndedAt, (s.EndedAt - s.StartedAt)?.TotalMilliseconds, s.Outcome))]);
+}
+
+internal sealed record ReportedStep(int Number, string Name, string State, int Times, DateTimeOffset? StartedAt, DateTimeOffset? EndedAt, double? DurationMs, string? Outcome);

@@ -1,0 +1,98 @@
+using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Recorders.Duties;
+using FailbackWorkflows.Testing.Processes;
+using Shouldly;
+using Xunit;
+
+namespace FailbackWorkflows.Scenarios;
+
+/// <summary>Scenario 22: before the point of no return the run is undone; behind it the failover server records on, or the run completes and the alarm is raised.</summary>
+public sealed class S22_When_the_failed_server_dies_again
+{
+    [Fact]
+    public async Task In_step_8_the_failback_is_undone()
+    {
+        var (site, entryId) = await Site.StartFailedOverAsync();
+        await using var _ = site;
+        await site.Main.HoldAnswerAsync("POST", "/v1/duties/vms-1/config/staged/*", TimeSpan.FromMinutes(5));
+        var runId = await site.StartFailbackAsync(entryId);
+        await ArrivedAsync(site.Main, runId, ":activate");
+        await site.Main.KillAsync();
+
+        var run = await site.WaitForEndAsync(runId);
+
+        run.Result.ShouldBe("undone");
+        (await site.Server.GetEntryAsync(entryId)).Failback.ShouldBe(FailbackState.Failed);
+        await Invariants.AssertStandbyRecordsOnAsync(site, entryId);
+        await site.ReturnMainAsync();
+    }
+
+    [Fact]
+    public async Task In_step_9c_the_failover_server_gets_the_duty_back_under_a_new_epoch()
+    {
+        var (site, entryId) = await Site.StartFailedOverAsync();
+        await using var _ = site;
+        await site.SetPolicyAsync(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(3));
+        await site.Main.HoldAnswerAsync("POST", "/v1/recording:start", TimeSpan.FromMinutes(5));
+        var epochBefore = (await site.Standby.FindDutyAsync(Site.MainId))!.Epoch;
+        var runId = await site.StartFailbackAsync(entryId);
+        await ArrivedAsync(site.Main, runId, ":start");
+        await site.Main.KillAsync();
+
+        var run = await site.WaitForEndAsync(runId);
+
+        run.Result.ShouldBe("undone");
+        (await site.Server.GetEntryAsync(entryId)).Failback.ShouldBe(FailbackState.Failed);
+        (await site.Standby.FindDutyAsync(Site.MainId))!.Epoch.ShouldBeGreaterThan(epochBefore + 1);
+        await Invariants.AssertStandbyRecordsOnAsync(site, entryId);
+        await site.ReturnMainAsync();
+        await Invariants.AssertAsync(site, runId);
+    }
+
+    [Fact]
+    public async Task Between_9d_and_the_stop_the_failover_server_records_on()
+    {
+        var (site, entryId) = await Site.StartFailedOverAsync();
+        await using var _ = site;
+        await site.SetPolicyAsync(TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(3));
+        var stop = new CommitStop(site.Server.Folder);
+        stop.WhenStarts("Failback.StopFailoverServer", CommitStop.AWhile);
+        var runId = await site.StartFailbackAsync(entryId);
+        await Eventually.HoldsAsync(
+            "the point of no return is being committed",
+            async () => (await site.Server.GetRunAsync(runId)).Steps.SelectMany(s => s.Parts).Any(p => p.ActivityType == "Failback.PointOfNoReturn" && p.State == FailbackWorkflows.Failback.Runs.RunStepState.Running));
+        await site.Main.KillAsync();
+
+        var run = await site.WaitForEndAsync(runId);
+
+        run.Result.ShouldBe("undone");
+        (await site.Server.GetEntryAsync(entryId)).Failback.ShouldBe(FailbackState.Failed);
+        await Invariants.AssertStandbyRecordsOnAsync(site, entryId);
+    }
+
+    [Fact]
+    public async Task After_the_confirmed_stop_the_run_completes_and_the_server_stays_broken()
+    {
+        var (site, entryId) = await Site.StartFailedOverAsync();
+        await using var _ = site;
+        await site.Standby.HoldAnswerAsync("POST", "/v1/recording:stop", TimeSpan.FromSeconds(2));
+        var runId = await site.StartFailbackAsync(entryId);
+        await ArrivedAsync(site.Standby, runId, ":stop");
+        await site.Main.KillAsync();
+
+        var run = await site.WaitForEndAsync(runId);
+
+        run.Result.ShouldBe("done", run.Message);
+        (await site.Server.GetEntryAsync(entryId)).Failback.ShouldBe(FailbackState.Done);
+        (await site.Server.GetAsync("api/v1/servers/vms-1")).As<ServerState>().State.ShouldBe(VmsServerState.Broken);
+        (await site.Server.ListChangesAsync()).ShouldContain(c => (string?)c["kind"] == "alarm" && (string?)c["subject"] == Site.MainId);
+        (await site.Standby.FindDutyAsync(Site.MainId))!.Role.ShouldBe(DutyRole.FailoverServer);
+        await Invariants.AssertAsync(site, runId);
+    }
+
+    private static Task ArrivedAsync(RecorderProcess recorder, string runId, string pathEnd) =>
+        Eventually.HoldsAsync($"{pathEnd} took effect", async () => (await recorder.ListCommandsAsync(runId)).Any(c => c.Path.EndsWith(pathEnd, StringComparison.Ordinal)));
+
+    private sealed record ServerState(VmsServerState State);
+}

@@ -1,0 +1,51 @@
+using FailbackWorkflows.Testing.Processes;
+using Shouldly;
+using Xunit;
+
+namespace FailbackWorkflows.Scenarios;
+
+/// <summary>
+/// Scenario 26, second half: a recorder has carried out a command and its answer never gets into the manager's log, because the manager is
+/// killed in between. Once restarted it asks again under the same key; the recorder's own record shows that the command took effect once.
+/// </summary>
+public sealed class S26_When_the_manager_is_killed_before_it_notes_an_answer
+{
+    private static readonly TimeSpan LongerThanTheTest = TimeSpan.FromMinutes(5);
+
+    [Theory]
+    [InlineData("main", "POST", "/v1/duties/vms-1/config/staged")]
+    [InlineData("main", "POST", "/v1/duties/vms-1/config/staged/*")]
+    [InlineData("standby", "POST", "/v1/duties/vms-1/config:freeze")]
+    [InlineData("main", "PUT", "/v1/duties/vms-1")]
+    [InlineData("main", "POST", "/v1/recording:start")]
+    [InlineData("standby", "POST", "/v1/recording:stop")]
+    [InlineData("standby", "PUT", "/v1/retention-holds/*")]
+    [InlineData("standby", "PUT", "/v1/duties/vms-1")]
+    [InlineData("standby", "POST", "/v1/duties/vms-1/config:unfreeze")]
+    public async Task Killed_between_effect_and_commit_the_command_takes_effect_once(string recorderName, string method, string path)
+    {
+        var (site, entryId) = await Site.StartFailedOverAsync();
+        await using var _ = site;
+        var settings = await site.Standby.GetSettingsAsync(Site.MainId);
+        var recorder = recorderName == "main" ? site.Main : site.Standby;
+        await recorder.HoldAnswerAsync(method, path, LongerThanTheTest);
+
+        var runId = await site.StartFailbackAsync(entryId);
+        var held = await Eventually.GetAsync(
+            $"{method} {path} took effect",
+            async () => (await recorder.ListCommandsAsync(runId)).FirstOrDefault(c => c.Method == method && Matches(c.Path, path)),
+            command => command is not null);
+        await site.Server.KillAsync();
+        await recorder.ForgetFaultsAsync();
+        await site.Server.StartAsync();
+
+        await site.WaitForEndAsync(runId);
+        await Invariants.AssertFailedBackAsync(site, entryId, runId, settings.Sha256);
+        var again = (await recorder.ListCommandsAsync(runId)).Single(c => c.Key == held!.Key);
+        again.EffectCount.ShouldBe(1);
+        again.Replays.ShouldBeGreaterThanOrEqualTo(1, "the restarted manager must have asked again under the same key");
+        (await recorder.ListCommandsAsync(runId)).Count(c => c.Method == method && Matches(c.Path, path)).ShouldBe(1);
+    }
+
+    private static bool Matches(string path, string pattern) => pattern.EndsWith('*') ? path.StartsWith(pattern[..^1], StringComparison.Ordinal) : path == pattern;
+}

@@ -1,0 +1,45 @@
+using FailbackWorkflows.Engine;
+using FailbackWorkflows.Engine.Journal;
+using FailbackWorkflows.Engine.Storage;
+
+namespace FailbackWorkflows.Testing.Engine;
+
+/// <summary>Passes everything on; derive to watch or disturb what one node does to its store.</summary>
+public abstract class DelegatingWorkflowStore(IWorkflowStore inner) : IWorkflowStore
+{
+    protected virtual IWorkflowStore Inner => inner;
+
+    public virtual Task CommitAsync(StepCommit step, CancellationToken cancellationToken) => Inner.CommitAsync(step, cancellationToken);
+
+    public virtual Task<StoredInstance?> FindInstanceAsync(string instanceId, CancellationToken cancellationToken) => Inner.FindInstanceAsync(instanceId, cancellationToken);
+
+    public virtual Task<string?> FindInstanceByStartKeyAsync(string startKey, CancellationToken cancellationToken) => Inner.FindInstanceByStartKeyAsync(startKey, cancellationToken);
+
+    public virtual Task<IReadOnlyList<JournalEvent>> ReadJournalAsync(string instanceId, long afterSequence, int take, CancellationToken cancellationToken) =>
+        Inner.ReadJournalAsync(instanceId, afterSequence, take, cancellationToken);
+
+    public virtual Task<IReadOnlyList<string>> PostStimulusAsync(string key, string? instanceId, object? payload, Actor actor, DateTimeOffset at, CancellationToken cancellationToken) =>
+        Inner.PostStimulusAsync(key, instanceId, payload, actor, at, cancellationToken);
+
+    public virtual Task<bool> PostAsync(string instanceId, InboxMessage message, DateTimeOffset at, CancellationToken cancellationToken) =>
+        Inner.PostAsync(instanceId, message, at, cancellationToken);
+
+    public virtual Task<IReadOnlyList<Lease>> ClaimRunnableAsync(string node, DateTimeOffset now, TimeSpan leaseDuration, int max, CancellationToken cancellationToken) =>
+        Inner.ClaimRunnableAsync(node, now, leaseDuration, max, cancellationToken);
+
+    public virtual Task<IReadOnlyList<InboxMessage>> ReadInboxAsync(string instanceId, CancellationToken cancellationToken) => Inner.ReadInboxAsync(instanceId, cancellationToken);
+
+    public virtual Task<bool> RenewLeaseAsync(Lease lease, DateTimeOffset until, CancellationToken cancellationToken) => Inner.RenewLeaseAsync(lease, until, cancellationToken);
+
+    public virtual Task ReleaseLeaseAsync(Lease lease, CancellationToken cancellationToken) => Inner.ReleaseLeaseAsync(lease, cancellationToken);
+
+    public virtual Task ReleaseLeasesOfAsync(string node, CancellationToken cancellationToken) => Inner.ReleaseLeasesOfAsync(node, cancellationToken);
+
+    public virtual Task<StoredDefinition> PublishDefinitionAsync(StoredDefinition definition, CancellationToken cancellationToken) => Inner.PublishDefinitionAsync(definition, cancellationToken);
+
+    public virtual Task<StoredDefinition?> FindPublishedDefinitionAsync(string definitionId, CancellationToken cancellationToken) =>
+        Inner.FindPublishedDefinitionAsync(definitionId, cancellationToken);
+
+    public virtual Task<StoredDefinition?> FindDefinitionVersionAsync(string definitionVersionId, CancellationToken cancellationToken) =>
+        Inner.FindDefinitionVersionAsync(definitionVersionId, cancellationToken);
+}

@@ -1,0 +1,124 @@
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json.Nodes;
+using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.Runs;
+
+namespace FailbackWorkflows.Testing.Processes;
+
+/// <summary>A real management server with its own folder and port, which it keeps over kills and restarts.</summary>
+public sealed class ManagementServerProcess : IAsyncDisposable
+{
+    public const string Password = "Correct-horse-battery-9";
+
+    private readonly HttpClient _http;
+    private readonly IReadOnlyDictionary<string, string> _environment;
+    private RunningProgram? _program;
+
+    /// <param name="environment">Configuration beyond what every test needs, e.g. the licence's public key.</param>
+    public ManagementServerProcess(string folder, IReadOnlyDictionary<string, string> environment)
+    {
+        Folder = folder;
+        BaseUrl = new Uri($"http://127.0.0.1:{FreePort.Next()}/");
+        _environment = new Dictionary<string, string>(environment)
+        {
+            ["FAILBACK_ADMIN_PASSWORD"] = Password,
+            ["FAILBACK_BOOTSTRAP_API_KEY"] = ApiKey,
+            ["Failback__PollInterval"] = "00:00:01",
+        };
+        _http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false }) { BaseAddress = BaseUrl, Timeout = TimeSpan.FromSeconds(30) };
+    }
+
+    /// <summary>Key with the role administrator, there from the first start.</summary>
+    public static string ApiKey => "fbk_scenarios-0123456789abcdef0123456789abcdef";
+
+    public string Folder { get; }
+
+    public Uri BaseUrl { get; }
+
+    public string Output => _program?.Output ?? "";
+
+    public int ProcessId => _program?.Id ?? 0;
+
+    public async Task StartAsync()
+    {
+        _program = Begin(Folder, BaseUrl);
+        await _program.WaitUntilReadyAsync();
+    }
+
+    /// <summary>Another process with the same configuration; it is not waited for.</summary>
+    public RunningProgram Begin(string folder, Uri baseUrl) => RunningProgram.Start(
+        ProgramFiles.Server,
+        ["--urls", baseUrl.ToString().TrimEnd('/'), "--data", folder],
+        _environment,
+        "management server ready");
+
+    /// <summary>SIGKILL. The folder stays.</summary>
+    public async Task KillAsync()
+    {
+        if (_program is { } program)
+        {
+            await program.DisposeAsync();
+        }
+    }
+
+    public Task<Answer> GetAsync(string path, string? apiKey = null) => SendAsync(HttpMethod.Get, path, (HttpContent?)null, apiKey);
+
+    public Task<Answer> PostAsync(string path, JsonNode body, string? apiKey = null) => SendAsync(HttpMethod.Post, path, body, apiKey);
+
+    public Task<Answer> PutAsync(string path, JsonNode body, string? apiKey = null) => SendAsync(HttpMethod.Put, path, body, apiKey);
+
+    public Task<Answer> SendAsync(HttpMethod method, string path, JsonNode body, string? apiKey = null) =>
+        SendAsync(method, path, new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json"), apiKey);
+
+    /// <param name="apiKey">Null: the administrator's; empty: none.</param>
+    public async Task<Answer> SendAsync(HttpMethod method, string path, HttpContent? content, string? apiKey = null)
+    {
+        using var request = new HttpRequestMessage(method, path) { Content = content };
+        request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
+        if (apiKey != "")
+        {
+            request.Headers.Add("X-Api-Key", apiKey ?? ApiKey);
+        }
+
+        using var response = await _http.SendAsync(request);
+        return new Answer(response.StatusCode, response.Content.Headers.ContentType?.MediaType, await response.Content.ReadAsStringAsync());
+    }
+
+    public async Task<RunReport> GetRunAsync(string runId) => (await GetAsync($"api/v1/runs/{Uri.EscapeDataString(runId)}")).As<RunReport>();
+
+    public async Task<FailoverLogEntry> GetEntryAsync(string entryId) => (await GetAsync($"api/v1/failover-log/{Uri.EscapeDataString(entryId)}")).As<FailoverLogEntry>();
+
+    /// <summary>The whole change feed, or what came after a cursor.</summary>
+    public async Task<IReadOnlyList<JsonObject>> ListChangesAsync(long after = 0)
+    {
+        var all = new List<JsonObject>();
+        while ((await GetAsync($"api/v1/changes?after={after}&take=1000")).As<JsonObject>() is var page && page["items"]!.AsArray() is { Count: > 0 } items)
+        {
+            all.AddRange(items.Select(i => i!.AsObject()));
+            after = (long)page["nextAfter"]!;
+        }
+
+        return all;
+    }
+
+    /// <summary>The journal of a run, oldest event first.</summary>
+    public async Task<IReadOnlyList<JsonObject>> ListJournalAsync(string runId)
+    {
+        var all = new List<JsonObject>();
+        var after = 0L;
+        while ((await GetAsync($"api/v1/runs/{runId}/journal?after={after}&take=1000")).As<JsonObject>() is var page && page["items"]!.AsArray() is { Count: > 0 } items)
+        {
+            all.AddRange(items.Select(i => i!.AsObject()));
+            after = (long)page["nextAfter"]!;
+        }
+
+        return all;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await KillAsync();
+        _http.Dispose();
+    }
+}

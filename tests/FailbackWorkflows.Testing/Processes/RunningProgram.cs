@@ -1,0 +1,140 @@
+using System.Diagnostics;
+using System.Text;
+
+namespace FailbackWorkflows.Testing.Processes;
+
+/// <summary>One of our programs as a real process. Everything it writes is kept for the message of a failing test.</summary>
+public sealed class RunningProgram : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
+
+    private readonly Process _process;
+    private readonly StringBuilder _output = new();
+    private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Task _reading;
+    private bool _isDisposed;
+
+    private RunningProgram(Process process, string? readyPrefix)
+    {
+        _process = process;
+        _reading = Task.WhenAll(ReadAsync(process.StandardOutput, readyPrefix), ReadAsync(process.StandardError, readyPrefix));
+    }
+
+    public int Id => _process.Id;
+
+    public bool HasExited => _process.HasExited;
+
+    /// <summary>Standard output and error so far.</summary>
+    public string Output
+    {
+        get
+        {
+            lock (_output)
+            {
+                return _output.ToString();
+            }
+        }
+    }
+
+    public static RunningProgram Start(string assembly, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null, string? readyPrefix = null)
+    {
+        var start = new ProcessStartInfo(ProgramFiles.Dotnet)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
+        };
+        start.ArgumentList.Add(assembly);
+        foreach (var argument in arguments)
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        // What the machine of the tests happens to have set must not reach the program under test.
+        foreach (var inherited in start.Environment.Keys.Where(k => k.StartsWith("FAILBACK", StringComparison.OrdinalIgnoreCase) || k.StartsWith("ASPNETCORE_", StringComparison.OrdinalIgnoreCase)).ToList())
+        {
+            start.Environment.Remove(inherited);
+        }
+
+        start.Environment[StartupHook.Marker] = "1";
+        start.Environment["DOTNET_STARTUP_HOOKS"] = typeof(StartupHook).Assembly.Location;
+        foreach (var (name, value) in environment ?? new Dictionary<string, string>())
+        {
+            start.Environment[name] = value;
+        }
+
+        return new RunningProgram(Process.Start(start) ?? throw new InvalidOperationException($"{assembly} could not be started."), readyPrefix);
+    }
+
+    /// <summary>Returns once the ready line was written; fails with the program's output when it ends or keeps quiet.</summary>
+    public async Task WaitUntilReadyAsync()
+    {
+        var ended = _process.WaitForExitAsync();
+        try
+        {
+            if (await Task.WhenAny(_ready.Task, ended).WaitAsync(Patience) == ended)
+            {
+                await _reading;
+                throw new InvalidOperationException($"The program ended with exit code {_process.ExitCode} instead of serving:{Environment.NewLine}{Output}");
+            }
+        }
+        catch (TimeoutException late)
+        {
+            throw new TimeoutException($"The program was not ready after {Patience}:{Environment.NewLine}{Output}", late);
+        }
+    }
+
+    /// <summary>The exit code, once it ends by itself.</summary>
+    public async Task<int> WaitForExitAsync(TimeSpan patience)
+    {
+        try
+        {
+            await _process.WaitForExitAsync().WaitAsync(patience);
+            await _reading;
+            return _process.ExitCode;
+        }
+        catch (TimeoutException late)
+        {
+            throw new TimeoutException($"The program has not ended after {patience}:{Environment.NewLine}{Output}", late);
+        }
+    }
+
+    /// <summary>SIGKILL, by its process id.</summary>
+    public async Task KillAsync()
+    {
+        if (!_process.HasExited)
+        {
+            _process.Kill();
+        }
+
+        await _process.WaitForExitAsync();
+        await _reading;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_isDisposed)
+        {
+            await KillAsync();
+            _isDisposed = true;
+            _process.Dispose();
+        }
+    }
+
+    private async Task ReadAsync(StreamReader reader, string? readyPrefix)
+    {
+        while (await reader.ReadLineAsync() is { } line)
+        {
+            lock (_output)
+            {
+                _output.AppendLine(line);
+            }
+
+            if (readyPrefix is not null && line.StartsWith(readyPrefix, StringComparison.Ordinal))
+            {
+                _ready.TrySetResult();
+            }
+        }
+    }
+}

@@ -1,0 +1,224 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Text.Json.Nodes;
+using FailbackWorkflows.Failback.Licensing;
+using FailbackWorkflows.Failback.Runs;
+using FailbackWorkflows.Recorders.Duties;
+
+namespace FailbackWorkflows.Testing.Processes;
+
+/// <summary>
+/// A small site of real processes: a management server and two or three recorders on loopback, registered and licensed. "Main" is the
+/// recorder that fails and gets its duty back; "Standby" takes over.
+/// </summary>
+public sealed class Site : IAsyncDisposable
+{
+    private readonly string _folder;
+    private readonly ECDsa _issuer;
+    private int _requests;
+
+    private Site(string folder, ECDsa issuer, ManagementServerProcess server, IReadOnlyList<RecorderProcess> recorders)
+    {
+        _folder = folder;
+        _issuer = issuer;
+        Server = server;
+        Recorders = recorders;
+    }
+
+    /// <summary>Id of the recorder that fails; also its recorded identity.</summary>
+    public const string MainId = "vms-1";
+
+    public const string StandbyId = "vms-2";
+
+    public const string ThirdId = "vms-3";
+
+    public ManagementServerProcess Server { get; }
+
+    public IReadOnlyList<RecorderProcess> Recorders { get; }
+
+    public RecorderProcess Main => Recorders[0];
+
+    public RecorderProcess Standby => Recorders[1];
+
+    public RecorderProcess Third => Recorders[2];
+
+    /// <summary>A folder of this site for whatever a test needs.</summary>
+    public string NewFolder(string name) => Path.Combine(_folder, name);
+
+    public static async Task<Site> StartAsync(int recorders = 2, bool isLicensed = true, bool isRegistered = true)
+    {
+        var folder = Directory.CreateTempSubdirectory("failback-site-").FullName;
+        var issuer = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var server = new ManagementServerProcess(
+            Path.Combine(folder, "server"),
+            new Dictionary<string, string>
+            {
+                ["Failback__License__PublicKey"] = issuer.ExportSubjectPublicKeyInfoPem(),
+                ["Failback__License__Site"] = "scenarios",
+                ["Failback__SignInAttemptsPerMinute"] = "1000",
+            });
+        var names = new[] { MainId, StandbyId, ThirdId }.Take(recorders);
+        var site = new Site(folder, issuer, server, [.. names.Select(n => new RecorderProcess(n, Path.Combine(folder, n)))]);
+        try
+        {
+            await Task.WhenAll(site.Recorders.Select(r => r.StartAsync()).Append(server.StartAsync()));
+            if (isLicensed)
+            {
+                await site.InstallLicenseAsync();
+            }
+
+            if (isRegistered)
+            {
+                foreach (var recorder in site.Recorders)
+                {
+                    await site.RegisterAsync(recorder);
+                }
+            }
+
+            return site;
+        }
+        catch
+        {
+            await site.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>A site whose main recorder has failed and whose standby has taken over. Main is back, told to stand by.</summary>
+    public static async Task<(Site Site, string EntryId)> StartFailedOverAsync(int recorders = 2)
+    {
+        var site = await StartAsync(recorders);
+        try
+        {
+            var entryId = await site.FailOverAsync();
+            await site.ReturnMainAsync();
+            return (site, entryId);
+        }
+        catch
+        {
+            await site.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async Task RegisterAsync(RecorderProcess recorder, Uri? baseUrl = null)
+    {
+        var answer = await Server.PostAsync("api/v1/servers", ServerOf(recorder, baseUrl));
+        Require(answer, HttpStatusCode.Created);
+    }
+
+    public static JsonObject ServerOf(RecorderProcess recorder, Uri? baseUrl = null) => new()
+    {
+        ["id"] = recorder.Id,
+        ["name"] = $"Recorder {recorder.Id}",
+        ["baseUrl"] = (baseUrl ?? recorder.BaseUrl).ToString(),
+        ["credential"] = recorder.Token,
+        ["failoverGroup"] = "hall",
+        ["isFailoverEnabled"] = true,
+        ["isAutomaticFailbackEnabled"] = false,
+    };
+
+    /// <summary>Issues and installs a licence; what is not said is as it should be.</summary>
+    public async Task<Answer> InstallLicenseAsync(string feature = LicenseCheck.Failover, TimeSpan? validFor = null, int recorders = 10)
+    {
+        var now = TimeProvider.System.GetUtcNow();
+        var until = now + (validFor ?? TimeSpan.FromDays(30));
+        var from = (until < now ? until : now).AddDays(-1);
+        var (document, signature) = LicenseIssuer.Issue(new LicenseDocument("scenarios", "Scenarios", [feature], recorders, from, until, 0), _issuer);
+        return await Server.PutAsync("api/v1/license", new JsonObject { ["document"] = document, ["signature"] = signature });
+    }
+
+    /// <summary>SIGKILL of main, then the failover to the standby.</summary>
+    public async Task<string> FailOverAsync()
+    {
+        await Main.KillAsync();
+        var started = Require(await StartFailoverAsync(), HttpStatusCode.Accepted);
+        var run = await WaitForEndAsync((string)started["runId"]!);
+        return run.Result == "done" ? (string)started["entryId"]! : throw new InvalidOperationException($"The failover ended {run.Result}: {run.Message}");
+    }
+
+    public Task<Answer> StartFailoverAsync(string failed = MainId, string failover = StandbyId, string? apiKey = null) => Server.PostAsync(
+        $"api/v1/servers/{failed}/failover",
+        new JsonObject { ["failoverServerId"] = failover, ["requestId"] = NewRequestId(), ["reason"] = "scenario" },
+        apiKey);
+
+    /// <summary>Starts main again and waits until it was told to stand by.</summary>
+    public async Task ReturnMainAsync()
+    {
+        await Main.StartAsync();
+        await Eventually.GetAsync("main is told to stand by", () => Main.FindDutyAsync(MainId), d => d is { Role: DutyRole.Standby or DutyRole.FailoverServer, Recording: false });
+    }
+
+    public Task<Answer> TryStartFailbackAsync(string entryId, string? requestId = null, string? apiKey = null) => Server.PostAsync(
+        $"api/v1/failover-log/{Uri.EscapeDataString(entryId)}/failback",
+        new JsonObject { ["requestId"] = requestId ?? NewRequestId(), ["reason"] = "scenario" },
+        apiKey);
+
+    /// <summary>Starts a failback; the run's id.</summary>
+    public async Task<string> StartFailbackAsync(string entryId) => (string)Require(await TryStartFailbackAsync(entryId), HttpStatusCode.Accepted)["runId"]!;
+
+    /// <summary>A failback from its start to its end.</summary>
+    public async Task<RunReport> FailBackAsync(string entryId) => await WaitForEndAsync(await StartFailbackAsync(entryId));
+
+    public Task<RunReport> WaitForEndAsync(string runId) =>
+        Eventually.GetAsync($"run {runId} ends", () => Server.GetRunAsync(runId), run => run.Result != "running");
+
+    /// <summary>A key with one role.</summary>
+    public async Task<(string Key, string Id)> CreateKeyAsync(string role)
+    {
+        var created = Require(await Server.PostAsync("api/v1/api-keys", new JsonObject { ["name"] = $"a {role}", ["role"] = role }), HttpStatusCode.Created);
+        return ((string)created["key"]!, (string)created["details"]!["id"]!);
+    }
+
+    public async Task SetPolicyAsync(TimeSpan confirmTimeout, TimeSpan handOverTimeout)
+    {
+        var answer = await Server.PutAsync(
+            "api/v1/settings/failback-policy",
+            new JsonObject
+            {
+                ["darkChannels"] = "refuse",
+                ["materialCopy"] = "automatic",
+                ["confirmTimeout"] = confirmTimeout.ToString("c"),
+                ["handOverTimeout"] = handOverTimeout.ToString("c"),
+            });
+        Require(answer, HttpStatusCode.OK);
+    }
+
+    /// <summary>The recorders that run and answer now.</summary>
+    public async Task<IReadOnlyList<RecorderProcess>> ListAnsweringAsync()
+    {
+        var answering = new List<RecorderProcess>();
+        foreach (var recorder in Recorders)
+        {
+            try
+            {
+                await recorder.GetStatusAsync();
+                answering.Add(recorder);
+            }
+            catch (HttpRequestException)
+            {
+                // It is dead in this scenario, and has nothing to say.
+            }
+        }
+
+        return answering;
+    }
+
+    public string NewRequestId() => $"request-{Interlocked.Increment(ref _requests)}";
+
+    public async ValueTask DisposeAsync()
+    {
+        await Server.DisposeAsync();
+        foreach (var recorder in Recorders)
+        {
+            await recorder.DisposeAsync();
+        }
+
+        _issuer.Dispose();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    private static JsonObject Require(Answer answer, HttpStatusCode status) => answer.Status == status
+        ? answer.Json!.AsObject()
+        : throw new InvalidOperationException($"Expected {(int)status}, but the answer was {answer}");
+}
