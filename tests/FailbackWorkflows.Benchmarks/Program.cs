@@ -5,6 +5,7 @@ return args switch
 {
     ["engine-memory", .. var rest] => await EngineMemory.RunAsync(Options.Read(rest)),
     ["engine-durable", .. var rest] => await EngineDurable.RunAsync(Options.Read(rest)),
+    ["failback-overhead", .. var rest] => await FailbackOverhead.RunAsync(Options.Read(rest)),
     _ => Usage(),
 };
 
@@ -18,6 +19,9 @@ static int Usage()
 
           engine-durable [--database sqlite] [--seconds N]
               The same flowchart with every step committed to a database, 1 and 8 at a time.
+
+          failback-overhead [--runs N] [--folder DIR]
+              A failback against recorders that answer at once, minus the time of the bare calls.
         """);
     return 2;
 }

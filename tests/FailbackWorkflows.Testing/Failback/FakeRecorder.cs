@@ -281,9 +281,10 @@ public sealed class FakeDuty(string identity, FakeRecorder recorder, TimeProvide
             throw new RecorderException(RecorderErrorKind.NotFound, $"There is no duty for '{Identity}'.", RecorderProblems.UnknownIdentity);
         }
 
-        WriteFrames();
+        var now = time.GetUtcNow();
+        WriteFrames(now);
         var channels = Revision == 0 ? [] : FakeSettings.Channels;
-        return new(Identity, time.GetUtcNow(), [.. channels.Select(c => new ChannelRecording(
+        return new(Identity, now, [.. channels.Select(c => new ChannelRecording(
             c,
             c,
             c.StartsWith("text", StringComparison.Ordinal) ? ChannelKind.Text : ChannelKind.Video,
@@ -392,14 +393,15 @@ public sealed class FakeDuty(string identity, FakeRecorder recorder, TimeProvide
     }
 
     /// <summary>Everything filmed until now is on the disk.</summary>
-    internal void WriteFrames()
+    internal void WriteFrames() => WriteFrames(time.GetUtcNow());
+
+    private void WriteFrames(DateTimeOffset now)
     {
         if (!IsRecording || Revision == 0)
         {
             return;
         }
 
-        var now = time.GetUtcNow();
         var until = recorder.FramesEndAt is { } end && end < now ? end : now;
         foreach (var channel in FakeSettings.Channels)
         {

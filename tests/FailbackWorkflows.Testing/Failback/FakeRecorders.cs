@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
@@ -37,6 +38,7 @@ public sealed class FakeRecorders(TimeProvider time) : IRecorderClient
     private readonly Dictionary<string, FakeRecorder> _recorders = new(StringComparer.Ordinal);
     private readonly List<RecorderCall> _calls = [];
     private readonly List<Rule> _rules = [];
+    private long _ticksInCalls;
 
     public FakeRecorder this[string serverId] => _recorders[serverId];
 
@@ -51,6 +53,9 @@ public sealed class FakeRecorders(TimeProvider time) : IRecorderClient
             }
         }
     }
+
+    /// <summary>Time spent in calls so far.</summary>
+    public TimeSpan TimeInCalls => new(Interlocked.Read(ref _ticksInCalls));
 
     /// <summary>Commands that took effect, in order.</summary>
     public IReadOnlyList<RecorderCall> Effects => [.. Calls.Where(c => c.Key is not null && (c.Fate is CallFate.Answered or CallFate.AnswerLost))];
@@ -171,6 +176,20 @@ public sealed class FakeRecorders(TimeProvider time) : IRecorderClient
             cancellationToken);
 
     private async Task<T> CallAsync<T>(
+        RecorderEndpoint endpoint, string name, string? identity, string? key, DutyAuthority? authority, Func<FakeRecorder, (T Answer, bool IsReplay)> body, CancellationToken cancellationToken)
+    {
+        var started = Stopwatch.GetTimestamp();
+        try
+        {
+            return await AnswerAsync(endpoint, name, identity, key, authority, body, cancellationToken);
+        }
+        finally
+        {
+            Interlocked.Add(ref _ticksInCalls, Stopwatch.GetElapsedTime(started).Ticks);
+        }
+    }
+
+    private async Task<T> AnswerAsync<T>(
         RecorderEndpoint endpoint, string name, string? identity, string? key, DutyAuthority? authority, Func<FakeRecorder, (T Answer, bool IsReplay)> body, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();

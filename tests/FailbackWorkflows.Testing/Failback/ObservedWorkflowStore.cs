@@ -1,6 +1,6 @@
 using FailbackWorkflows.Engine;
-using FailbackWorkflows.Engine.Journal;
 using FailbackWorkflows.Engine.Storage;
+using FailbackWorkflows.Testing.Engine;
 
 namespace FailbackWorkflows.Testing.Failback;
 
@@ -8,7 +8,7 @@ namespace FailbackWorkflows.Testing.Failback;
 /// A real store that remembers its commits and tells when an instance has ended. When an instance waits for a time, the fake clock is moved
 /// there at once: nobody sleeps, and what a run waits for in all is seen on the clock.
 /// </summary>
-public sealed class ObservedWorkflowStore(IWorkflowStore store, FakeTimeProvider? time) : IWorkflowStore
+public sealed class ObservedWorkflowStore(IWorkflowStore store, FakeTimeProvider? time) : DelegatingWorkflowStore(store)
 {
     private readonly Lock _lock = new();
     private readonly List<StepCommit> _commits = [];
@@ -52,9 +52,9 @@ public sealed class ObservedWorkflowStore(IWorkflowStore store, FakeTimeProvider
         }
     }
 
-    public async Task CommitAsync(StepCommit commit, CancellationToken cancellationToken)
+    public override async Task CommitAsync(StepCommit commit, CancellationToken cancellationToken)
     {
-        await store.CommitAsync(commit, cancellationToken);
+        await base.CommitAsync(commit, cancellationToken);
         lock (_lock)
         {
             _commits.Add(commit);
@@ -83,35 +83,6 @@ public sealed class ObservedWorkflowStore(IWorkflowStore store, FakeTimeProvider
             End(commit.Instance);
         }
     }
-
-    public Task<StoredInstance?> FindInstanceAsync(string instanceId, CancellationToken cancellationToken) => store.FindInstanceAsync(instanceId, cancellationToken);
-
-    public Task<string?> FindInstanceByStartKeyAsync(string startKey, CancellationToken cancellationToken) => store.FindInstanceByStartKeyAsync(startKey, cancellationToken);
-
-    public Task<IReadOnlyList<JournalEvent>> ReadJournalAsync(string instanceId, long afterSequence, int take, CancellationToken cancellationToken) =>
-        store.ReadJournalAsync(instanceId, afterSequence, take, cancellationToken);
-
-    public Task<IReadOnlyList<string>> PostStimulusAsync(string key, string? instanceId, object? payload, Actor actor, DateTimeOffset at, CancellationToken cancellationToken) =>
-        store.PostStimulusAsync(key, instanceId, payload, actor, at, cancellationToken);
-
-    public Task<bool> PostAsync(string instanceId, InboxMessage message, DateTimeOffset at, CancellationToken cancellationToken) => store.PostAsync(instanceId, message, at, cancellationToken);
-
-    public Task<IReadOnlyList<Lease>> ClaimRunnableAsync(string node, DateTimeOffset now, TimeSpan leaseDuration, int max, CancellationToken cancellationToken) =>
-        store.ClaimRunnableAsync(node, now, leaseDuration, max, cancellationToken);
-
-    public Task<IReadOnlyList<InboxMessage>> ReadInboxAsync(string instanceId, CancellationToken cancellationToken) => store.ReadInboxAsync(instanceId, cancellationToken);
-
-    public Task<bool> RenewLeaseAsync(Lease lease, DateTimeOffset until, CancellationToken cancellationToken) => store.RenewLeaseAsync(lease, until, cancellationToken);
-
-    public Task ReleaseLeaseAsync(Lease lease, CancellationToken cancellationToken) => store.ReleaseLeaseAsync(lease, cancellationToken);
-
-    public Task ReleaseLeasesOfAsync(string node, CancellationToken cancellationToken) => store.ReleaseLeasesOfAsync(node, cancellationToken);
-
-    public Task<StoredDefinition> PublishDefinitionAsync(StoredDefinition definition, CancellationToken cancellationToken) => store.PublishDefinitionAsync(definition, cancellationToken);
-
-    public Task<StoredDefinition?> FindPublishedDefinitionAsync(string definitionId, CancellationToken cancellationToken) => store.FindPublishedDefinitionAsync(definitionId, cancellationToken);
-
-    public Task<StoredDefinition?> FindDefinitionVersionAsync(string definitionVersionId, CancellationToken cancellationToken) => store.FindDefinitionVersionAsync(definitionVersionId, cancellationToken);
 
     private void End(StoredInstance instance)
     {

@@ -1,0 +1,61 @@
+using System.Diagnostics;
+using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Testing.Failback;
+
+namespace FailbackWorkflows.Benchmarks;
+
+/// <summary>
+/// What a failback costs besides its recorders: from the operator's click until the commit of its last step has returned, minus the time
+/// spent in recorder calls. The recorders answer at once from memory; the database is SQLite with every step synced to disk.
+/// </summary>
+internal static class FailbackOverhead
+{
+    private const int WarmUps = 20;
+    private static readonly TimeSpan Target = TimeSpan.FromMilliseconds(30);
+
+    public static async Task<int> RunAsync(Options options)
+    {
+        var runs = Math.Max(100, options.Number("runs", 200));
+
+        // Tests keep their databases in memory where they can; here the disk is what is measured.
+        var folder = Path.GetFullPath(options.Text("folder", Path.GetTempPath()));
+        Environment.SetEnvironmentVariable("FAILBACK_TEST_FOLDER", folder);
+        await using var world = await FailbackWorld.CreateAsync(time: TimeProvider.System);
+        await world.InstallAsync(TestLicense.Valid(world.Clock.GetUtcNow()));
+        for (var i = 0; i < WarmUps; i++)
+        {
+            await MeasureAsync(world, $"warm-up-{i}");
+        }
+
+        var commits = world.Store.Commits.Count;
+        var overheads = new List<TimeSpan>(runs);
+        for (var i = 0; i < runs; i++)
+        {
+            overheads.Add(await MeasureAsync(world, $"run-{i}"));
+        }
+
+        overheads.Sort();
+        var p99 = At(0.99);
+        Console.WriteLine(FormattableString.Invariant(
+            $"{runs} failbacks one after the other, {(world.Store.Commits.Count - commits) / (double)runs:N1} commits each, SQLite in {folder}"));
+        Console.WriteLine(FormattableString.Invariant(
+            $"overhead   median {At(0.5).TotalMilliseconds,6:N1} ms   p99 {p99.TotalMilliseconds,6:N1} ms   max {overheads[^1].TotalMilliseconds,6:N1} ms   target p99 {Target.TotalMilliseconds:N0} ms: {(p99 <= Target ? "met" : "missed")}"));
+        return 0;
+
+        TimeSpan At(double share) => overheads[(int)Math.Min(overheads.Count - 1, overheads.Count * share)];
+    }
+
+    private static async Task<TimeSpan> MeasureAsync(FailbackWorld world, string entryId)
+    {
+        await world.FailOverAgainAsync(entryId);
+        var inCalls = world.Recorders.TimeInCalls;
+        var started = Stopwatch.GetTimestamp();
+        var run = await world.StartFailbackAsync(entryId, entryId);
+        await world.Store.EndedAsync(run.RunId ?? throw new InvalidOperationException($"{run}"));
+        var overhead = Stopwatch.GetElapsedTime(started) - (world.Recorders.TimeInCalls - inCalls);
+        var entry = await world.EntryAsync(entryId);
+        return entry.Failback == FailbackState.Done
+            ? overhead
+            : throw new InvalidOperationException($"The failback of {entryId} was not done: {entry.Message}");
+    }
+}
