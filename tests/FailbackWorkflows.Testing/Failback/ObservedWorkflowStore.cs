@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using FailbackWorkflows.Engine;
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Testing.Engine;
@@ -14,6 +15,7 @@ public sealed class ObservedWorkflowStore(IWorkflowStore store, FakeTimeProvider
     private readonly List<StepCommit> _commits = [];
     private readonly Dictionary<string, long> _ended = new(StringComparer.Ordinal);
     private readonly List<(string InstanceId, long After, TaskCompletionSource Done)> _waiting = [];
+    private long _ticksInCommits;
 
     /// <summary>Moves the clock to when a suspended instance is due. Default: true.</summary>
     public bool MovesClock { get; set; } = true;
@@ -23,6 +25,9 @@ public sealed class ObservedWorkflowStore(IWorkflowStore store, FakeTimeProvider
 
     /// <summary>Called after each commit is durable and before the node learns of it.</summary>
     public Func<StepCommit, Task>? Committed { get; set; }
+
+    /// <summary>Time spent in commits so far.</summary>
+    public TimeSpan TimeInCommits => new(Interlocked.Read(ref _ticksInCommits));
 
     /// <summary>All commits so far.</summary>
     public IReadOnlyList<StepCommit> Commits
@@ -54,7 +59,9 @@ public sealed class ObservedWorkflowStore(IWorkflowStore store, FakeTimeProvider
 
     public override async Task CommitAsync(StepCommit commit, CancellationToken cancellationToken)
     {
+        var started = Stopwatch.GetTimestamp();
         await base.CommitAsync(commit, cancellationToken);
+        Interlocked.Add(ref _ticksInCommits, Stopwatch.GetElapsedTime(started).Ticks);
         lock (_lock)
         {
             _commits.Add(commit);
