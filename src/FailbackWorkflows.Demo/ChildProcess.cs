@@ -161,4 +161,7 @@ internal sealed class ChildEndedException(string name, int exitCode, IReadOnlyLi
     public const int DataInUse = 4;
 
     public int ExitCode { get; } = exitCode;
+
+    /// <summary>Somebody killed it (128 + signal number), which says nothing about the program.</summary>
+    public bool WasKilled => ExitCode > 128;
 }

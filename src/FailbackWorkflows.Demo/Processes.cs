@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Reflection;
 
 namespace FailbackWorkflows.Demo;
@@ -16,6 +17,7 @@ internal sealed class Processes : IAsyncDisposable
     /// <summary>A program that was killed a moment ago may still hold its port or its folder.</summary>
     private static readonly TimeSpan LeftoverPatience = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan ReadyPatience = TimeSpan.FromSeconds(60);
+    private const int MostKillsInAStart = 5;
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(200);
 
     private readonly DemoFolder _folder;
@@ -23,9 +25,10 @@ internal sealed class Processes : IAsyncDisposable
     private readonly DemoLicense _license;
     private readonly Terminal _terminal;
     private readonly TimeProvider _time;
-    private readonly Dictionary<string, ChildProcess> _running = [];
-    private readonly HashSet<string> _wanted = [];
-    private readonly List<string> _restarted = [];
+    // The management server and the recorders are started side by side.
+    private readonly ConcurrentDictionary<string, ChildProcess> _running = new();
+    private readonly ConcurrentDictionary<string, bool> _wanted = new();
+    private readonly ConcurrentQueue<string> _restarted = new();
 
     public Processes(DemoFolder folder, DemoState state, DemoLicense license, Terminal terminal, TimeProvider time)
     {
@@ -41,7 +44,7 @@ internal sealed class Processes : IAsyncDisposable
     public IReadOnlyDictionary<string, RecorderApi> Recorders { get; }
 
     /// <summary>Programs that died on their own and were started again, in that order.</summary>
-    public IReadOnlyList<string> Restarted => _restarted;
+    public IReadOnlyList<string> Restarted => [.. _restarted];
 
     public Uri AddressOf(string name) => new($"http://127.0.0.1:{PortOf(name)}/");
 
@@ -51,13 +54,14 @@ internal sealed class Processes : IAsyncDisposable
 
     public async Task StartAsync(string name, CancellationToken cancellationToken)
     {
-        _wanted.Add(name);
+        _wanted[name] = true;
         if (_running.TryGetValue(name, out var before) && !before.HasExited)
         {
             return;
         }
 
         var since = _time.GetTimestamp();
+        var kills = 0;
         while (true)
         {
             try
@@ -79,14 +83,18 @@ internal sealed class Processes : IAsyncDisposable
 
                 await Task.Delay(LookAgain, _time, cancellationToken);
             }
+            catch (ChildEndedException ended) when (ended.WasKilled && ++kills < MostKillsInAStart)
+            {
+                Note(name);
+            }
         }
     }
 
     /// <summary>SIGKILL, and it stays dead until it is started.</summary>
     public async Task KillAsync(string name)
     {
-        _wanted.Remove(name);
-        if (_running.Remove(name, out var child))
+        _wanted.TryRemove(name, out _);
+        if (_running.TryRemove(name, out var child))
         {
             await child.KillAsync();
             child.Dispose();
@@ -96,14 +104,13 @@ internal sealed class Processes : IAsyncDisposable
     /// <summary>Starts again whatever should run and does not.</summary>
     public async Task KeepRunningAsync(CancellationToken cancellationToken)
     {
-        foreach (var name in _wanted.ToList())
+        foreach (var name in _wanted.Keys)
         {
             if (_running.TryGetValue(name, out var child) && child.HasExited)
             {
-                _running.Remove(name);
+                _running.TryRemove(name, out _);
                 child.Dispose();
-                _restarted.Add(name);
-                _terminal.Warn($"The {name} died; it is started again.");
+                Note(name);
                 await StartAsync(name, cancellationToken);
             }
         }
@@ -115,7 +122,7 @@ internal sealed class Processes : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         // Everything acknowledged is on disk, so there is nothing a kill could lose; and it is quick.
-        foreach (var name in _running.Keys.ToList())
+        foreach (var name in _running.Keys)
         {
             await KillAsync(name);
         }
@@ -125,6 +132,12 @@ internal sealed class Processes : IAsyncDisposable
         {
             recorder.Dispose();
         }
+    }
+
+    private void Note(string name)
+    {
+        _restarted.Enqueue(name);
+        _terminal.Warn($"The {name} died; it is started again.");
     }
 
     private static int IndexOf(string name) => name == ManagementServer ? 0 : 1 + RecorderNames.ToList().IndexOf(name);

@@ -69,7 +69,7 @@ public sealed class CheckFailover(DutyCalls calls, IRecorderClient recorders, Li
     }
 }
 
-/// <summary>Writes the entry (failover = running) and marks the failed server broken. From here there is only a way forward.</summary>
+/// <summary>Writes the entry (failover = running) and marks the failed server broken. From here a failed or cancelled run ends with a failover that failed.</summary>
 [Activity("Failback.LogFailoverStarted", Category = "Failover", DisplayName = "Log: failover started", Description = "Writes the failover log entry and marks the failed server broken.")]
 public sealed class LogFailoverStarted(DutyCalls calls, IFailoverLog log) : DutyActivity
 {
@@ -117,7 +117,7 @@ public sealed class LogFailoverStarted(DutyCalls calls, IFailoverLog log) : Duty
         }
 
         changes.Add(Tell(context, "failoverLog", entryId, $"The failover of {failed.Name} has started."));
-        return ActivityResult.Completed().With(EntryId, entryId).WithCancellation(CancellationMode.Refuse).WithChanges(changes);
+        return ActivityResult.Completed().With(EntryId, entryId).WithCancellation(CancellationMode.Undo).WithChanges(changes);
     }
 }
 

@@ -158,7 +158,7 @@ public sealed class ConfirmRecording(DutyCalls calls, IRecorderClient recorders,
 }
 
 /// <summary>Step 9d: from this commit on there is only a way forward.</summary>
-[Activity("Failback.PointOfNoReturn", Category = "Failback parts", Description = "Commits the intent to stop the failover server.")]
+[Activity("Failback.PointOfNoReturn", Category = "Failback parts", Description = "From here on there is only a way forward.")]
 public sealed class PointOfNoReturn : DutyActivity
 {
     [Output(DisplayName = "Passed at")]
