@@ -61,7 +61,7 @@ public sealed record FailoverLogEntry
     /// <summary>Workflow instance that performed the failover; null when another system did.</summary>
     public string? FailoverRunId { get; init; }
 
-    /// <summary>Newest workflow instance that ran a failback of this entry, refused ones included.</summary>
+    /// <summary>Newest workflow instance that got past the checks of a failback of this entry.</summary>
     public string? FailbackRunId { get; init; }
 
     /// <summary>Who started the failover.</summary>
