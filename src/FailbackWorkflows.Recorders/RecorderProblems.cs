@@ -23,6 +23,13 @@ public static class RecorderProblems
     public const string HoldConflict = Prefix + "hold-conflict";
     public const string SegmentConflict = Prefix + "segment-conflict";
     public const string SegmentOverlap = Prefix + "segment-overlap";
+    public const string Forbidden = Prefix + "forbidden";
+    public const string SegmentGrowing = Prefix + "segment-growing";
+    public const string RangeNotSatisfiable = Prefix + "range-not-satisfiable";
+    public const string PageTokenExpired = Prefix + "page-token-expired";
+    public const string RecordConflict = Prefix + "record-conflict";
+    public const string CopyTaskConflict = Prefix + "copy-task-conflict";
+    public const string CopyTaskState = Prefix + "copy-task-state";
     public const string TooLarge = Prefix + "too-large";
     public const string Busy = Prefix + "busy";
     public const string InternalError = Prefix + "internal-error";

@@ -14,6 +14,9 @@ public static class RecorderHeaders
     public const string DutyEpoch = "X-Duty-Epoch";
 
     public const string DutyFence = "X-Duty-Fence";
+
+    /// <summary>On calls for a copy task: the task's own fence, in place of the duty fence.</summary>
+    public const string CopyFence = "X-Copy-Fence";
 }
 
 /// <summary>Body of <c>POST /v1/duties/{identity}:fence</c>.</summary>

@@ -9,6 +9,7 @@ namespace FailbackWorkflows.ReferenceRecorder.Storage;
 /// </summary>
 public sealed class RecorderStore : IDisposable
 {
+    /// <summary>One embedded script per version, applied in order; a script that was ever released never changes.</summary>
     private const int SchemaVersion = 1;
 
     private readonly SemaphoreSlim _writer = new(1, 1);
@@ -115,17 +116,27 @@ public sealed class RecorderStore : IDisposable
             return false;
         }
 
-        using (var stream = typeof(RecorderStore).Assembly.GetManifestResourceStream("schema.v1.sql")
-            ?? throw new InvalidOperationException("The schema is not embedded in the recorder."))
-        using (var reader = new StreamReader(stream))
+        for (var next = version + 1; next <= SchemaVersion; next++)
         {
-            Execute(_connection, transaction, reader.ReadToEnd());
+            Execute(_connection, transaction, Script(next));
         }
 
-        sql.Run("INSERT INTO machine (one, machine_id, created_at) VALUES (1, $id, $at)", ("$id", Guid.NewGuid().ToString("N")), ("$at", Time.GetUtcNow().UtcTicks));
+        if (version == 0)
+        {
+            sql.Run("INSERT INTO machine (one, machine_id, created_at) VALUES (1, $id, $at)", ("$id", Guid.NewGuid().ToString("N")), ("$at", Time.GetUtcNow().UtcTicks));
+        }
+
         Execute(_connection, transaction, string.Create(CultureInfo.InvariantCulture, $"PRAGMA user_version = {SchemaVersion}"));
         transaction.Commit();
-        return true;
+        return version == 0;
+    }
+
+    private static string Script(int version)
+    {
+        using var stream = typeof(RecorderStore).Assembly.GetManifestResourceStream($"schema.v{version}.sql")
+            ?? throw new InvalidOperationException($"Schema {version} is not embedded in the recorder.");
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
     }
 
     private static void Execute(SqliteConnection connection, SqliteTransaction? transaction, string text)
