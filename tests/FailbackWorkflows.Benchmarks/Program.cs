@@ -1,4 +1,5 @@
 using FailbackWorkflows.Benchmarks;
+using FailbackWorkflows.Benchmarks.Copying;
 
 // One command per benchmark; each prints what it measured and how.
 return args switch
@@ -6,6 +7,10 @@ return args switch
     ["engine-memory", .. var rest] => await EngineMemory.RunAsync(Options.Read(rest)),
     ["engine-durable", .. var rest] => await EngineDurable.RunAsync(Options.Read(rest)),
     ["failback-overhead", .. var rest] => await FailbackOverhead.RunAsync(Options.Read(rest)),
+    ["copy-large", .. var rest] => await CopySegments.LargeAsync(Options.Read(rest)),
+    ["copy-small", .. var rest] => await CopySegments.SmallAsync(Options.Read(rest)),
+    ["copy-records", .. var rest] => await CopyRecords.RunAsync(Options.Read(rest)),
+    ["copy-resume", .. var rest] => await CopyResume.RunAsync(Options.Read(rest)),
     _ => Usage(),
 };
 
@@ -22,6 +27,18 @@ static int Usage()
 
           failback-overhead [--runs N] [--folder DIR]
               A failback against recorders that answer at once, minus the time of the bare calls.
+
+          copy-large [--beside rclone,rsync,curl] [--rounds N] [--tracks N] [--segments N] [--bytes N] [--folder DIR]
+              Material copy of 64 tracks x 30 MB between two recorders, and other programs on the same files.
+
+          copy-small [same options]
+              64 tracks x 2,000 segments x 64 kB.
+
+          copy-records [--records N] [--rounds N] [--folder DIR]
+              1,000,000 records; peak memory.
+
+          copy-resume [--kills N] [--tracks N] [--segments N] [--bytes N] [--folder DIR]
+              The target killed on the way and started again.
         """);
     return 2;
 }

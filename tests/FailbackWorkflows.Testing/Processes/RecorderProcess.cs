@@ -37,6 +37,12 @@ public sealed class RecorderProcess : IAsyncDisposable
 
     public string Output => _program?.Output ?? "";
 
+    /// <summary>0 before the first start.</summary>
+    public int ProcessId => _program?.Id ?? 0;
+
+    /// <summary>Its data folder.</summary>
+    public string Folder => _folder;
+
     /// <summary>Starts it, for the first time or again. Further options as on the command line; <paramref name="folder"/> puts another machine at the same address.</summary>
     public async Task StartAsync(IReadOnlyDictionary<string, string>? options = null, string? folder = null)
     {
