@@ -15,9 +15,11 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
 
     private readonly SqliteFileLock _fileLock;
     private readonly SqliteConnection _writer;
+    private readonly PreparedCommands _prepared = new();
     private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly DbContextOptions<SqliteFailbackDbContext> _writeOptions;
     private readonly IDbContextFactory<SqliteFailbackDbContext> _readers;
+    private SqliteFailbackDbContext? _writeContext;
     private bool _isDisposed;
 
     public SqliteDatabase(string file, IDbContextFactory<SqliteFailbackDbContext> readers)
@@ -78,7 +80,7 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
         {
             ObjectDisposedException.ThrowIf(_isDisposed, this);
             var transaction = await _writer.BeginTransactionAsync(cancellationToken);
-            return new WriteSession(_writer, transaction, CreateWriteContext, ReleaseAsync);
+            return new WriteSession(_writer, transaction, OpenWriteContext, ReleaseAsync, _prepared);
         }
         catch
         {
@@ -96,6 +98,12 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
     public async ValueTask DisposeAsync()
     {
         await _gate.WaitAsync();
+        if (_writeContext is not null)
+        {
+            await _writeContext.DisposeAsync();
+        }
+
+        _prepared.Dispose();
         await _writer.DisposeAsync();
         Forget();
         _gate.Release();
@@ -104,6 +112,8 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
     public void Dispose()
     {
         _gate.Wait();
+        _writeContext?.Dispose();
+        _prepared.Dispose();
         _writer.Dispose();
         Forget();
         _gate.Release();
@@ -119,16 +129,31 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
         _fileLock.Dispose();
     }
 
-    private SqliteFailbackDbContext CreateWriteContext(DbTransaction transaction)
+    /// <summary>One context for all write sessions, because there is only ever one of them, and setting a context up costs more than most of its changes.</summary>
+    private SqliteFailbackDbContext OpenWriteContext(DbTransaction transaction)
     {
-        var context = new SqliteFailbackDbContext(_writeOptions);
-        context.Database.UseTransaction(transaction);
-        return context;
+        if (_writeContext is null)
+        {
+            _writeContext = new SqliteFailbackDbContext(_writeOptions);
+            _writeContext.Database.AutoSavepointsEnabled = false;
+        }
+
+        _writeContext.Database.UseTransaction(transaction);
+        return _writeContext;
     }
 
     private ValueTask ReleaseAsync()
     {
-        _gate.Release();
+        try
+        {
+            _writeContext?.ChangeTracker.Clear();
+            _writeContext?.Database.UseTransaction(null);
+        }
+        finally
+        {
+            _gate.Release();
+        }
+
         return ValueTask.CompletedTask;
     }
 

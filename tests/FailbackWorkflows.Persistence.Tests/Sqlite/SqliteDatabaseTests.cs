@@ -187,6 +187,56 @@ public sealed class SqliteDatabaseTests : IDisposable
         await Should.ThrowAsync<ObjectDisposedException>(() => database.BeginWriteAsync(None));
     }
 
+    [Fact]
+    public async Task Session_AfterOneThatWasRefused_SeesNothingOfIt()
+    {
+        await using var services = await OpenAsync();
+        var database = services.GetRequiredService<IDatabase>();
+        await services.GetRequiredService<IDomainWriter>().ApplyAsync([new GrantEpoch("vms-1", "vms-1", 5, "seed")], None);
+
+        // The second change is refused after the first one was saved: context and commands of the session are used again afterwards.
+        await Should.ThrowAsync<ConcurrentChangeException>(
+            () => services.GetRequiredService<IDomainWriter>().ApplyAsync([new GrantEpoch("vms-2", "vms-2", 1, "lost"), new GrantEpoch("vms-1", "vms-1", 4, "older")], None));
+        await using (var session = await database.BeginWriteAsync(None))
+        {
+            session.Context.ChangeTracker.Entries().ShouldBeEmpty();
+            (await session.Context.Set<Persistence.Duties.DutyRow>().CountAsync()).ShouldBe(1);
+        }
+
+        await services.GetRequiredService<IDomainWriter>().ApplyAsync([new GrantEpoch("vms-1", "vms-1", 6, "next")], None);
+        (await services.GetRequiredService<IDuties>().FindAsync("vms-1", None)).ShouldNotBeNull().Epoch.ShouldBe(6);
+    }
+
+    [Fact]
+    public async Task Command_TheSameTextAgain_TakesTheNewValuesAndTheNewTransaction()
+    {
+        await using var services = await OpenAsync();
+        var database = services.GetRequiredService<IDatabase>();
+        const string Insert = "INSERT INTO system_settings (key, json) VALUES (@key, @json)";
+        await using (var session = await database.BeginWriteAsync(None))
+        {
+            await session.ExecuteAsync(Insert, None, ("key", "a"), ("json", "1"));
+            await session.ExecuteAsync(Insert, None, ("key", "b"), ("json", "2"));
+            await session.CommitAsync(None);
+        }
+
+        await using (var session = await database.BeginWriteAsync(None))
+        {
+            // Refused, then rolled back with its session: neither stays behind in the command.
+            await session.ExecuteAsync(Insert, None, ("key", "c"), ("json", "3"));
+            await Should.ThrowAsync<SqliteException>(() => session.ExecuteAsync(Insert, None, ("key", "a"), ("json", "4")));
+        }
+
+        await using (var session = await database.BeginWriteAsync(None))
+        {
+            await session.ExecuteAsync(Insert, None, ("key", "d"), ("json", "5"));
+            await session.CommitAsync(None);
+        }
+
+        await using var db = database.CreateReadContext();
+        (await db.SystemSettings.OrderBy(r => r.Key).Select(r => r.Key + r.Json).ToListAsync()).ShouldBe(["a1", "b2", "d5"]);
+    }
+
     private ServiceProvider Build(string? file = null) => new ServiceCollection().AddPersistence(file ?? DatabaseFile).BuildServiceProvider();
 
     private async Task<ServiceProvider> OpenAsync()
