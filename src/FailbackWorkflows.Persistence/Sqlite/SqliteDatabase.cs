@@ -13,25 +13,36 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
     private const int UniqueViolation = 2067;
     private const int PrimaryKeyViolation = 1555;
 
+    /// <summary>About the 1,000 pages after which SQLite itself would do it, in the middle of a commit that somebody waits for.</summary>
+    private const int WritesPerCheckpoint = 64;
+
+    /// <summary>The commit that finds so many pages in the log makes the checkpoint itself after all, so the log cannot grow for ever (40 MB).</summary>
+    private const int MaxPagesInLog = 10_000;
+
     private readonly SqliteFileLock _fileLock;
     private readonly SqliteConnection _writer;
     private readonly PreparedCommands _prepared = new();
     private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly DbContextOptions<SqliteFailbackDbContext> _writeOptions;
     private readonly IDbContextFactory<SqliteFailbackDbContext> _readers;
+    private readonly string _connectionString;
+    private readonly Lock _checkpointing = new();
     private SqliteFailbackDbContext? _writeContext;
+    private int _writesSinceCheckpoint;
     private bool _isDisposed;
 
     public SqliteDatabase(string file, IDbContextFactory<SqliteFailbackDbContext> readers)
     {
         _readers = readers;
         _fileLock = SqliteFileLock.Take(file);
-        _writer = new SqliteConnection(ConnectionString(file));
+        _connectionString = ConnectionString(file);
+        _writer = new SqliteConnection(_connectionString);
         try
         {
             _writer.Open();
             Execute("PRAGMA journal_mode=WAL");
             Execute("PRAGMA synchronous=FULL");
+            Execute($"PRAGMA wal_autocheckpoint={MaxPagesInLog}");
         }
         catch
         {
@@ -122,7 +133,10 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
     private void Forget()
     {
         // The gate itself is left as it is: writers still queued behind it come through one by one and learn that it is over.
-        _isDisposed = true;
+        lock (_checkpointing)
+        {
+            _isDisposed = true;
+        }
 
         // The pool's idle connections would keep the file open after the lock is gone.
         SqliteConnection.ClearPool(_writer);
@@ -148,6 +162,11 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
         {
             _writeContext?.ChangeTracker.Clear();
             _writeContext?.Database.UseTransaction(null);
+            if (++_writesSinceCheckpoint == WritesPerCheckpoint)
+            {
+                _writesSinceCheckpoint = 0;
+                ThreadPool.QueueUserWorkItem(_ => Checkpoint());
+            }
         }
         finally
         {
@@ -155,6 +174,34 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
         }
 
         return ValueTask.CompletedTask;
+    }
+
+    /// <summary>
+    /// Copies what is in the log into the database file, beside writers and readers, which it does not hold up. The log keeps its size and is
+    /// written again from its beginning: syncing a file that does not grow is cheaper.
+    /// </summary>
+    private void Checkpoint()
+    {
+        lock (_checkpointing)
+        {
+            if (_isDisposed)
+            {
+                return;
+            }
+
+            try
+            {
+                using var connection = new SqliteConnection(_connectionString);
+                connection.Open();
+                using var command = connection.CreateCommand();
+                command.CommandText = "PRAGMA synchronous=FULL; PRAGMA wal_checkpoint(PASSIVE)";
+                command.ExecuteNonQuery();
+            }
+            catch (SqliteException)
+            {
+                // Nothing is lost: it is all in the log. The next checkpoint tries again, and a disk that is broken refuses the next commit.
+            }
+        }
     }
 
     private void Execute(string sql)

@@ -1,6 +1,8 @@
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Persistence.Sqlite;
+using FailbackWorkflows.Testing.Processes;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -235,6 +237,23 @@ public sealed class SqliteDatabaseTests : IDisposable
 
         await using var db = database.CreateReadContext();
         (await db.SystemSettings.OrderBy(r => r.Key).Select(r => r.Key + r.Json).ToListAsync()).ShouldBe(["a1", "b2", "d5"]);
+    }
+
+    [Fact]
+    public async Task Log_ManyCommits_IsCopiedIntoTheDatabaseBesideThem()
+    {
+        await using var services = await OpenAsync();
+        var before = new FileInfo(DatabaseFile).Length;
+        var big = new string('x', 100_000);
+
+        // Fewer pages than those after which a commit would make the checkpoint itself.
+        for (var i = 0; i < 150; i++)
+        {
+            await services.GetRequiredService<IDomainWriter>().ApplyAsync([new SaveSystemSetting($"key-{i}", big)], None);
+        }
+
+        await Eventually.HoldsAsync("a checkpoint is made", () => Task.FromResult(new FileInfo(DatabaseFile).Length > before + (50 * big.Length)), Patience);
+        (await services.GetRequiredService<ISystemSettings>().FindAsync("key-0", None)).ShouldBe(big);
     }
 
     private ServiceProvider Build(string? file = null) => new ServiceCollection().AddPersistence(file ?? DatabaseFile).BuildServiceProvider();
