@@ -31,6 +31,14 @@ public abstract class DutyActivity : CodeActivity
 }
 
 /// <summary>Names of the workflow outputs in which a run says how it ended.</summary>
+/// <summary>Alarms of a run.</summary>
+internal static class RunAlarms
+{
+    /// <summary>Raises an alarm in the transaction of the step: clients hear of it now, and whoever reads the run finds it later.</summary>
+    public static ActivityResult WithAlarm(this ActivityResult result, ActivityExecutionContext context, string subject, string text) =>
+        result.WithNote(text).WithChanges(new Notify(new ChangeNotification("alarm", subject, text, context.Time.GetUtcNow())));
+}
+
 public static class RunOutputs
 {
     public const string Result = "Result";
@@ -38,6 +46,9 @@ public static class RunOutputs
     public const string RefusedCheck = "RefusedCheck";
 
     public const string Done = "done";
+    /// <summary>The recorded identity that nobody recorded any more when the run ended; not set otherwise.</summary>
+    public const string NobodyRecords = "NobodyRecords";
+
     public const string Refused = "refused";
     public const string Undone = "undone";
     public const string Failed = "failed";

@@ -47,7 +47,7 @@ public sealed class CheckFailedServerBroken(DutyCalls calls, IRecorderClient rec
             if (seen.Epoch > duty.Epoch || (seen.Role == DutyRole.Recorder && seen.Recording) || seen.Disputed)
             {
                 return Refuse("Refused", Number, $"{server.Name} records its own duty already (role {seen.Role}, epoch {seen.Epoch}; granted is {duty.Epoch}). Two recorders may be recording the same channels: find out who should, and stop the other.")
-                    .WithChanges(Tell(context, "alarm", serverId, $"{server.Name} records although its duty is with {duty.HolderServerId} (split brain)."));
+                    .WithAlarm(context, serverId, $"{server.Name} records although its duty is with {duty.HolderServerId} (split brain).");
             }
 
             var former = await recorders.ReadActiveRevisionAsync(endpoint, serverId, cancellationToken);

@@ -108,8 +108,9 @@ public sealed record FailoverLogEntry
             Failback = FailbackState.Running, FailbackStartedAt = at, FailbackEndedAt = null, FailbackRunId = runId, Message = null,
         };
 
-    public FailoverLogEntry FailbackPerformed(DateTimeOffset at) =>
-        Require(Failback == FailbackState.Running, "failback running") with { Failback = FailbackState.Done, FailbackEndedAt = at, Message = null };
+    /// <param name="message">What the operator must know of a failback that was performed and yet did not end well; null otherwise.</param>
+    public FailoverLogEntry FailbackPerformed(DateTimeOffset at, string? message = null) =>
+        Require(Failback == FailbackState.Running, "failback running") with { Failback = FailbackState.Done, FailbackEndedAt = at, Message = message };
 
     public FailoverLogEntry FailbackFailed(DateTimeOffset at, string message) =>
         Require(Failback == FailbackState.Running, "failback running") with { Failback = FailbackState.Failed, FailbackEndedAt = at, Message = message };

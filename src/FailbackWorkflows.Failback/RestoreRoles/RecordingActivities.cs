@@ -148,7 +148,7 @@ public sealed class ConfirmRecording(DutyCalls calls, IRecorderClient recorders,
         if (dark.Count == 0 || (mayContinue && first.Count > 0))
         {
             var result = ActivityResult.Completed("Confirmed").With<IReadOnlyDictionary<string, DateTimeOffset>>(FirstFrames, first).With<IReadOnlyList<string>>(DarkChannels, dark);
-            return dark.Count == 0 ? result : result.WithChanges(Tell(context, "alarm", server.Id, $"{server.Name} records, but these channels stay dark: {string.Join(", ", dark)}."));
+            return dark.Count == 0 ? result : result.WithAlarm(context, server.Id, $"{server.Name} records, but these channels stay dark: {string.Join(", ", dark)}. Check these cameras.");
         }
 
         return ActivityResult.Completed("Dark")
@@ -234,7 +234,7 @@ public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorder
                 now + (isLate ? TimeSpan.FromSeconds(5) : TimeSpan.FromMilliseconds(500)),
                 wait with { SilentSince = null, IsAlarmed = isLate });
             return isLate && !wait.IsAlarmed
-                ? result.WithChanges(Tell(context, "alarm", failover.ServerId, $"The failover server {failover.ServerId} does not confirm its stop; the failback waits for it."))
+                ? result.WithAlarm(context, failover.ServerId, $"The failover server {failover.ServerId} does not confirm its stop; the failback waits for it. Bring it back on the network.")
                 : result;
         }
 
@@ -311,6 +311,7 @@ public sealed class MarkFailedServerOk(DutyCalls calls, IRecorderClient recorder
     {
         var server = await calls.GetServerAsync(context.Get(FailedServer), cancellationToken);
         try
+        var symptom = "does not record";
         {
             var state = await recorders.GetRecordingAsync(calls.EndpointOf(server), server.Id, cancellationToken);
             if (state.Channels.Any(c => c.Recording))
@@ -325,8 +326,12 @@ public sealed class MarkFailedServerOk(DutyCalls calls, IRecorderClient recorder
         {
             // It died after the hand-over. Nothing can be taken back here; a new failover is the way on.
         }
+            symptom = "stopped answering";
 
-        return ActivityResult.Completed("StillBroken").WithChanges(
-            Tell(context, "alarm", server.Id, $"{server.Name} failed again right after the failback: nobody records its channels. Start a failover now."));
+        var alarm = $"{server.Name} failed again: it {symptom} after the failover server had stopped, so nobody recorded its channels from then on.";
+        return ActivityResult.Completed("StillBroken")
+            .WithWorkflowOutput(RunOutputs.NobodyRecords, server.Id)
+            .WithWorkflowOutput(RunOutputs.Message, alarm)
+            .WithAlarm(context, server.Id, $"{alarm} Start a failover of {server.Name} now, or bring it back.");
     }
 }

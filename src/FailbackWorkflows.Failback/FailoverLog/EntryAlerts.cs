@@ -1,0 +1,65 @@
+using FailbackWorkflows.Failback.VmsServers;
+
+namespace FailbackWorkflows.Failback.FailoverLog;
+
+/// <summary>What somebody must do about an entry at once, as things stand now.</summary>
+/// <param name="Kind">Stable word for programs: <c>nobodyRecords</c>.</param>
+/// <param name="Identity">The recorded identity it is about.</param>
+/// <param name="Title">The fact, in a line.</param>
+/// <param name="Sentence">How it came about.</param>
+/// <param name="Next">What to do.</param>
+public sealed record EntryAlert(string Kind, string Identity, string Title, string Sentence, string Next);
+
+/// <summary>
+/// Finds the entries after which nobody records an identity: its newest entry says that nobody took the duty over (the failback is done, or
+/// the failover failed), and its own recorder is still broken. Derived from the log and the registry at each look, so an alert is gone when a newer
+/// failover has begun or the recorder is back in service.
+/// </summary>
+public sealed class EntryAlerts(IFailoverLog log, IVmsServers servers)
+{
+    /// <summary>The only kind so far.</summary>
+    public const string NobodyRecords = "nobodyRecords";
+
+    /// <summary>The entry's alert, or null.</summary>
+    public async Task<EntryAlert?> FindAsync(FailoverLogEntry entry, CancellationToken cancellationToken) =>
+        (await ForAsync([entry], cancellationToken)).GetValueOrDefault(entry.Id);
+
+    /// <summary>Alerts by entry id; most entries have none. Reads the log once more per broken server at most.</summary>
+    public async Task<IReadOnlyDictionary<string, EntryAlert>> ForAsync(IReadOnlyList<FailoverLogEntry> entries, CancellationToken cancellationToken)
+    {
+        var alerts = new Dictionary<string, EntryAlert>(StringComparer.Ordinal);
+        if (!entries.Any(IsWithoutSuccessor))
+        {
+            return alerts;
+        }
+
+        var byId = (await servers.ListAsync(cancellationToken)).ToDictionary(server => server.Id, StringComparer.Ordinal);
+        foreach (var ofServer in entries.Where(IsWithoutSuccessor).GroupBy(entry => entry.FailedServerId))
+        {
+            if (byId.GetValueOrDefault(ofServer.Key) is { State: VmsServerState.Broken } failed
+                && (await log.ListAsync(new FailoverLogQuery(FailoverLogView.All, failed.Id, null, 1), cancellationToken)) is [var newest]
+                && ofServer.FirstOrDefault(entry => entry.Id == newest.Id) is { } entry)
+            {
+                alerts[entry.Id] = Describe(entry, failed.Name, byId.GetValueOrDefault(entry.FailoverServerId)?.Name ?? entry.FailoverServerId);
+            }
+        }
+
+        return alerts;
+    }
+
+    private static bool IsWithoutSuccessor(FailoverLogEntry entry) => entry.Failover == FailoverState.Failed || entry.Failback == FailbackState.Done;
+
+    private static EntryAlert Describe(FailoverLogEntry entry, string failed, string failover) => entry.Failover == FailoverState.Failed
+        ? new(
+            NobodyRecords,
+            entry.FailedServerId,
+            $"Nobody may be recording {failed} now",
+            $"{failed} is marked broken, and its failover to {failover} failed. {entry.Message}",
+            $"Start a failover of {failed} to another server now, or repair {failed}: as soon as it records its own duty again, it is marked OK by itself.")
+        : new(
+            NobodyRecords,
+            entry.FailedServerId,
+            $"Nobody records {failed} now",
+            $"{failed} stopped answering or recording after {failover} had confirmed its stop in this failback.",
+            $"Start a failover of {failed} now, or check {failed} (power, network, storage): as soon as it records again, it is marked OK by itself.");
+}
