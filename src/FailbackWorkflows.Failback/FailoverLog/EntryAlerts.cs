@@ -3,12 +3,13 @@ using FailbackWorkflows.Failback.VmsServers;
 namespace FailbackWorkflows.Failback.FailoverLog;
 
 /// <summary>What somebody must do about an entry at once, as things stand now.</summary>
+/// <param name="EntryId">The entry it is about.</param>
 /// <param name="Kind">Stable word for programs: <c>nobodyRecords</c>.</param>
 /// <param name="Identity">The recorded identity it is about.</param>
 /// <param name="Title">The fact, in a line.</param>
 /// <param name="Sentence">How it came about.</param>
 /// <param name="Next">What to do.</param>
-public sealed record EntryAlert(string Kind, string Identity, string Title, string Sentence, string Next);
+public sealed record EntryAlert(string EntryId, string Kind, string Identity, string Title, string Sentence, string Next);
 
 /// <summary>
 /// Finds the entries after which nobody records an identity: its newest entry says that nobody took the duty over (the failback is done, or
@@ -22,25 +23,18 @@ public sealed class EntryAlerts(IFailoverLog log, IVmsServers servers)
 
     /// <summary>The entry's alert, or null.</summary>
     public async Task<EntryAlert?> FindAsync(FailoverLogEntry entry, CancellationToken cancellationToken) =>
-        (await ForAsync([entry], cancellationToken)).GetValueOrDefault(entry.Id);
+        IsWithoutSuccessor(entry) ? (await ListAsync(cancellationToken)).FirstOrDefault(alert => alert.EntryId == entry.Id) : null;
 
-    /// <summary>Alerts by entry id; most entries have none. Reads the log once more per broken server at most.</summary>
-    public async Task<IReadOnlyDictionary<string, EntryAlert>> ForAsync(IReadOnlyList<FailoverLogEntry> entries, CancellationToken cancellationToken)
+    /// <summary>All alerts there are now. Reads the log once per broken server.</summary>
+    public async Task<IReadOnlyList<EntryAlert>> ListAsync(CancellationToken cancellationToken)
     {
-        var alerts = new Dictionary<string, EntryAlert>(StringComparer.Ordinal);
-        if (!entries.Any(IsWithoutSuccessor))
+        var alerts = new List<EntryAlert>();
+        var all = await servers.ListAsync(cancellationToken);
+        foreach (var failed in all.Where(server => server.State == VmsServerState.Broken))
         {
-            return alerts;
-        }
-
-        var byId = (await servers.ListAsync(cancellationToken)).ToDictionary(server => server.Id, StringComparer.Ordinal);
-        foreach (var ofServer in entries.Where(IsWithoutSuccessor).GroupBy(entry => entry.FailedServerId))
-        {
-            if (byId.GetValueOrDefault(ofServer.Key) is { State: VmsServerState.Broken } failed
-                && (await log.ListAsync(new FailoverLogQuery(FailoverLogView.All, failed.Id, null, 1), cancellationToken)) is [var newest]
-                && ofServer.FirstOrDefault(entry => entry.Id == newest.Id) is { } entry)
+            if (await log.ListAsync(new FailoverLogQuery(FailoverLogView.All, failed.Id, null, 1), cancellationToken) is [var newest] && IsWithoutSuccessor(newest))
             {
-                alerts[entry.Id] = Describe(entry, failed.Name, byId.GetValueOrDefault(entry.FailoverServerId)?.Name ?? entry.FailoverServerId);
+                alerts.Add(Describe(newest, failed.Name, all.FirstOrDefault(server => server.Id == newest.FailoverServerId)?.Name ?? newest.FailoverServerId));
             }
         }
 
@@ -51,12 +45,14 @@ public sealed class EntryAlerts(IFailoverLog log, IVmsServers servers)
 
     private static EntryAlert Describe(FailoverLogEntry entry, string failed, string failover) => entry.Failover == FailoverState.Failed
         ? new(
+            entry.Id,
             NobodyRecords,
             entry.FailedServerId,
             $"Nobody may be recording {failed} now",
             $"{failed} is marked broken, and its failover to {failover} failed. {entry.Message}",
             $"Start a failover of {failed} to another server now, or repair {failed}: as soon as it records its own duty again, it is marked OK by itself.")
         : new(
+            entry.Id,
             NobodyRecords,
             entry.FailedServerId,
             $"Nobody records {failed} now",

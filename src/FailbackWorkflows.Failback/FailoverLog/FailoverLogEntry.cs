@@ -35,7 +35,7 @@ public enum MaterialCopyState
 /// One failover, from the moment a server failed until its duty and its material are home. The transitions are those of the design's
 /// table; an illegal one throws <see cref="InvalidOperationException"/>, because the check before it should have refused.
 /// </summary>
-public sealed record FailoverLogEntry
+public record FailoverLogEntry
 {
     public required string Id { get; init; }
 

@@ -67,7 +67,8 @@ public sealed class RunReports(IWorkflowStore store, IWorkflowRuntime runtime, W
         ? instance.Incidents.LastOrDefault()?.Fault.Message
         : instance.Output.GetValueOrDefault(RunOutputs.Message) as string;
 
-    private static string ResultOf(WorkflowInstance instance) => instance.SubStatus switch
+    /// <summary>How a run stands, from its row alone; as <see cref="RunReport.Result"/>.</summary>
+    public static string ResultOf(WorkflowInstance instance) => instance.SubStatus switch
     {
         WorkflowSubStatus.Faulted => "faulted",
         WorkflowSubStatus.Cancelled => "cancelled",
