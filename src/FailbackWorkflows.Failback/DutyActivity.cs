@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using FailbackWorkflows.Engine.Activities;
 using FailbackWorkflows.Engine.Journal;
 using FailbackWorkflows.Failback.Changes;
@@ -30,12 +31,23 @@ public abstract class DutyActivity : CodeActivity
         new(new ChangeNotification(kind, subject, text, context.Time.GetUtcNow()));
 }
 
+/// <summary>Alarms of a run.</summary>
+internal static class RunAlarms
+{
+    /// <summary>Raises an alarm in the transaction of the step: clients hear of it now, and whoever reads the run finds it later.</summary>
+    public static ActivityResult WithAlarm(this ActivityResult result, ActivityExecutionContext context, string subject, string text) =>
+        result.WithNote(text).WithChanges(new Notify(new ChangeNotification("alarm", subject, text, context.Time.GetUtcNow())));
+}
+
 /// <summary>Names of the workflow outputs in which a run says how it ended.</summary>
 public static class RunOutputs
 {
     public const string Result = "Result";
     public const string Message = "Message";
     public const string RefusedCheck = "RefusedCheck";
+
+    /// <summary>The recorded identity that nobody recorded any more when the run ended; not set otherwise.</summary>
+    public const string NobodyRecords = "NobodyRecords";
 
     public const string Done = "done";
     public const string Refused = "refused";
@@ -44,10 +56,22 @@ public static class RunOutputs
 }
 
 /// <summary>The claim an instance holds, with the fence of its newest acquisition: what every call to a recorder carries.</summary>
-public sealed record ClaimedDuty(string Identity, long Fence);
+public sealed class ClaimedDuty(string identity, long fence)
+{
+    private readonly ConcurrentDictionary<string, bool> _acknowledged = new(StringComparer.Ordinal);
 
-/// <summary>What activities need to call recorders for a duty: endpoints and authority.</summary>
-public sealed class DutyCalls(IVmsServers servers, IDuties duties, ISecretProtector secrets)
+    public string Identity { get; } = identity;
+
+    public long Fence { get; } = fence;
+
+    /// <summary>True once the server has taken the fence, so that whoever held the claim before can no longer change what is read there.</summary>
+    public bool IsAcknowledgedBy(string serverId) => _acknowledged.ContainsKey(serverId);
+
+    internal void Acknowledged(string serverId) => _acknowledged[serverId] = true;
+}
+
+/// <summary>What activities need to call recorders for a duty: endpoints, fence and authority.</summary>
+public sealed class DutyCalls(IVmsServers servers, IDuties duties, IRecorderClient recorders, ISecretProtector secrets)
 {
     /// <summary>The server's row. Throws a fault when it is not in the registry.</summary>
     public async Task<VmsServer> GetServerAsync(string serverId, CancellationToken cancellationToken) =>
@@ -56,6 +80,31 @@ public sealed class DutyCalls(IVmsServers servers, IDuties duties, ISecretProtec
 
     public async Task<RecorderEndpoint> GetEndpointAsync(string serverId, CancellationToken cancellationToken) =>
         EndpointOf(await GetServerAsync(serverId, cancellationToken));
+
+    /// <summary>
+    /// The server's endpoint for an activity that reads there what it decides by. Every such activity comes through here (or through
+    /// <see cref="RaiseFenceAsync"/>): the fence of this acquisition is raised first, once per acquisition and server, so that an earlier
+    /// holder's late call cannot change what was read. Throws what the recorder throws; a server that cannot be reached is asked again at the next read.
+    /// A run without the claim has no fence to raise; it may look, and will not be able to command.
+    /// </summary>
+    public async Task<RecorderEndpoint> GetFencedAsync(ActivityExecutionContext context, string identity, string serverId, CancellationToken cancellationToken)
+    {
+        var endpoint = await GetEndpointAsync(serverId, cancellationToken);
+        if (context.HostFacts is ClaimedDuty claimed && claimed.Identity == identity && !claimed.IsAcknowledgedBy(serverId))
+        {
+            await RaiseFenceAsync(context, identity, endpoint, cancellationToken);
+        }
+
+        return endpoint;
+    }
+
+    /// <summary>Raises the fence of this acquisition at a recorder and answers with the duty as it is there. Repeating is harmless.</summary>
+    public async Task<DutyState> RaiseFenceAsync(ActivityExecutionContext context, string identity, RecorderEndpoint endpoint, CancellationToken cancellationToken)
+    {
+        var seen = await recorders.RaiseFenceAsync(endpoint, identity, FenceOf(context, identity), cancellationToken);
+        ((ClaimedDuty)context.HostFacts!).Acknowledged(endpoint.ServerId);
+        return seen;
+    }
 
     public RecorderEndpoint EndpointOf(VmsServer server) => new(server.Id, server.BaseUrl, secrets.Unprotect(server.ProtectedCredential));
 

@@ -1,6 +1,7 @@
 using FailbackWorkflows.Engine.Runtime;
 using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Failover;
+using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Licensing;
 using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Failback.Runs;
@@ -23,6 +24,7 @@ public static class FailbackServices
         services.AddSingleton<LicenseCheck>();
         services.AddSingleton<PollRecorders>();
         services.AddSingleton<IRunReports, RunReports>();
+        services.AddSingleton<EntryAlerts>();
         services.AddSingleton<StartFailback>();
         services.AddSingleton<StartFailover>();
         services.AddSingleton<RegisterVmsServer>();

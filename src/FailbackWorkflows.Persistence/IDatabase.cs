@@ -29,20 +29,25 @@ public sealed class WriteSession : IAsyncDisposable
 {
     private readonly DbConnection _connection;
     private readonly DbTransaction _transaction;
-    private readonly Func<DbTransaction, FailbackDbContext> _createContext;
+    private readonly Func<DbTransaction, FailbackDbContext> _openContext;
     private readonly Func<ValueTask> _release;
+    private readonly PreparedCommands? _prepared;
     private FailbackDbContext? _context;
 
-    internal WriteSession(DbConnection connection, DbTransaction transaction, Func<DbTransaction, FailbackDbContext> createContext, Func<ValueTask> release)
+    /// <param name="openContext">A context on the transaction. It stays the database's own, which puts it away when the session is released.</param>
+    /// <param name="prepared">Commands that the connection keeps from one session to the next; null where the driver does that itself.</param>
+    internal WriteSession(
+        DbConnection connection, DbTransaction transaction, Func<DbTransaction, FailbackDbContext> openContext, Func<ValueTask> release, PreparedCommands? prepared = null)
     {
         _connection = connection;
         _transaction = transaction;
-        _createContext = createContext;
+        _openContext = openContext;
         _release = release;
+        _prepared = prepared;
     }
 
-    /// <summary>A context on this transaction.</summary>
-    public FailbackDbContext Context => _context ??= _createContext(_transaction);
+    /// <summary>A context on this transaction. Its errors end the transaction: it makes no savepoints to go back to.</summary>
+    public FailbackDbContext Context => _context ??= _openContext(_transaction);
 
     /// <summary>A command on this transaction; parameters are named and portable.</summary>
     public DbCommand Command(string sql, params ReadOnlySpan<(string Name, object? Value)> parameters)
@@ -61,12 +66,20 @@ public sealed class WriteSession : IAsyncDisposable
         return command;
     }
 
-    /// <summary>Runs a command and answers with the number of rows it changed.</summary>
+    /// <summary>Runs a command and answers with the number of rows it changed. The text is a constant: it may be kept prepared.</summary>
     public async Task<int> ExecuteAsync(string sql, CancellationToken cancellationToken, params (string Name, object? Value)[] parameters)
     {
+        if (_prepared is not null)
+        {
+            return await _prepared.Get(this, sql, parameters).ExecuteNonQueryAsync(cancellationToken);
+        }
+
         await using var command = Command(sql, parameters);
         return await command.ExecuteNonQueryAsync(cancellationToken);
     }
+
+    /// <summary>Puts a command that was made in an earlier session on this transaction.</summary>
+    internal void Join(DbCommand command) => command.Transaction = _transaction;
 
     /// <summary>Durable when it returns.</summary>
     public Task CommitAsync(CancellationToken cancellationToken) => _transaction.CommitAsync(cancellationToken);
@@ -76,11 +89,6 @@ public sealed class WriteSession : IAsyncDisposable
     {
         try
         {
-            if (_context is not null)
-            {
-                await _context.DisposeAsync();
-            }
-
             await _transaction.DisposeAsync();
         }
         finally
@@ -88,5 +96,41 @@ public sealed class WriteSession : IAsyncDisposable
             // Even when the rollback failed: otherwise one error of the disk would stop every later writer for good.
             await _release();
         }
+    }
+}
+
+/// <summary>
+/// Commands of one connection that are parsed once and run many times. Only for a connection with one user at a time; a text must always come
+/// with the same parameters in the same order.
+/// </summary>
+internal sealed class PreparedCommands : IDisposable
+{
+    private readonly Dictionary<string, DbCommand> _commands = new(StringComparer.Ordinal);
+
+    /// <summary>The command with these values, on the session's transaction.</summary>
+    public DbCommand Get(WriteSession session, string sql, (string Name, object? Value)[] parameters)
+    {
+        if (!_commands.TryGetValue(sql, out var command))
+        {
+            return _commands[sql] = session.Command(sql, parameters);
+        }
+
+        session.Join(command);
+        for (var i = 0; i < parameters.Length; i++)
+        {
+            command.Parameters[i].Value = parameters[i].Value ?? DBNull.Value;
+        }
+
+        return command;
+    }
+
+    public void Dispose()
+    {
+        foreach (var command in _commands.Values)
+        {
+            command.Dispose();
+        }
+
+        _commands.Clear();
     }
 }

@@ -98,8 +98,10 @@ public sealed class Program
 
         IdentitySetup.Add(services);
         services.AddScoped<FirstAdministrator>();
+        services.AddScoped<UserAdministration>();
         services.AddSingleton<ApiKeyAdministration>();
         services.AddSingleton<LicenseInstallation>();
+        services.AddSingleton<AuditTrail>();
         services.AddScoped<AuditFilter>();
         services.AddSingleton<PlannedSteps>();
         services.AddSingleton<FailbackButtons>();

@@ -10,7 +10,7 @@ namespace FailbackWorkflows.Scenarios;
 public sealed partial class An_operator_clicks_start_failback
 {
     /// <summary>The system's browser; <c>eng/test.sh</c> installs it.</summary>
-    private static readonly string Browser = Environment.GetEnvironmentVariable("FAILBACK_CHROMIUM") ?? "/usr/bin/chromium";
+    internal static readonly string Browser = Environment.GetEnvironmentVariable("FAILBACK_CHROMIUM") ?? "/usr/bin/chromium";
 
     [Fact]
     public async Task And_reads_Failback_OK_with_start_end_and_duration()

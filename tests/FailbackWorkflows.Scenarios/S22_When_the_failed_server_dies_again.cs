@@ -1,7 +1,9 @@
+using System.Text.Json.Nodes;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.Testing.Processes;
+using Microsoft.Playwright;
 using Shouldly;
 using Xunit;
 
@@ -88,7 +90,42 @@ public sealed class S22_When_the_failed_server_dies_again
         (await site.Server.GetAsync("api/v1/servers/vms-1")).As<ServerState>().State.ShouldBe(VmsServerState.Broken);
         (await site.Server.ListChangesAsync()).ShouldContain(c => (string?)c["kind"] == "alarm" && (string?)c["subject"] == Site.MainId);
         (await site.Standby.FindDutyAsync(Site.MainId))!.Role.ShouldBe(DutyRole.FailoverServer);
+        (run.NobodyRecords, run.Alarms.Count).ShouldBe((Site.MainId, 1));
+        ((string?)await AlertAsync(site, entryId)).ShouldBe("nobodyRecords");
+        await ShowAsync(site, entryId);
         await Invariants.AssertAsync(site, runId);
+
+        await site.Main.StartAsync();
+        await Eventually.HoldsAsync(
+            "main records its own duty again and is marked ok",
+            async () => (await site.Server.GetAsync("api/v1/servers/vms-1")).As<ServerState>().State == VmsServerState.Ok);
+        (await site.Main.FindDutyAsync(Site.MainId))!.Recording.ShouldBeTrue();
+        (await AlertAsync(site, entryId)).ShouldBeNull();
+    }
+
+    private static async Task<JsonNode?> AlertAsync(Site site, string entryId) =>
+        (await site.Server.GetAsync($"api/v1/failover-log/{entryId}")).Json!["alert"]?["kind"];
+
+    /// <summary>What an operator sees at three in the morning.</summary>
+    private static async Task ShowAsync(Site site, string entryId)
+    {
+        using var playwright = await Playwright.CreateAsync();
+        await using var browser = await playwright.Chromium.LaunchAsync(new() { ExecutablePath = An_operator_clicks_start_failback.Browser, Args = ["--no-sandbox"] });
+        var page = await browser.NewPageAsync(new() { ViewportSize = new() { Width = 1280, Height = 1100 } });
+        await page.GotoAsync(new Uri(site.Server.BaseUrl, $"failover-log/{entryId}").ToString());
+        await page.GetByLabel("User name").FillAsync("admin");
+        await page.GetByLabel("Password").FillAsync(ManagementServerProcess.Password);
+        await page.GetByRole(AriaRole.Button, new() { Name = "Sign in" }).ClickAsync();
+        await page.WaitForURLAsync("**/failover-log/*");
+        var alert = page.GetByRole(AriaRole.Alert);
+        await Assertions.Expect(alert).ToContainTextAsync($"Nobody records Recorder {Site.MainId} now");
+        await Assertions.Expect(alert).ToContainTextAsync($"Start a failover of Recorder {Site.MainId} now");
+        (await page.ContentAsync()).ShouldNotContain("Failback OK");
+        if (Environment.GetEnvironmentVariable("FAILBACK_SCREENSHOTS") == "1")
+        {
+            var folder = Directory.CreateDirectory(Path.Combine(ProgramFiles.Root, "docs", "images")).FullName;
+            await page.ScreenshotAsync(new() { Path = Path.Combine(folder, "nobody-records.png") });
+        }
     }
 
     private static Task ArrivedAsync(RecorderProcess recorder, string runId, string pathEnd) =>

@@ -16,6 +16,7 @@ public sealed class ActivityResult
     private Dictionary<string, object?>? _variables;
     private Dictionary<string, object?>? _workflowOutputs;
     private List<IDomainChange>? _changes;
+    private List<string>? _notes;
 
     private ActivityResult(IReadOnlyList<string>? outcomes, IReadOnlyList<BookmarkRequest>? bookmarks)
     {
@@ -36,6 +37,8 @@ public sealed class ActivityResult
     internal IReadOnlyDictionary<string, object?>? WorkflowOutputs => _workflowOutputs;
 
     internal IReadOnlyList<IDomainChange> Changes => _changes is null ? [] : _changes;
+
+    internal IReadOnlyList<string>? Notes => _notes;
 
     internal CancellationMode? Cancellation { get; private set; }
 
@@ -80,6 +83,13 @@ public sealed class ActivityResult
     public ActivityResult WithChanges(params IEnumerable<IDomainChange> changes)
     {
         (_changes ??= []).AddRange(changes);
+        return this;
+    }
+
+    /// <summary>A sentence for whoever reads the run, kept in its journal with this step, also while the activity waits. It decides nothing.</summary>
+    public ActivityResult WithNote(string note)
+    {
+        (_notes ??= []).Add(note);
         return this;
     }
 

@@ -97,6 +97,9 @@ public sealed record ActivityCompleted : ActivityEvent
     /// <summary>What the activity ends besides itself.</summary>
     public Ending Ends { get; init; }
 
+    /// <summary>What the activity had to say to whoever reads the run; decides nothing.</summary>
+    public IReadOnlyList<string>? Notes { get; init; }
+
     /// <summary>Given up after its attempts and turned into the outcome <c>Failed</c>: the fault behind it.</summary>
     public ActivityFault? Fault { get; init; }
 }
@@ -151,6 +154,9 @@ public sealed record ActivitySuspended : ActivityEvent
 
     /// <summary>What the activity wants to find again when it runs on.</summary>
     public object? Progress { get; init; }
+
+    /// <summary>What the activity had to say to whoever reads the run; decides nothing.</summary>
+    public IReadOnlyList<string>? Notes { get; init; }
 }
 
 /// <summary>Fact: the time of a bookmark has come.</summary>

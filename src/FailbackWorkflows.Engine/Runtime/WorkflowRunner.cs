@@ -188,7 +188,7 @@ internal sealed class WorkflowRunner(
             step.Changes.AddRange(result.Changes);
             if (result.Bookmarks is { } bookmarks)
             {
-                Apply(live, step, new ActivitySuspended { At = step.At, IsFact = true, ExecutionId = execution.Id, NodeId = node.NodeId, Bookmarks = bookmarks, Progress = result.Progress });
+                Apply(live, step, new ActivitySuspended { At = step.At, IsFact = true, ExecutionId = execution.Id, NodeId = node.NodeId, Bookmarks = bookmarks, Progress = result.Progress, Notes = result.Notes });
             }
             else
             {
@@ -203,6 +203,7 @@ internal sealed class WorkflowRunner(
                     Variables = result.Variables,
                     WorkflowOutputs = result.WorkflowOutputs,
                     Cancellation = result.Cancellation,
+                    Notes = result.Notes,
                     Ends = result.Ends,
                 });
             }

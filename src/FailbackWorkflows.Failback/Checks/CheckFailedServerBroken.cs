@@ -36,6 +36,7 @@ public sealed class CheckFailedServerBroken(DutyCalls calls, IRecorderClient rec
         var endpoint = calls.EndpointOf(server);
         try
         {
+            // Which machine it is comes before the fence: another machine must not be told anything.
             var status = await recorders.GetStatusAsync(endpoint, cancellationToken);
             if (FindWrongMachine(server, status) is { } wrongMachine)
             {
@@ -43,11 +44,11 @@ public sealed class CheckFailedServerBroken(DutyCalls calls, IRecorderClient rec
             }
 
             var duty = await calls.GetDutyAsync(serverId, cancellationToken);
-            var seen = await recorders.RaiseFenceAsync(endpoint, serverId, DutyCalls.FenceOf(context, serverId), cancellationToken);
+            var seen = await calls.RaiseFenceAsync(context, serverId, endpoint, cancellationToken);
             if (seen.Epoch > duty.Epoch || (seen.Role == DutyRole.Recorder && seen.Recording) || seen.Disputed)
             {
                 return Refuse("Refused", Number, $"{server.Name} records its own duty already (role {seen.Role}, epoch {seen.Epoch}; granted is {duty.Epoch}). Two recorders may be recording the same channels: find out who should, and stop the other.")
-                    .WithChanges(Tell(context, "alarm", serverId, $"{server.Name} records although its duty is with {duty.HolderServerId} (split brain)."));
+                    .WithAlarm(context, serverId, $"{server.Name} records although its duty is with {duty.HolderServerId} (split brain).");
             }
 
             var former = await recorders.ReadActiveRevisionAsync(endpoint, serverId, cancellationToken);

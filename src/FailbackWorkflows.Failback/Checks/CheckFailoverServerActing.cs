@@ -37,7 +37,7 @@ public sealed class CheckFailoverServerActing(DutyCalls calls, IRecorderClient r
         var endpoint = calls.EndpointOf(server);
         try
         {
-            var seen = await recorders.RaiseFenceAsync(endpoint, identity, DutyCalls.FenceOf(context, identity), cancellationToken);
+            var seen = await calls.RaiseFenceAsync(context, identity, endpoint, cancellationToken);
             if (seen.Role == DutyRole.AwaitingRole && seen.Epoch == duty.Epoch && seen.AssignedRole == DutyRole.Recorder)
             {
                 seen = await recorders.AssignDutyAsync(

@@ -5,13 +5,15 @@ using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
+using FailbackWorkflows.Recorders.Recording;
 using Microsoft.Extensions.Logging;
 
 namespace FailbackWorkflows.Failback.Connectivity;
 
 /// <summary>
 /// Asks every recorder how it is: notes connections coming and going, keeps the settings cache fresh, and answers a recorder that came up
-/// and waits to hear whether it still has its duty. Owns no truth: a poll that is missed or done twice does no harm.
+/// and waits to hear whether it still has its duty. A recorder that was broken and demonstrably records its own duty again is marked ok:
+/// that is how it comes back when no failover server had the duty meanwhile. Owns no truth: a poll that is missed or done twice does no harm.
 /// </summary>
 public sealed class PollRecorders(
     IVmsServers servers,
@@ -27,6 +29,8 @@ public sealed class PollRecorders(
 
     /// <summary>A connected server's row is written this often when nothing else changed, so that "last seen" stays true.</summary>
     private static readonly TimeSpan SeenEvery = TimeSpan.FromSeconds(30);
+
+    private static readonly TimeSpan FreshFrame = TimeSpan.FromSeconds(5);
 
     /// <summary>Polls every server once.</summary>
     public async Task ExecuteAsync(CancellationToken cancellationToken)
@@ -69,28 +73,58 @@ public sealed class PollRecorders(
             return;
         }
 
-        await NoteSeenAsync(server, status, cancellationToken);
+        await NoteSeenAsync(server, status, await IsBackInServiceAsync(server, endpoint, status, cancellationToken), cancellationToken);
         foreach (var seen in status.Duties)
         {
-            await AnswerAsync(endpoint, status.BootId, seen, cancellationToken);
+            await AnswerAsync(server, endpoint, status.BootId, seen, cancellationToken);
         }
     }
 
-    private async Task NoteSeenAsync(VmsServer server, RecorderStatus status, CancellationToken cancellationToken)
+    /// <summary>
+    /// True for a broken server that has its own duty under the current epoch and writes frames. That is so only when nobody took the duty
+    /// over, or after a failback; a run at work on the duty decides for itself.
+    /// </summary>
+    private async Task<bool> IsBackInServiceAsync(VmsServer server, RecorderEndpoint endpoint, RecorderStatus status, CancellationToken cancellationToken)
+    {
+        if (server.State != VmsServerState.Broken
+            || status.Duties.FirstOrDefault(d => d.Identity == server.Id) is not { Role: DutyRole.Recorder, Recording: true, Disputed: false } seen
+            || await duties.FindAsync(server.Id, cancellationToken) is not { } duty
+            || duty.HolderServerId != server.Id
+            || seen.Epoch != duty.Epoch
+            || seen.AllocationId != duty.AllocationId
+            || await duties.FindClaimAsync(DutyClaim.Identity(server.Id), cancellationToken) is not null)
+        {
+            return false;
+        }
+
+        try
+        {
+            var recording = await recorders.GetRecordingAsync(endpoint, server.Id, cancellationToken);
+            return recording.Channels.Any(c => c.Recording && c.LastFrameAt is { } last && recording.AsOf - last <= FreshFrame);
+        }
+        catch (RecorderException exception)
+        {
+            logger.LogInformation("{Server} has its duty again, but could not be asked whether it records: {Reason}", server.Id, exception.Message);
+            return false;
+        }
+    }
+
+    private async Task NoteSeenAsync(VmsServer server, RecorderStatus status, bool isBackInService, CancellationToken cancellationToken)
     {
         var now = time.GetUtcNow();
-        var isNews = server.Connection != ConnectionState.Connected || server.BootId != status.BootId;
+        var isNews = isBackInService || server.Connection != ConnectionState.Connected || server.BootId != status.BootId;
         if (isNews || now - server.LastSeenAt >= SeenEvery)
         {
             await SaveAsync(
                 server with
                 {
+                    State = isBackInService ? VmsServerState.Ok : server.State,
                     Connection = ConnectionState.Connected,
                     LastSeenAt = now,
                     BootId = status.BootId,
                     SoftwareVersion = Newer(server.SoftwareVersion, status.SoftwareVersion),
                 },
-                isNews ? $"{server.Name} is connected." : null,
+                isBackInService ? $"{server.Name} is back in service: it records its own duty again." : isNews ? $"{server.Name} is connected." : null,
                 cancellationToken);
         }
     }
@@ -101,7 +135,7 @@ public sealed class PollRecorders(
     /// Tells a recorder that waits for its role, or that has not heard of the current epoch, what it is. While a run holds the claim on the
     /// duty, only that run speaks.
     /// </summary>
-    private async Task AnswerAsync(RecorderEndpoint endpoint, string bootId, DutyState seen, CancellationToken cancellationToken)
+    private async Task AnswerAsync(VmsServer server, RecorderEndpoint endpoint, string bootId, DutyState seen, CancellationToken cancellationToken)
     {
         try
         {
@@ -111,8 +145,11 @@ public sealed class PollRecorders(
             }
 
             var isHolder = duty.HolderServerId == endpoint.ServerId && seen.Epoch == duty.Epoch && seen.AllocationId == duty.AllocationId;
-            var isBehind = seen.Epoch < duty.Epoch && duty.HolderServerId != endpoint.ServerId && (seen.Role is DutyRole.Recorder or DutyRole.AwaitingRole || seen.Recording);
-            if ((seen.Role == DutyRole.AwaitingRole && isHolder) || isBehind)
+            // The duty came back to it without its knowing: the failover that had moved it failed.
+            var isHolderBehind = duty.HolderServerId == endpoint.ServerId && seen.Epoch < duty.Epoch;
+            var isBehind = seen.Epoch < duty.Epoch && !isHolderBehind && (seen.Role is DutyRole.Recorder or DutyRole.AwaitingRole || seen.Recording);
+            var isIdle = isHolder && seen is { Role: DutyRole.Recorder, Recording: false } && server.State == VmsServerState.Broken && server.Id == seen.Identity;
+            if ((seen.Role == DutyRole.AwaitingRole && isHolder) || isBehind || isHolderBehind || isIdle)
             {
                 if (await duties.FindClaimAsync(DutyClaim.Identity(seen.Identity), cancellationToken) is not null)
                 {
@@ -120,13 +157,25 @@ public sealed class PollRecorders(
                 }
 
                 // The boot id makes each boot's question a new one: a recorder answers a key it knows without acting.
-                await recorders.AssignDutyAsync(
-                    endpoint,
-                    seen.Identity,
-                    new DutyAssignment(isHolder ? DutyRole.Recorder : DutyRole.Standby, duty.Epoch, duty.AllocationId, duty.Fence),
-                    $"poll/{seen.Identity}/{duty.Epoch}/{duty.Fence}/{bootId}/{(isHolder ? "confirm" : "standby")}",
-                    cancellationToken);
-                logger.LogInformation("{Server} was told that it is {Role} for {Identity} under epoch {Epoch}", endpoint.ServerId, isHolder ? "recorder" : "standby", seen.Identity, duty.Epoch);
+                var key = $"poll/{seen.Identity}/{duty.Epoch}/{duty.Fence}/{bootId}";
+                var isRecorder = isHolder || isHolderBehind;
+                if (!isIdle)
+                {
+                    await recorders.AssignDutyAsync(
+                        endpoint,
+                        seen.Identity,
+                        new DutyAssignment(isRecorder ? DutyRole.Recorder : DutyRole.Standby, duty.Epoch, duty.AllocationId, duty.Fence),
+                        $"{key}/{(isRecorder ? "confirm" : "standby")}",
+                        cancellationToken);
+                    logger.LogInformation("{Server} was told that it is {Role} for {Identity} under epoch {Epoch}", endpoint.ServerId, isRecorder ? "recorder" : "standby", seen.Identity, duty.Epoch);
+                }
+
+                if (isIdle || (isHolderBehind && !seen.Recording))
+                {
+                    // A confirmed role goes on with what it did; under an epoch the recorder did not know, recording has to be begun.
+                    await recorders.StartRecordingAsync(
+                        endpoint, new RecordingCommand(seen.Identity, new DutyAuthority(duty.Epoch, duty.Fence)), $"{key}/start", cancellationToken);
+                }
             }
 
             if (isHolder)

@@ -35,17 +35,17 @@ public sealed class AllocateEpoch(DutyCalls calls, IRecorderClient recorders) : 
             return ActivityResult.Completed("NotNeeded");
         }
 
-        var seen = await Task.WhenAll(ReadEpochAsync(context.Get(Server), identity, cancellationToken), ReadEpochAsync(context.Get(OtherServer), identity, cancellationToken));
+        var seen = await Task.WhenAll(ReadEpochAsync(context, context.Get(Server), identity, cancellationToken), ReadEpochAsync(context, context.Get(OtherServer), identity, cancellationToken));
         var epoch = 1 + Math.Max(duty.Epoch, seen.Max());
         return ActivityResult.Completed("Allocated")
             .WithChanges(new GrantEpoch(identity, context.Get(Server), epoch, $"{context.InstanceId}/{context.ExecutionId}"));
     }
 
-    private async Task<long> ReadEpochAsync(string serverId, string identity, CancellationToken cancellationToken)
+    private async Task<long> ReadEpochAsync(ActivityExecutionContext context, string serverId, string identity, CancellationToken cancellationToken)
     {
         try
         {
-            var status = await recorders.GetStatusAsync(await calls.GetEndpointAsync(serverId, cancellationToken), cancellationToken);
+            var status = await recorders.GetStatusAsync(await calls.GetFencedAsync(context, identity, serverId, cancellationToken), cancellationToken);
             return status.Duties.FirstOrDefault(d => d.Identity == identity)?.Epoch ?? 0;
         }
         catch (RecorderException)

@@ -35,7 +35,7 @@ public enum MaterialCopyState
 /// One failover, from the moment a server failed until its duty and its material are home. The transitions are those of the design's
 /// table; an illegal one throws <see cref="InvalidOperationException"/>, because the check before it should have refused.
 /// </summary>
-public sealed record FailoverLogEntry
+public record FailoverLogEntry
 {
     public required string Id { get; init; }
 
@@ -108,8 +108,9 @@ public sealed record FailoverLogEntry
             Failback = FailbackState.Running, FailbackStartedAt = at, FailbackEndedAt = null, FailbackRunId = runId, Message = null,
         };
 
-    public FailoverLogEntry FailbackPerformed(DateTimeOffset at) =>
-        Require(Failback == FailbackState.Running, "failback running") with { Failback = FailbackState.Done, FailbackEndedAt = at, Message = null };
+    /// <param name="message">What the operator must know of a failback that was performed and yet did not end well; null otherwise.</param>
+    public FailoverLogEntry FailbackPerformed(DateTimeOffset at, string? message = null) =>
+        Require(Failback == FailbackState.Running, "failback running") with { Failback = FailbackState.Done, FailbackEndedAt = at, Message = message };
 
     public FailoverLogEntry FailbackFailed(DateTimeOffset at, string message) =>
         Require(Failback == FailbackState.Running, "failback running") with { Failback = FailbackState.Failed, FailbackEndedAt = at, Message = message };

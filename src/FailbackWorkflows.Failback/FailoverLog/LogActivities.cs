@@ -2,6 +2,7 @@ using FailbackWorkflows.Engine.Activities;
 using FailbackWorkflows.Engine.Journal;
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback.Policies;
+using FailbackWorkflows.Failback.VmsServers;
 
 namespace FailbackWorkflows.Failback.FailoverLog;
 
@@ -26,7 +27,7 @@ public sealed class LogFailbackStarted(IFailoverLog log) : DutyActivity
 
 /// <summary>Step 10: failback = done; older open entries of the same failed server are ended by it; the material copies are queued.</summary>
 [Activity("Failback.LogFailbackPerformed", Category = "Failback", DisplayName = "Log: failback performed", Description = "Writes to the failover log that the failback was performed.")]
-public sealed class LogFailbackPerformed(IFailoverLog log, FailbackPolicies policies) : DutyActivity
+public sealed class LogFailbackPerformed(IFailoverLog log, IVmsServers servers, FailbackPolicies policies) : DutyActivity
 {
     [Input(DisplayName = "Failover log entry", Description = "Id of the entry.")]
     public required Input<string> EntryId { get; init; }
@@ -43,7 +44,12 @@ public sealed class LogFailbackPerformed(IFailoverLog log, FailbackPolicies poli
         var now = context.Time.GetUtcNow();
         var entry = await log.GetAsync(context.Get(EntryId), cancellationToken);
         var policy = await policies.GetAsync(cancellationToken);
-        var done = entry.FailbackPerformed(now) with { LastTimes = context.GetOrDefault(LastTimes), AuthorityEnds = context.GetOrDefault(AuthorityEnds) };
+        // Step 9g has left it broken when it died after the hand-over. The entry's own words say so for good; how things stand now is EntryAlerts' business.
+        var failed = await servers.FindAsync(entry.FailedServerId, cancellationToken);
+        var message = failed?.State == VmsServerState.Broken
+            ? $"{failed.Name} failed again after {entry.FailoverServerId} had stopped, so nobody recorded its channels from then on."
+            : null;
+        var done = entry.FailbackPerformed(now, message) with { LastTimes = context.GetOrDefault(LastTimes), AuthorityEnds = context.GetOrDefault(AuthorityEnds) };
         var changes = new List<IDomainChange> { new SaveFailoverLogEntry(Queue(done, policy)) };
         foreach (var older in await log.ListOpenAsync(entry.FailedServerId, cancellationToken))
         {
@@ -54,7 +60,7 @@ public sealed class LogFailbackPerformed(IFailoverLog log, FailbackPolicies poli
             }
         }
 
-        changes.Add(Tell(context, "failoverLog", entry.Id, $"The failback of {entry.FailedServerId} was performed."));
+        changes.Add(Tell(context, "failoverLog", entry.Id, message is null ? $"The failback of {entry.FailedServerId} was performed." : $"The failback of {entry.FailedServerId} ended with an alarm. {message}"));
         return ActivityResult.Completed().WithWorkflowOutput(RunOutputs.Result, RunOutputs.Done).WithChanges(changes);
     }
 

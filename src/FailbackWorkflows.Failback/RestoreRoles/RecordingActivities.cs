@@ -43,14 +43,15 @@ public sealed class RecheckBeforeSwitch(DutyCalls calls, IRecorderClient recorde
     /// <inheritdoc/>
     protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
     {
+        var identity = context.Get(Identity);
         var verdict = await licenses.CheckAsync(LicenseCheck.Failover, cancellationToken);
         if (!verdict.IsLicensed)
         {
             return ActivityResult.Completed("Failed").With(Failure, verdict.Message!);
         }
 
-        var endpoint = await calls.GetEndpointAsync(context.Get(FailoverServer), cancellationToken);
-        var now = await recorders.GetSettingsAsync(endpoint, context.Get(Identity), cancellationToken);
+        var endpoint = await calls.GetFencedAsync(context, identity, context.Get(FailoverServer), cancellationToken);
+        var now = await recorders.GetSettingsAsync(endpoint, identity, cancellationToken);
         if (now.Sha256 == context.Get(Sha256))
         {
             return ActivityResult.Completed("Ready");
@@ -134,7 +135,7 @@ public sealed class ConfirmRecording(DutyCalls calls, IRecorderClient recorders,
         var server = await calls.GetServerAsync(context.Get(Server), cancellationToken);
         var now = context.Time.GetUtcNow();
         var since = context.Progress is string text ? DateTimeOffset.Parse(text, System.Globalization.CultureInfo.InvariantCulture) : now;
-        var state = await recorders.GetRecordingAsync(calls.EndpointOf(server), identity, cancellationToken);
+        var state = await recorders.GetRecordingAsync(await calls.GetFencedAsync(context, identity, server.Id, cancellationToken), identity, cancellationToken);
         var required = state.Channels.Where(c => c.Enabled && c.Required).ToList();
         var dark = required.Where(c => !c.Recording || c.FirstFrameAt is null).Select(c => c.ChannelId).ToList();
         var policy = await policies.GetAsync(cancellationToken);
@@ -148,7 +149,7 @@ public sealed class ConfirmRecording(DutyCalls calls, IRecorderClient recorders,
         if (dark.Count == 0 || (mayContinue && first.Count > 0))
         {
             var result = ActivityResult.Completed("Confirmed").With<IReadOnlyDictionary<string, DateTimeOffset>>(FirstFrames, first).With<IReadOnlyList<string>>(DarkChannels, dark);
-            return dark.Count == 0 ? result : result.WithChanges(Tell(context, "alarm", server.Id, $"{server.Name} records, but these channels stay dark: {string.Join(", ", dark)}."));
+            return dark.Count == 0 ? result : result.WithAlarm(context, server.Id, $"{server.Name} records, but these channels stay dark: {string.Join(", ", dark)}. Check these cameras.");
         }
 
         return ActivityResult.Completed("Dark")
@@ -207,7 +208,7 @@ public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorder
         var now = context.Time.GetUtcNow();
         var wait = PlainValue.To<HandOver>(context.Progress) ?? new HandOver(now, null, false);
         var failed = await calls.GetServerAsync(context.Get(FailedServer), cancellationToken);
-        if (!await IsRecordingAsync(failed, identity, wait.Since, now, cancellationToken))
+        if (!await IsRecordingAsync(context, failed, identity, wait.Since, now, cancellationToken))
         {
             // Counted from the first look that found it silent: the failover server may have been awaited for long before.
             var silentSince = wait.SilentSince ?? now;
@@ -234,7 +235,7 @@ public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorder
                 now + (isLate ? TimeSpan.FromSeconds(5) : TimeSpan.FromMilliseconds(500)),
                 wait with { SilentSince = null, IsAlarmed = isLate });
             return isLate && !wait.IsAlarmed
-                ? result.WithChanges(Tell(context, "alarm", failover.ServerId, $"The failover server {failover.ServerId} does not confirm its stop; the failback waits for it."))
+                ? result.WithAlarm(context, failover.ServerId, $"The failover server {failover.ServerId} does not confirm its stop; the failback waits for it. Bring it back on the network.")
                 : result;
         }
 
@@ -243,11 +244,11 @@ public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorder
     }
 
     /// <summary>Frames on at least one channel, written since the first look and not older than <see cref="FreshFrame"/>; ages are by the recorder's own clock.</summary>
-    private async Task<bool> IsRecordingAsync(VmsServer failed, string identity, DateTimeOffset since, DateTimeOffset now, CancellationToken cancellationToken)
+    private async Task<bool> IsRecordingAsync(ActivityExecutionContext context, VmsServer failed, string identity, DateTimeOffset since, DateTimeOffset now, CancellationToken cancellationToken)
     {
         try
         {
-            var state = await recorders.GetRecordingAsync(calls.EndpointOf(failed), identity, cancellationToken);
+            var state = await recorders.GetRecordingAsync(await calls.GetFencedAsync(context, identity, failed.Id, cancellationToken), identity, cancellationToken);
             return state.Channels.Any(c =>
                 c.Recording && c.FirstFrameAt is not null && c.LastFrameAt is { } last && state.AsOf - last is var age && age <= FreshFrame && now - age >= since);
         }
@@ -310,9 +311,10 @@ public sealed class MarkFailedServerOk(DutyCalls calls, IRecorderClient recorder
     protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
     {
         var server = await calls.GetServerAsync(context.Get(FailedServer), cancellationToken);
+        var symptom = "does not record";
         try
         {
-            var state = await recorders.GetRecordingAsync(calls.EndpointOf(server), server.Id, cancellationToken);
+            var state = await recorders.GetRecordingAsync(await calls.GetFencedAsync(context, server.Id, server.Id, cancellationToken), server.Id, cancellationToken);
             if (state.Channels.Any(c => c.Recording))
             {
                 var now = context.Time.GetUtcNow();
@@ -324,9 +326,13 @@ public sealed class MarkFailedServerOk(DutyCalls calls, IRecorderClient recorder
         catch (RecorderException exception) when (exception.IsTransient && context.Attempt >= 4)
         {
             // It died after the hand-over. Nothing can be taken back here; a new failover is the way on.
+            symptom = "stopped answering";
         }
 
-        return ActivityResult.Completed("StillBroken").WithChanges(
-            Tell(context, "alarm", server.Id, $"{server.Name} failed again right after the failback: nobody records its channels. Start a failover now."));
+        var alarm = $"{server.Name} failed again: it {symptom} after the failover server had stopped, so nobody recorded its channels from then on.";
+        return ActivityResult.Completed("StillBroken")
+            .WithWorkflowOutput(RunOutputs.NobodyRecords, server.Id)
+            .WithWorkflowOutput(RunOutputs.Message, alarm)
+            .WithAlarm(context, server.Id, $"{alarm} Start a failover of {server.Name} now, or bring it back.");
     }
 }

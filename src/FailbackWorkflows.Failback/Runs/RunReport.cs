@@ -65,7 +65,17 @@ public sealed record RunReport(
     DateTimeOffset StartedAt,
     DateTimeOffset? FinishedAt,
     IReadOnlyList<RunStep> Steps,
-    IReadOnlyList<Incident> Incidents);
+    IReadOnlyList<Incident> Incidents)
+{
+    /// <summary>The recorded identity that nobody recorded any more when the run ended, although it ended <c>done</c>; null otherwise.</summary>
+    public string? NobodyRecords { get; init; }
+
+    /// <summary>What the run raised alarms about, oldest first: dark channels, a server that is waited for, a server that failed again.</summary>
+    public IReadOnlyList<RunAlarm> Alarms { get; init; } = [];
+}
+
+/// <summary>An alarm of a run: what is wrong and what to do about it.</summary>
+public sealed record RunAlarm(DateTimeOffset At, string NodeId, string Text);
 
 /// <summary>Reads runs. Derived from the journal each time; there is no second truth.</summary>
 public interface IRunReports

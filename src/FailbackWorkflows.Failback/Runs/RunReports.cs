@@ -48,15 +48,27 @@ public sealed class RunReports(IWorkflowStore store, IWorkflowRuntime runtime, W
             instance.CreatedAt,
             instance.FinishedAt,
             [.. definition.Root.Children.Where(n => n.Step is not null || histories.ContainsKey(n.NodeId)).OrderBy(n => n.Step ?? int.MaxValue).Select(n => ToStep(n, histories))],
-            instance.Incidents);
+            instance.Incidents)
+        {
+            NobodyRecords = instance.Output.GetValueOrDefault(RunOutputs.NobodyRecords) as string,
+            Alarms = [.. journal.OfType<ActivityEvent>().SelectMany(e => NotesOf(e).Select(note => new RunAlarm(e.At, e.NodeId, note)))],
+        };
     }
+
+    private static IReadOnlyList<string> NotesOf(ActivityEvent item) => item switch
+    {
+        ActivityCompleted completed => completed.Notes,
+        ActivitySuspended suspended => suspended.Notes,
+        _ => null,
+    } ?? [];
 
     /// <summary>An incident is what there is to say only while it stops the run; after a redrive it is history.</summary>
     private static string? MessageOf(WorkflowInstance instance) => instance.SubStatus == WorkflowSubStatus.Faulted
         ? instance.Incidents.LastOrDefault()?.Fault.Message
         : instance.Output.GetValueOrDefault(RunOutputs.Message) as string;
 
-    private static string ResultOf(WorkflowInstance instance) => instance.SubStatus switch
+    /// <summary>How a run stands, from its row alone; as <see cref="RunReport.Result"/>.</summary>
+    public static string ResultOf(WorkflowInstance instance) => instance.SubStatus switch
     {
         WorkflowSubStatus.Faulted => "faulted",
         WorkflowSubStatus.Cancelled => "cancelled",
@@ -136,7 +148,8 @@ public sealed class RunReports(IWorkflowStore store, IWorkflowRuntime runtime, W
                     EndedAt = completed.At;
                     Message = completed.Fault?.Message
                         ?? completed.Outputs?.GetValueOrDefault("failure") as string
-                        ?? completed.WorkflowOutputs?.GetValueOrDefault(RunOutputs.Message) as string;
+                        ?? completed.WorkflowOutputs?.GetValueOrDefault(RunOutputs.Message) as string
+                        ?? completed.Notes?[^1];
                     State = completed.WorkflowOutputs?.GetValueOrDefault(RunOutputs.Result) as string == RunOutputs.Refused ? RunStepState.Refused
                         : completed.Fault is not null || completed.Outcomes.Contains(FlowNodeAttribute.Failed) ? RunStepState.Failed
                         : RunStepState.Done;
@@ -144,8 +157,9 @@ public sealed class RunReports(IWorkflowStore store, IWorkflowRuntime runtime, W
                 case ActivityFaulted faulted:
                     (State, Message) = (RunStepState.Waiting, faulted.RetryAt is { } retryAt ? $"Attempt {faulted.Attempt} failed: {faulted.Fault.Message} Next attempt at {retryAt:HH:mm:ss} UTC." : faulted.Fault.Message);
                     break;
-                case ActivitySuspended:
+                case ActivitySuspended suspended:
                     State = RunStepState.Waiting;
+                    Message = suspended.Notes?[^1] ?? Message;
                     break;
                 case BookmarkDue or StimulusReceived:
                     State = RunStepState.Running;

@@ -38,18 +38,19 @@ public sealed class GetRecorderSettings(DutyCalls calls, IRecorderClient recorde
     {
         var identity = context.Get(Identity);
         var duty = await calls.GetDutyAsync(identity, cancellationToken);
-        var endpoint = await calls.GetEndpointAsync(context.Get(Server), cancellationToken);
+        var server = await calls.GetServerAsync(context.Get(Server), cancellationToken);
         var now = context.Time.GetUtcNow();
         CachedSettings settings;
         try
         {
+            var endpoint = await calls.GetFencedAsync(context, identity, server.Id, cancellationToken);
             var bundle = await recorders.GetSettingsAsync(endpoint, identity, cancellationToken);
-            settings = new(identity, endpoint.ServerId, duty.Epoch, bundle.Revision, bundle.Sha256, now, bundle.Content);
+            settings = new(identity, server.Id, duty.Epoch, bundle.Revision, bundle.Sha256, now, bundle.Content);
         }
         catch (RecorderException exception) when (exception.Kind == RecorderErrorKind.Unreachable)
         {
             settings = await cache.FindNewestAsync(identity, cancellationToken)
-                ?? throw new ActivityFaultException("settings.missing", $"{endpoint.ServerId} does not answer and the settings cache holds nothing for {identity}.", exception.IsTransient, exception);
+                ?? throw new ActivityFaultException("settings.missing", $"{server.Id} does not answer and the settings cache holds nothing for {identity}.", exception.IsTransient, exception);
             return Result(context, settings);
         }
 

@@ -89,7 +89,7 @@ public sealed class ValidateSettings(DutyCalls calls, IRecorderClient recorders,
     protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
     {
         var identity = context.Get(Identity);
-        var endpoint = await calls.GetEndpointAsync(context.Get(Server), cancellationToken);
+        var endpoint = await calls.GetFencedAsync(context, identity, context.Get(Server), cancellationToken);
         var settings = await cache.GetAsync(identity, context.Get(Sha256), cancellationToken);
         var active = await recorders.ReadActiveRevisionAsync(endpoint, identity, cancellationToken);
         var validation = await recorders.ValidateSettingsAsync(endpoint, identity, settings.Content, cancellationToken);
@@ -249,9 +249,9 @@ public sealed class RollBackSettings(DutyCalls calls, IRecorderClient recorders)
         }
 
         var identity = context.Get(Identity);
-        var endpoint = await calls.GetEndpointAsync(context.Get(Server), cancellationToken);
         try
         {
+            var endpoint = await calls.GetFencedAsync(context, identity, context.Get(Server), cancellationToken);
             if (await recorders.ReadActiveRevisionAsync(endpoint, identity, cancellationToken) == former)
             {
                 return ActivityResult.Completed("NotNeeded");

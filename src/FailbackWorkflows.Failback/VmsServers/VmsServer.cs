@@ -8,7 +8,7 @@ public enum VmsServerState
     /// <summary>It fulfils its own duty.</summary>
     Ok,
 
-    /// <summary>It failed and its duty was taken over; only a failback marks it ok again.</summary>
+    /// <summary>It failed and its duty was, or was to be, taken over. A failback marks it ok again; so does a poll that finds it recording its own duty under the current epoch, as after a failover that failed.</summary>
     Broken,
 }
 

@@ -156,11 +156,10 @@ internal sealed class SaveRetentionHoldHandler : DomainChangeHandler<SaveRetenti
 
 internal sealed class Duties(IDatabase database) : IDuties
 {
-    public async Task<Duty?> FindAsync(string identity, CancellationToken cancellationToken)
-    {
-        await using var db = database.CreateReadContext();
-        return (await db.Duties.FirstOrDefaultAsync(r => r.Identity == identity, cancellationToken))?.ToDuty();
-    }
+    private static readonly CompiledRead<string, DutyRow?> ByIdentity = new((db, identity, _) => db.Duties.FirstOrDefault(r => r.Identity == identity));
+    private static readonly CompiledRead<string, DutyClaimRow?> ClaimByKey = new((db, key, _) => db.DutyClaims.FirstOrDefault(r => r.Key == key));
+
+    public async Task<Duty?> FindAsync(string identity, CancellationToken cancellationToken) => (await ByIdentity.ExecuteAsync(database, identity, cancellationToken))?.ToDuty();
 
     public async Task<IReadOnlyList<Duty>> ListAsync(CancellationToken cancellationToken)
     {
@@ -174,9 +173,5 @@ internal sealed class Duties(IDatabase database) : IDuties
         return [.. (await db.DutyClaims.Where(r => r.InstanceId == instanceId).OrderBy(r => r.Key).ToListAsync(cancellationToken)).Select(r => r.ToClaim())];
     }
 
-    public async Task<DutyClaim?> FindClaimAsync(string key, CancellationToken cancellationToken)
-    {
-        await using var db = database.CreateReadContext();
-        return (await db.DutyClaims.FirstOrDefaultAsync(r => r.Key == key, cancellationToken))?.ToClaim();
-    }
+    public async Task<DutyClaim?> FindClaimAsync(string key, CancellationToken cancellationToken) => (await ClaimByKey.ExecuteAsync(database, key, cancellationToken))?.ToClaim();
 }

@@ -127,11 +127,9 @@ internal sealed class FailoverLog(IDatabase database) : IFailoverLog
 {
     private const int MostPerPage = 200;
 
-    public async Task<FailoverLogEntry?> FindAsync(string entryId, CancellationToken cancellationToken)
-    {
-        await using var db = database.CreateReadContext();
-        return (await db.FailoverLog.FirstOrDefaultAsync(r => r.Id == entryId, cancellationToken))?.ToEntry();
-    }
+    private static readonly CompiledRead<string, FailoverLogRow?> ById = new((db, id, _) => db.FailoverLog.FirstOrDefault(r => r.Id == id));
+
+    public async Task<FailoverLogEntry?> FindAsync(string entryId, CancellationToken cancellationToken) => (await ById.ExecuteAsync(database, entryId, cancellationToken))?.ToEntry();
 
     public async Task<FailoverLogEntry?> FindByExternalIdAsync(string externalId, CancellationToken cancellationToken)
     {

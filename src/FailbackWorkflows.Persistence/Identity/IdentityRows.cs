@@ -39,7 +39,13 @@ public sealed record AuditRecord(DateTimeOffset At, Actor Actor, string Action, 
 public interface IAuditLog
 {
     Task AppendAsync(AuditRecord record, CancellationToken cancellationToken);
+
+    /// <summary>What came after a place in the log, oldest first, at most <paramref name="take"/>.</summary>
+    Task<IReadOnlyList<AuditEntry>> ReadAsync(long afterSequence, int take, CancellationToken cancellationToken);
 }
+
+/// <summary>A record with its place in the audit log.</summary>
+public sealed record AuditEntry(long Sequence, AuditRecord Record);
 
 internal sealed class ApiKeyRow
 {
@@ -96,6 +102,9 @@ internal sealed class AuditRow
         row.ToTable("audit_log");
         row.HasKey(r => r.Sequence);
     }
+
+    public AuditEntry ToEntry() =>
+        new(Sequence, new AuditRecord(At, new Actor(Enum.Parse<ActorKind>(ActorKind), ActorId, ActorName, Address), Action, Subject, Reason, Result));
 }
 
 internal sealed class DataProtectionKeyRow

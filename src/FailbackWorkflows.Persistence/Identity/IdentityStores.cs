@@ -73,6 +73,13 @@ internal sealed class AuditLog(IDatabase database) : IAuditLog
         await session.Context.SaveChangesAsync(cancellationToken);
         await session.CommitAsync(cancellationToken);
     }
+
+    public async Task<IReadOnlyList<AuditEntry>> ReadAsync(long afterSequence, int take, CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        var rows = await db.AuditLog.Where(r => r.Sequence > afterSequence).OrderBy(r => r.Sequence).Take(take).ToListAsync(cancellationToken);
+        return [.. rows.Select(r => r.ToEntry())];
+    }
 }
 
 /// <summary>Keys of cookies and of secrets at rest live in the database, where every node finds them.</summary>

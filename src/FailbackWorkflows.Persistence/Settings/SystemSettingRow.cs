@@ -36,9 +36,7 @@ internal sealed class SaveSystemSettingHandler : DomainChangeHandler<SaveSystemS
 
 internal sealed class SystemSettings(IDatabase database) : ISystemSettings
 {
-    public async Task<string?> FindAsync(string key, CancellationToken cancellationToken)
-    {
-        await using var db = database.CreateReadContext();
-        return await db.SystemSettings.Where(r => r.Key == key).Select(r => r.Json).FirstOrDefaultAsync(cancellationToken);
-    }
+    private static readonly CompiledRead<string, string?> JsonByKey = new((db, key, _) => db.SystemSettings.Where(r => r.Key == key).Select(r => r.Json).FirstOrDefault());
+
+    public Task<string?> FindAsync(string key, CancellationToken cancellationToken) => JsonByKey.ExecuteAsync(database, key, cancellationToken);
 }

@@ -83,7 +83,9 @@ internal sealed class SettingsCache(IDatabase database) : ISettingsCache
     public async Task<CachedSettings?> FindAsync(string identity, string sha256, CancellationToken cancellationToken)
     {
         await using var db = database.CreateReadContext();
-        var row = await db.SettingsBundles.Where(r => r.Identity == identity && r.Sha256 == sha256).OrderByDescending(r => r.TakenAt).FirstOrDefaultAsync(cancellationToken);
+
+        // In no order: what has this digest has this content, and to put them all in order would read the content of each.
+        var row = await db.SettingsBundles.FirstOrDefaultAsync(r => r.Identity == identity && r.Sha256 == sha256, cancellationToken);
         return row?.ToSettings();
     }
 }

@@ -13,23 +13,36 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
     private const int UniqueViolation = 2067;
     private const int PrimaryKeyViolation = 1555;
 
+    /// <summary>About the 1,000 pages after which SQLite itself would do it, in the middle of a commit that somebody waits for.</summary>
+    private const int WritesPerCheckpoint = 64;
+
+    /// <summary>The commit that finds so many pages in the log makes the checkpoint itself after all, so the log cannot grow for ever (40 MB).</summary>
+    private const int MaxPagesInLog = 10_000;
+
     private readonly SqliteFileLock _fileLock;
     private readonly SqliteConnection _writer;
+    private readonly PreparedCommands _prepared = new();
     private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly DbContextOptions<SqliteFailbackDbContext> _writeOptions;
     private readonly IDbContextFactory<SqliteFailbackDbContext> _readers;
+    private readonly string _connectionString;
+    private readonly Lock _checkpointing = new();
+    private SqliteFailbackDbContext? _writeContext;
+    private int _writesSinceCheckpoint;
     private bool _isDisposed;
 
     public SqliteDatabase(string file, IDbContextFactory<SqliteFailbackDbContext> readers)
     {
         _readers = readers;
         _fileLock = SqliteFileLock.Take(file);
-        _writer = new SqliteConnection(ConnectionString(file));
+        _connectionString = ConnectionString(file);
+        _writer = new SqliteConnection(_connectionString);
         try
         {
             _writer.Open();
             Execute("PRAGMA journal_mode=WAL");
             Execute("PRAGMA synchronous=FULL");
+            Execute($"PRAGMA wal_autocheckpoint={MaxPagesInLog}");
         }
         catch
         {
@@ -78,7 +91,7 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
         {
             ObjectDisposedException.ThrowIf(_isDisposed, this);
             var transaction = await _writer.BeginTransactionAsync(cancellationToken);
-            return new WriteSession(_writer, transaction, CreateWriteContext, ReleaseAsync);
+            return new WriteSession(_writer, transaction, OpenWriteContext, ReleaseAsync, _prepared);
         }
         catch
         {
@@ -96,6 +109,12 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
     public async ValueTask DisposeAsync()
     {
         await _gate.WaitAsync();
+        if (_writeContext is not null)
+        {
+            await _writeContext.DisposeAsync();
+        }
+
+        _prepared.Dispose();
         await _writer.DisposeAsync();
         Forget();
         _gate.Release();
@@ -104,6 +123,8 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
     public void Dispose()
     {
         _gate.Wait();
+        _writeContext?.Dispose();
+        _prepared.Dispose();
         _writer.Dispose();
         Forget();
         _gate.Release();
@@ -112,24 +133,75 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
     private void Forget()
     {
         // The gate itself is left as it is: writers still queued behind it come through one by one and learn that it is over.
-        _isDisposed = true;
+        lock (_checkpointing)
+        {
+            _isDisposed = true;
+        }
 
         // The pool's idle connections would keep the file open after the lock is gone.
         SqliteConnection.ClearPool(_writer);
         _fileLock.Dispose();
     }
 
-    private SqliteFailbackDbContext CreateWriteContext(DbTransaction transaction)
+    /// <summary>One context for all write sessions, because there is only ever one of them, and setting a context up costs more than most of its changes.</summary>
+    private SqliteFailbackDbContext OpenWriteContext(DbTransaction transaction)
     {
-        var context = new SqliteFailbackDbContext(_writeOptions);
-        context.Database.UseTransaction(transaction);
-        return context;
+        if (_writeContext is null)
+        {
+            _writeContext = new SqliteFailbackDbContext(_writeOptions);
+            _writeContext.Database.AutoSavepointsEnabled = false;
+        }
+
+        _writeContext.Database.UseTransaction(transaction);
+        return _writeContext;
     }
 
     private ValueTask ReleaseAsync()
     {
-        _gate.Release();
+        try
+        {
+            _writeContext?.ChangeTracker.Clear();
+            _writeContext?.Database.UseTransaction(null);
+            if (++_writesSinceCheckpoint == WritesPerCheckpoint)
+            {
+                _writesSinceCheckpoint = 0;
+                ThreadPool.QueueUserWorkItem(_ => Checkpoint());
+            }
+        }
+        finally
+        {
+            _gate.Release();
+        }
+
         return ValueTask.CompletedTask;
+    }
+
+    /// <summary>
+    /// Copies what is in the log into the database file, beside writers and readers, which it does not hold up. The log keeps its size and is
+    /// written again from its beginning: syncing a file that does not grow is cheaper.
+    /// </summary>
+    private void Checkpoint()
+    {
+        lock (_checkpointing)
+        {
+            if (_isDisposed)
+            {
+                return;
+            }
+
+            try
+            {
+                using var connection = new SqliteConnection(_connectionString);
+                connection.Open();
+                using var command = connection.CreateCommand();
+                command.CommandText = "PRAGMA synchronous=FULL; PRAGMA wal_checkpoint(PASSIVE)";
+                command.ExecuteNonQuery();
+            }
+            catch (SqliteException)
+            {
+                // Nothing is lost: it is all in the log. The next checkpoint tries again, and a disk that is broken refuses the next commit.
+            }
+        }
     }
 
     private void Execute(string sql)

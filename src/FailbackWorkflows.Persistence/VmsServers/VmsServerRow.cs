@@ -92,11 +92,9 @@ internal sealed class SaveVmsServerHandler(IDatabase database) : DomainChangeHan
 
 internal sealed class VmsServers(IDatabase database) : IVmsServers
 {
-    public async Task<VmsServer?> FindAsync(string id, CancellationToken cancellationToken)
-    {
-        await using var db = database.CreateReadContext();
-        return (await db.Servers.FirstOrDefaultAsync(r => r.Id == id, cancellationToken))?.ToServer();
-    }
+    private static readonly CompiledRead<string, VmsServerRow?> ById = new((db, id, _) => db.Servers.FirstOrDefault(r => r.Id == id));
+
+    public async Task<VmsServer?> FindAsync(string id, CancellationToken cancellationToken) => (await ById.ExecuteAsync(database, id, cancellationToken))?.ToServer();
 
     public async Task<IReadOnlyList<VmsServer>> ListAsync(CancellationToken cancellationToken)
     {

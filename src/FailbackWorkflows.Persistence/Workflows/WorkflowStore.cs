@@ -18,6 +18,14 @@ internal sealed class WorkflowStore(IDatabase database, DomainChanges changes, C
     private const string InsertJournal =
         "INSERT INTO journal (instance_id, sequence, at, kind, node_id, execution_id, payload) VALUES (@instance, @sequence, @at, @kind, @node, @execution, @payload)";
 
+    private static readonly CompiledRead<string, WorkflowInstanceRow?> ById = new((db, id, _) => db.WorkflowInstances.FirstOrDefault(r => r.Id == id));
+    private static readonly CompiledRead<string, string?> IdByStartKey = new((db, key, _) => db.WorkflowInstances.Where(r => r.StartKey == key).Select(r => r.Id).FirstOrDefault());
+    private static readonly CompiledRead<string, WorkflowDefinitionRow?> PublishedDefinition =
+        new((db, id, _) => db.WorkflowDefinitions.FirstOrDefault(r => r.DefinitionId == id && r.IsPublished));
+
+    private static readonly CompiledRead<DateTimeOffset, bool> IsAnyRunnable =
+        new((db, now, _) => db.WakeUps.Any(w => (w.Owner == null && (w.Seq > w.Ran || w.DueAt <= now)) || (w.Owner != null && w.LeaseUntil < now)));
+
     public async Task CommitAsync(StepCommit commit, CancellationToken cancellationToken)
     {
         await using (var session = await database.BeginWriteAsync(cancellationToken))
@@ -46,17 +54,10 @@ internal sealed class WorkflowStore(IDatabase database, DomainChanges changes, C
         feed.Committed(commit.Changes);
     }
 
-    public async Task<StoredInstance?> FindInstanceAsync(string instanceId, CancellationToken cancellationToken)
-    {
-        await using var db = database.CreateReadContext();
-        return await db.WorkflowInstances.FirstOrDefaultAsync(r => r.Id == instanceId, cancellationToken) is { } row ? ToInstance(row) : null;
-    }
+    public async Task<StoredInstance?> FindInstanceAsync(string instanceId, CancellationToken cancellationToken) =>
+        await ById.ExecuteAsync(database, instanceId, cancellationToken) is { } row ? ToInstance(row) : null;
 
-    public async Task<string?> FindInstanceByStartKeyAsync(string startKey, CancellationToken cancellationToken)
-    {
-        await using var db = database.CreateReadContext();
-        return await db.WorkflowInstances.Where(r => r.StartKey == startKey).Select(r => r.Id).FirstOrDefaultAsync(cancellationToken);
-    }
+    public Task<string?> FindInstanceByStartKeyAsync(string startKey, CancellationToken cancellationToken) => IdByStartKey.ExecuteAsync(database, startKey, cancellationToken);
 
     public async Task<IReadOnlyList<JournalEvent>> ReadJournalAsync(string instanceId, long afterSequence, int take, CancellationToken cancellationToken)
     {
@@ -242,11 +243,8 @@ internal sealed class WorkflowStore(IDatabase database, DomainChanges changes, C
         return row.ToDefinition();
     }
 
-    public async Task<StoredDefinition?> FindPublishedDefinitionAsync(string definitionId, CancellationToken cancellationToken)
-    {
-        await using var db = database.CreateReadContext();
-        return (await db.WorkflowDefinitions.FirstOrDefaultAsync(r => r.DefinitionId == definitionId && r.IsPublished, cancellationToken))?.ToDefinition();
-    }
+    public async Task<StoredDefinition?> FindPublishedDefinitionAsync(string definitionId, CancellationToken cancellationToken) =>
+        (await PublishedDefinition.ExecuteAsync(database, definitionId, cancellationToken))?.ToDefinition();
 
     public async Task<StoredDefinition?> FindDefinitionVersionAsync(string definitionVersionId, CancellationToken cancellationToken)
     {
@@ -416,13 +414,7 @@ internal sealed class WorkflowStore(IDatabase database, DomainChanges changes, C
     }
 
     /// <summary>A look without a transaction: most of the time there is nothing to claim, and writers should not queue for that.</summary>
-    private async Task<bool> HasRunnableAsync(DateTimeOffset now, CancellationToken cancellationToken)
-    {
-        await using var db = database.CreateReadContext();
-        return await db.WakeUps.AnyAsync(
-            w => (w.Owner == null && (w.Seq > w.Ran || w.DueAt <= now)) || (w.Owner != null && w.LeaseUntil < now),
-            cancellationToken);
-    }
+    private Task<bool> HasRunnableAsync(DateTimeOffset now, CancellationToken cancellationToken) => IsAnyRunnable.ExecuteAsync(database, now, cancellationToken);
 
     private static string KindOf(JournalEvent item)
     {

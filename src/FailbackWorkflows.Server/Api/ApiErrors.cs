@@ -1,6 +1,7 @@
 using System.Text.Json;
 using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback;
+using FailbackWorkflows.Server.Identity;
 using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Authorization.Policy;
@@ -69,26 +70,36 @@ internal sealed class ApiErrors(ILogger<ApiErrors> logger) : IExceptionHandler
     }
 }
 
-/// <summary>Answers programs that may not do something with a problem; browsers are led to the sign-in page or told no.</summary>
-internal sealed class ProblemAuthorizationResults : IAuthorizationMiddlewareResultHandler
+/// <summary>
+/// Answers programs that may not do something with a problem; browsers are led to the sign-in page or told no. Somebody signed in who tried
+/// to change something without the role is written into the audit log.
+/// </summary>
+internal sealed class ProblemAuthorizationResults(AuditTrail audit) : IAuthorizationMiddlewareResultHandler
 {
     private readonly AuthorizationMiddlewareResultHandler pages = new();
 
-    public Task HandleAsync(RequestDelegate next, HttpContext context, AuthorizationPolicy policy, PolicyAuthorizationResult authorizeResult)
+    public async Task HandleAsync(RequestDelegate next, HttpContext context, AuthorizationPolicy policy, PolicyAuthorizationResult authorizeResult)
     {
+        if (authorizeResult.Forbidden && !AuditTrail.IsRead(context))
+        {
+            await audit.WriteAsync(context, Problems.NotAllowed.Name);
+        }
+
         if (authorizeResult.Succeeded || !ApiRequests.IsForPrograms(context))
         {
-            return pages.HandleAsync(next, context, policy, authorizeResult);
+            await pages.HandleAsync(next, context, policy, authorizeResult);
+            return;
         }
 
         if (authorizeResult.Challenged)
         {
             context.Response.Headers.WWWAuthenticate = "Bearer realm=\"failback\"";
-            return Problems.ForStatus(401).ExecuteAsync(context);
+            await Problems.ForStatus(401).ExecuteAsync(context);
+            return;
         }
 
         var roles = policy.Requirements.OfType<Microsoft.AspNetCore.Authorization.Infrastructure.RolesAuthorizationRequirement>()
             .SelectMany(requirement => requirement.AllowedRoles);
-        return new Problem(Problems.NotAllowed, $"This needs the role {string.Join(" or ", roles)}. Ask an administrator for it.").ExecuteAsync(context);
+        await new Problem(Problems.NotAllowed, $"This needs the role {string.Join(" or ", roles)}. Ask an administrator for it.").ExecuteAsync(context);
     }
 }

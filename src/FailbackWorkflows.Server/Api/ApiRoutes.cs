@@ -1,3 +1,4 @@
+using FailbackWorkflows.Server.Api.Audit;
 using FailbackWorkflows.Server.Api.Changes;
 using FailbackWorkflows.Server.Api.FailoverLog;
 using FailbackWorkflows.Server.Api.Keys;
@@ -5,6 +6,7 @@ using FailbackWorkflows.Server.Api.Licenses;
 using FailbackWorkflows.Server.Api.Runs;
 using FailbackWorkflows.Server.Api.Servers;
 using FailbackWorkflows.Server.Api.Settings;
+using FailbackWorkflows.Server.Api.Users;
 using FailbackWorkflows.Server.Identity;
 
 namespace FailbackWorkflows.Server.Api;
@@ -28,6 +30,8 @@ internal static class ApiRoutes
         api.MapLicense();
         api.MapSettings();
         api.MapApiKeys();
+        api.MapUsers();
+        api.MapAudit();
         routes.MapOpenApi().RequireAuthorization(Permissions.Read);
     }
 }

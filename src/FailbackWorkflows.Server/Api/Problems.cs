@@ -36,6 +36,8 @@ public static class Problems
 
     public static readonly ProblemKind UnknownApiKey = new("unknown-api-key", 404, "There is no such API key");
 
+    public static readonly ProblemKind UnknownUser = new("unknown-user", 404, "There is no such user");
+
     public static readonly ProblemKind NoLicense = new("no-license", 404, "No licence is installed");
 
     public static readonly ProblemKind MethodNotAllowed = new("method-not-allowed", 405, "This method is not possible here");
@@ -48,6 +50,8 @@ public static class Problems
 
     /// <summary>The id or the machine is registered already.</summary>
     public static readonly ProblemKind ServerExists = new("server-exists", 409, "The VMS server exists already");
+
+    public static readonly ProblemKind UserExists = new("user-exists", 409, "The user exists already");
 
     /// <summary>Somebody else changed it at the same moment.</summary>
     public static readonly ProblemKind ChangedMeanwhile = new("changed-meanwhile", 409, "It was changed by somebody else");

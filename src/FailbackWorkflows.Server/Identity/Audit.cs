@@ -1,5 +1,7 @@
 using FailbackWorkflows.Persistence.Identity;
+using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.Filters;
+using Microsoft.AspNetCore.Mvc.Infrastructure;
 
 namespace FailbackWorkflows.Server.Identity;
 
@@ -18,15 +20,16 @@ internal sealed class AuditDetails
 }
 
 /// <summary>
-/// Writes every request that may change something into the audit log, refused ones included: who, when, what, why, with which result. It
-/// stands around all of them, so a new endpoint cannot forget it. Written before the answer leaves.
+/// Writes every request that may change something into the audit log, refused ones included. It stands around all of them, so a new
+/// endpoint cannot forget it. Written before the answer leaves. Who lacks the role never comes this far: that is written where it is decided
+/// (<see cref="Api.ProblemAuthorizationResults"/>).
 /// </summary>
-internal sealed class AuditFilter(IAuditLog audit, TimeProvider time) : IEndpointFilter, IAsyncPageFilter
+internal sealed class AuditFilter(AuditTrail audit) : IEndpointFilter, IAsyncPageFilter
 {
     public async ValueTask<object?> InvokeAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
     {
         var http = context.HttpContext;
-        if (IsRead(http))
+        if (AuditTrail.IsRead(http))
         {
             return await next(context);
         }
@@ -40,26 +43,23 @@ internal sealed class AuditFilter(IAuditLog audit, TimeProvider time) : IEndpoin
         }
         finally
         {
-            await WriteAsync(http, result);
+            await audit.WriteAsync(http, result);
         }
     }
 
     public async Task OnPageHandlerExecutionAsync(PageHandlerExecutingContext context, PageHandlerExecutionDelegate next)
     {
-        if (IsRead(context.HttpContext))
+        if (AuditTrail.IsRead(context.HttpContext))
         {
             await next();
             return;
         }
 
         var done = await next();
-        await WriteAsync(context.HttpContext, done.Exception is null ? "done" : "failed");
+        await audit.WriteAsync(context.HttpContext, done.Exception is null ? ResultOf(done.Result) : "failed");
     }
 
     public Task OnPageHandlerSelectionAsync(PageHandlerSelectedContext context) => Task.CompletedTask;
-
-    private static bool IsRead(HttpContext context) =>
-        HttpMethods.IsGet(context.Request.Method) || HttpMethods.IsHead(context.Request.Method) || HttpMethods.IsOptions(context.Request.Method);
 
     private static string ResultOf(object? answer) => answer switch
     {
@@ -68,7 +68,22 @@ internal sealed class AuditFilter(IAuditLog audit, TimeProvider time) : IEndpoin
         _ => "done",
     };
 
-    private Task WriteAsync(HttpContext context, string result)
+    private static string ResultOf(IActionResult? answer) => answer switch
+    {
+        ForbidResult => Api.Problems.NotAllowed.Name,
+        IStatusCodeActionResult { StatusCode: { } status and >= 400 } => status.ToString(System.Globalization.CultureInfo.InvariantCulture),
+        _ => "done",
+    };
+}
+
+/// <summary>Writes requests into the audit log: who, when, what, about what, why, with which result.</summary>
+internal sealed class AuditTrail(IAuditLog audit, TimeProvider time)
+{
+    /// <summary>A request that changes nothing is not written down.</summary>
+    public static bool IsRead(HttpContext context) =>
+        HttpMethods.IsGet(context.Request.Method) || HttpMethods.IsHead(context.Request.Method) || HttpMethods.IsOptions(context.Request.Method);
+
+    public Task WriteAsync(HttpContext context, string result)
     {
         var details = context.Features.Get<AuditDetails>() ?? new AuditDetails();
         var actor = CurrentActor.Of(context);
@@ -79,8 +94,12 @@ internal sealed class AuditFilter(IAuditLog audit, TimeProvider time) : IEndpoin
 
         var action = $"{context.Request.Method} {(context.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText}";
         // Not the request's token: a change that happened is recorded although its client has gone.
-        return audit.AppendAsync(new AuditRecord(time.GetUtcNow(), actor, action, details.Subject, details.Reason, details.Result ?? result), CancellationToken.None);
+        return audit.AppendAsync(new AuditRecord(time.GetUtcNow(), actor, action, details.Subject ?? SubjectOf(context), details.Reason, details.Result ?? result), CancellationToken.None);
     }
+
+    /// <summary>A request that was turned away before it could say what it is about: what its address names.</summary>
+    private static string? SubjectOf(HttpContext context) =>
+        (context.GetEndpoint() as RouteEndpoint)?.RoutePattern.Parameters.Select(parameter => context.GetRouteValue(parameter.Name) as string).FirstOrDefault(value => value is not null);
 }
 
 internal static class AuditExtensions

@@ -38,8 +38,8 @@ internal static class IdentitySetup
             .AddFailbackStores()
             .AddDefaultTokenProviders()
             .AddClaimsPrincipalFactory<PrincipalFactory>();
-        // A changed password, role or lockout reaches open sessions within a minute.
-        services.Configure<SecurityStampValidatorOptions>(options => options.ValidationInterval = TimeSpan.FromMinutes(1));
+        // A changed password, role or lockout reaches open sessions with their next request: a role that was withdrawn must not act for another minute.
+        services.Configure<SecurityStampValidatorOptions>(options => options.ValidationInterval = TimeSpan.Zero);
 
         services.AddAuthentication(options =>
             {

@@ -8,11 +8,21 @@ namespace FailbackWorkflows.Server.Pages;
 /// <summary>How a run stands or ended, as the banner on top of a page says it: what, why, what to do next.</summary>
 public sealed record RunResultView(string Tone, string Title, string? Sentence, string? Next, DateTimeOffset? StartedAt, DateTimeOffset? EndedAt)
 {
+    /// <summary>What the run raised alarms about, oldest first.</summary>
+    public IReadOnlyList<RunAlarm> Alarms { get; init; } = [];
+
+    private const string FailedAgain = "Failback performed, but the failed server failed again";
+
     /// <param name="entry">The entry a failback belongs to; its own times count, because they bound the failover period.</param>
     public static RunResultView? Of(RunReport? run, FailoverLogEntry? entry)
     {
         if (run is null)
         {
+            if (entry is { Failback: FailbackState.Done, ClosedByEntryId: null, Message: { } badEnding })
+            {
+                return new("bad", FailedAgain, badEnding, null, entry.FailbackStartedAt, entry.FailbackEndedAt);
+            }
+
             return entry is { Failback: FailbackState.Done }
                 ? new("ok", "Failback OK", entry.ClosedByEntryId is null ? null : "Ended together with a newer failover of the same server.", null, entry.FailbackStartedAt, entry.FailbackEndedAt)
                 : null;
@@ -21,6 +31,9 @@ public sealed record RunResultView(string Tone, string Title, string? Sentence, 
         var what = run.DefinitionId == StartFailback.DefinitionId ? "Failback" : "Run";
         var (tone, title, next) = run switch
         {
+            // What is to be done about it is the entry's alert, which knows how things stand now.
+            { Result: "done", NobodyRecords: not null } => ("bad", FailedAgain, null),
+            { Result: "done", Alarms.Count: > 0 } => ("warn", $"{what} OK, with alarms", "See to what the alarms name."),
             { Result: "done" } => ("ok", $"{what} OK", null),
             { SubStatus: WorkflowSubStatus.Faulted } or { Result: "faulted" } => (
                 "bad", $"{what} stopped by an error", "Put right what the sentence names, then retry from the failed step."),
@@ -32,6 +45,11 @@ public sealed record RunResultView(string Tone, string Title, string? Sentence, 
             { Result: "cancelled" } => ("warn", $"{what} cancelled", "The failover server records on as before. Start it again when you are ready."),
             _ => ("bad", $"{what} failed", "See the step that failed below. Put right what it names, then start it again."),
         };
-        return new(tone, title, run.Message, next, run.StartedAt, run.FinishedAt ?? (run.Result == "running" ? null : entry?.FailbackEndedAt));
+        // The alarm of that ending says it again, with the way on.
+        var sentence = run.NobodyRecords is not null && run.Alarms.Count > 0 ? null : run.Message;
+        return new(tone, title, sentence, next, run.StartedAt, run.FinishedAt ?? (run.Result == "running" ? null : entry?.FailbackEndedAt))
+        {
+            Alarms = run.Alarms,
+        };
     }
 }

@@ -27,6 +27,9 @@ internal static class Wording
         _ => new("Failed", "bad"),
     };
 
+    /// <summary>In place of the state of an entry that needs somebody at once.</summary>
+    public static Badge Of(EntryAlert alert) => new(alert.Kind == EntryAlerts.NobodyRecords ? "Nobody records" : "Alarm", "bad");
+
     public static Badge Of(MaterialCopyState state) => state switch
     {
         MaterialCopyState.NotStarted => new("Not started", "quiet"),

@@ -73,6 +73,14 @@ public abstract partial class FailbackStoresCompliance
             (T0.AddTicks(1), "ApiKey", "key-1", "Monitoring", "192.0.2.1", "POST /api/servers", "vms-1", "because", "done"),
             (T0, "System", "system", "System", null, "restart", null, null, "conflict"),
         ]);
+        var read = await log.ReadAsync(0, 10, None);
+        read.Select(e => e.Record).ShouldBe(
+        [
+            new(T0.AddTicks(1), new Actor(ActorKind.ApiKey, "key-1", "Monitoring", "192.0.2.1"), "POST /api/servers", "vms-1", "because", "done"),
+            new(T0, Actor.System, "restart", null, null, "conflict"),
+        ]);
+        (await log.ReadAsync(read[0].Sequence, 10, None)).ShouldBe([read[1]]);
+        (await log.ReadAsync(0, 1, None)).ShouldBe([read[0]]);
     }
 
     [Fact]

@@ -1,6 +1,8 @@
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Persistence.Sqlite;
+using FailbackWorkflows.Testing.Processes;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -185,6 +187,73 @@ public sealed class SqliteDatabaseTests : IDisposable
         await disposing.WaitAsync(Patience);
         await Should.ThrowAsync<ObjectDisposedException>(() => late.WaitAsync(Patience / 3));
         await Should.ThrowAsync<ObjectDisposedException>(() => database.BeginWriteAsync(None));
+    }
+
+    [Fact]
+    public async Task Session_AfterOneThatWasRefused_SeesNothingOfIt()
+    {
+        await using var services = await OpenAsync();
+        var database = services.GetRequiredService<IDatabase>();
+        await services.GetRequiredService<IDomainWriter>().ApplyAsync([new GrantEpoch("vms-1", "vms-1", 5, "seed")], None);
+
+        // The second change is refused after the first one was saved: context and commands of the session are used again afterwards.
+        await Should.ThrowAsync<ConcurrentChangeException>(
+            () => services.GetRequiredService<IDomainWriter>().ApplyAsync([new GrantEpoch("vms-2", "vms-2", 1, "lost"), new GrantEpoch("vms-1", "vms-1", 4, "older")], None));
+        await using (var session = await database.BeginWriteAsync(None))
+        {
+            session.Context.ChangeTracker.Entries().ShouldBeEmpty();
+            (await session.Context.Set<Persistence.Duties.DutyRow>().CountAsync()).ShouldBe(1);
+        }
+
+        await services.GetRequiredService<IDomainWriter>().ApplyAsync([new GrantEpoch("vms-1", "vms-1", 6, "next")], None);
+        (await services.GetRequiredService<IDuties>().FindAsync("vms-1", None)).ShouldNotBeNull().Epoch.ShouldBe(6);
+    }
+
+    [Fact]
+    public async Task Command_TheSameTextAgain_TakesTheNewValuesAndTheNewTransaction()
+    {
+        await using var services = await OpenAsync();
+        var database = services.GetRequiredService<IDatabase>();
+        const string Insert = "INSERT INTO system_settings (key, json) VALUES (@key, @json)";
+        await using (var session = await database.BeginWriteAsync(None))
+        {
+            await session.ExecuteAsync(Insert, None, ("key", "a"), ("json", "1"));
+            await session.ExecuteAsync(Insert, None, ("key", "b"), ("json", "2"));
+            await session.CommitAsync(None);
+        }
+
+        await using (var session = await database.BeginWriteAsync(None))
+        {
+            // Refused, then rolled back with its session: neither stays behind in the command.
+            await session.ExecuteAsync(Insert, None, ("key", "c"), ("json", "3"));
+            await Should.ThrowAsync<SqliteException>(() => session.ExecuteAsync(Insert, None, ("key", "a"), ("json", "4")));
+        }
+
+        await using (var session = await database.BeginWriteAsync(None))
+        {
+            await session.ExecuteAsync(Insert, None, ("key", "d"), ("json", "5"));
+            await session.CommitAsync(None);
+        }
+
+        await using var db = database.CreateReadContext();
+        (await db.SystemSettings.OrderBy(r => r.Key).Select(r => r.Key + r.Json).ToListAsync()).ShouldBe(["a1", "b2", "d5"]);
+    }
+
+    [Fact]
+    public async Task Log_ManyCommits_IsCopiedIntoTheDatabaseBesideThem()
+    {
+        await using var services = await OpenAsync();
+        var before = new FileInfo(DatabaseFile).Length;
+        var big = new string('x', 100_000);
+
+        // Fewer pages than those after which a commit would make the checkpoint itself.
+        for (var i = 0; i < 150; i++)
+        {
+            await services.GetRequiredService<IDomainWriter>().ApplyAsync([new SaveSystemSetting($"key-{i}", big)], None);
+        }
+
+        await Eventually.HoldsAsync("a checkpoint is made", () => Task.FromResult(new FileInfo(DatabaseFile).Length > before + (50 * big.Length)), Patience);
+        (await services.GetRequiredService<ISystemSettings>().FindAsync("key-0", None)).ShouldBe(big);
     }
 
     private ServiceProvider Build(string? file = null) => new ServiceCollection().AddPersistence(file ?? DatabaseFile).BuildServiceProvider();

@@ -29,6 +29,7 @@ public enum CallFate
 /// <summary>A call as the network saw it.</summary>
 /// <param name="Name">Method of <see cref="IRecorderClient"/> without <c>Async</c>.</param>
 /// <param name="Key">Null for calls that only read, and for the fence.</param>
+/// <param name="Authority">Of a command; of a fence its number, with epoch 0.</param>
 public sealed record RecorderCall(string ServerId, string Name, string? Identity, string? Key, DutyAuthority? Authority, CallFate Fate);
 
 /// <summary>Several <see cref="FakeRecorder"/>s and the network to them, on which a test lets things go wrong at a chosen call.</summary>
@@ -109,7 +110,7 @@ public sealed class FakeRecorders(TimeProvider time) : IRecorderClient
         ReadAsync(recorder, "Probe", null, r => r.Probe(), cancellationToken);
 
     public Task<DutyState> RaiseFenceAsync(RecorderEndpoint recorder, string identity, long fence, CancellationToken cancellationToken) =>
-        ReadAsync(recorder, "RaiseFence", identity, r => r.RaiseFence(identity, fence), cancellationToken);
+        CallAsync(recorder, "RaiseFence", identity, null, new(0, fence), r => (r.RaiseFence(identity, fence), false), cancellationToken);
 
     public Task<DutyState> AssignDutyAsync(RecorderEndpoint recorder, string identity, DutyAssignment assignment, string idempotencyKey, CancellationToken cancellationToken) =>
         CommandAsync(recorder, "AssignDuty", identity, new(assignment.Epoch, assignment.Fence), idempotencyKey, assignment with { Fence = 0 }, (_, d) => d.Assign(assignment), cancellationToken);

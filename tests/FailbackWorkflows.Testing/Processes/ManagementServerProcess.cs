@@ -1,13 +1,16 @@
+using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Runs;
+using FailbackWorkflows.Persistence.Identity;
 
 namespace FailbackWorkflows.Testing.Processes;
 
 /// <summary>A real management server with its own folder and port, which it keeps over kills and restarts.</summary>
-public sealed class ManagementServerProcess : IAsyncDisposable
+public sealed partial class ManagementServerProcess : IAsyncDisposable
 {
     public const string Password = "Correct-horse-battery-9";
 
@@ -85,6 +88,30 @@ public sealed class ManagementServerProcess : IAsyncDisposable
         return new Answer(response.StatusCode, response.Content.Headers.ContentType?.MediaType, await response.Content.ReadAsStringAsync());
     }
 
+    /// <summary>A person signed in by the form, as a browser does it: with the session's cookie and its anti-forgery token on every request.</summary>
+    public async Task<HttpClient> SignInAsync(string user, string password)
+    {
+        var browser = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, CookieContainer = new CookieContainer() }) { BaseAddress = BaseUrl, Timeout = TimeSpan.FromSeconds(30) };
+        var form = await browser.GetStringAsync("sign-in");
+        var answer = await browser.PostAsync("sign-in", new FormUrlEncodedContent(new Dictionary<string, string>
+        {
+            ["user"] = user,
+            ["password"] = password,
+            ["__RequestVerificationToken"] = FormToken().Match(form).Groups[1].Value,
+        }));
+        if (answer.StatusCode != HttpStatusCode.Redirect)
+        {
+            throw new InvalidOperationException($"Signing in as {user} answered {(int)answer.StatusCode}.");
+        }
+
+        var me = JsonNode.Parse(await browser.GetStringAsync("api/v1/me"))!;
+        browser.DefaultRequestHeaders.Add("X-Antiforgery-Token", (string)me["antiforgeryToken"]!);
+        return browser;
+    }
+
+    /// <summary>The audit log, oldest first.</summary>
+    public async Task<IReadOnlyList<AuditRecord>> ListAuditAsync() => [.. (await GetAsync("api/v1/audit-log?take=1000")).As<AuditAnswer>().Items.Select(i => i.Record)];
+
     public async Task<RunReport> GetRunAsync(string runId) => (await GetAsync($"api/v1/runs/{Uri.EscapeDataString(runId)}")).As<RunReport>();
 
     public async Task<FailoverLogEntry> GetEntryAsync(string entryId) => (await GetAsync($"api/v1/failover-log/{Uri.EscapeDataString(entryId)}")).As<FailoverLogEntry>();
@@ -121,4 +148,9 @@ public sealed class ManagementServerProcess : IAsyncDisposable
         await KillAsync();
         _http.Dispose();
     }
+
+    [GeneratedRegex("name=\"__RequestVerificationToken\" type=\"hidden\" value=\"([^\"]+)\"")]
+    private static partial Regex FormToken();
+
+    private sealed record AuditAnswer(IReadOnlyList<AuditEntry> Items);
 }

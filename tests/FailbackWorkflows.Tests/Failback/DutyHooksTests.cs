@@ -83,9 +83,9 @@ public sealed class DutyHooksTests
 
         var facts = await AcquireAsync(world);
 
-        facts.ShouldBe(new ClaimedDuty(FailbackWorld.Failed, 42));
+        facts.ShouldBe((FailbackWorld.Failed, 42));
         (await world.DutyAsync()).Fence.ShouldBe(42);
-        (await AcquireAsync(world)).ShouldBe(new ClaimedDuty(FailbackWorld.Failed, 43));
+        (await AcquireAsync(world)).ShouldBe((FailbackWorld.Failed, 43));
     }
 
     [Fact]
@@ -95,7 +95,7 @@ public sealed class DutyHooksTests
         world.FailoverRecorder.IsCutOff = true;
         world.FailedRecorder.IsCutOff = true;
 
-        (await AcquireAsync(world)).ShouldBe(new ClaimedDuty(FailbackWorld.Failed, 2));
+        (await AcquireAsync(world)).ShouldBe((FailbackWorld.Failed, 2));
     }
 
     [Fact]
@@ -104,7 +104,7 @@ public sealed class DutyHooksTests
         await using var world = await FailbackWorld.CreateAsync();
         world.Recorders.Before(FailbackWorld.Failover, "GetStatus", () => world.ApplyAsync(new RaiseFence(FailbackWorld.Failed, 8)));
 
-        (await AcquireAsync(world)).ShouldBe(new ClaimedDuty(FailbackWorld.Failed, 9));
+        (await AcquireAsync(world)).ShouldBe((FailbackWorld.Failed, 9));
     }
 
     [Theory]
@@ -125,11 +125,13 @@ public sealed class DutyHooksTests
         changes.OfType<ReleaseClaims>().Single().ShouldBe(new ReleaseClaims("run", kept));
     }
 
-    private static async Task<object?> AcquireAsync(FailbackWorld world)
+    private static async Task<(string Identity, long Fence)> AcquireAsync(FailbackWorld world)
     {
         await world.ApplyAsync(new TakeClaims("run", "failback", Claims, world.Time.GetUtcNow()));
-        return await world.Node.Get<IWorkflowHooks>().AcquiredAsync(
+        var facts = await world.Node.Get<IWorkflowHooks>().AcquiredAsync(
             new(await DefinitionAsync(world), "run", new Dictionary<string, object?> { ["EntryId"] = FailbackWorld.Entry }), default);
+        var claimed = facts.ShouldBeOfType<ClaimedDuty>();
+        return (claimed.Identity, claimed.Fence);
     }
 
     private static async Task<WorkflowDefinition> DefinitionAsync(FailbackWorld world) => (await world.Node.Get<WorkflowDefinitions>().FindPublishedAsync(StartFailback.DefinitionId, default))!;

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Changes;
+using FailbackWorkflows.Failback.FailoverLog;
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
 using Xunit;
@@ -12,6 +13,28 @@ namespace FailbackWorkflows.Tests.Server;
 [Collection(ServerTests.Name)]
 public sealed class ApiTests(ServerHarness server)
 {
+    [Fact]
+    public async Task Entry_NobodyRecords_CarriesTheAlertAloneAndInTheList()
+    {
+        var entry = await server.AddEntryAsync(entry => entry with { Failback = FailbackState.Done });
+        using var client = server.Administrator();
+        var before = await Answers.JsonAsync(await client.GetAsync($"/api/v1/failover-log/{entry.Id}"));
+        await server.AddBrokenServerAsync(entry.FailedServerId);
+
+        var alone = await Answers.JsonAsync(await client.GetAsync($"/api/v1/failover-log/{entry.Id}"));
+        var list = await Answers.JsonAsync(await client.GetAsync($"/api/v1/failover-log?server={entry.FailedServerId}"));
+
+        before.GetProperty("alert").ValueKind.ShouldBe(System.Text.Json.JsonValueKind.Null);
+        foreach (var item in new[] { alone, list.GetProperty("items")[0] })
+        {
+            item.GetProperty("failedServerId").GetString().ShouldBe(entry.FailedServerId);
+            item.GetProperty("failback").GetString().ShouldBe("done");
+            item.GetProperty("alert").GetProperty("kind").GetString().ShouldBe("nobodyRecords");
+            item.GetProperty("alert").GetProperty("identity").GetString().ShouldBe(entry.FailedServerId);
+            item.GetProperty("alert").GetProperty("next").GetString()!.ShouldContain("Start a failover");
+        }
+    }
+
     [Fact]
     public async Task StartFailback_SameRequestTwice_IsOneRun_AnotherRequest_NamesTheRunInTheWay()
     {

@@ -81,6 +81,68 @@ public sealed class PageTests(ServerHarness server)
         html.ShouldContain("1 min 15 s");
     }
 
+    // At three in the morning: the failback is done, and nobody records.
+    [Fact]
+    public async Task Entry_FailedServerDiedAfterTheStop_SaysFirstThatNobodyRecordsAndWhatToDo()
+    {
+        var runId = $"run-{Guid.NewGuid():N}";
+        var entry = await server.AddEntryAsync(entry => entry with
+        {
+            Failback = FailbackState.Done, FailbackRunId = runId, MaterialCopy = MaterialCopyState.Queued, Message = "It failed again.",
+        });
+        await server.AddBrokenServerAsync(entry.FailedServerId);
+        server.Runs.Put(Report(runId, "done", WorkflowSubStatus.Finished, "It failed again.") with
+        {
+            NobodyRecords = entry.FailedServerId,
+            Alarms = [new RunAlarm(DateTimeOffset.UnixEpoch, "flowchart:RestoreRoles", "It stopped answering.")],
+        });
+        using var browser = await server.SignInAsync();
+
+        var page = await browser.GetStringAsync($"/failover-log/{entry.Id}");
+        page.ShouldNotContain("Failback OK");
+        page.ShouldContain("It stopped answering.");
+        page.IndexOf("role=\"alert\"", StringComparison.Ordinal).ShouldBeInRange(0, page.IndexOf("id=\"result\"", StringComparison.Ordinal));
+        foreach (var html in new[] { page, await browser.GetStringAsync("/failover-log"), await browser.GetStringAsync("/servers") })
+        {
+            html.ShouldContain("role=\"alert\"");
+            html.ShouldContain($"Nobody records Hall {entry.FailedServerId} now");
+            html.ShouldContain($"Hall {entry.FailedServerId} stopped answering or recording after rec-spare had confirmed its stop");
+            html.ShouldContain($"Start a failover of Hall {entry.FailedServerId} now");
+        }
+
+        (await browser.GetStringAsync("/failover-log")).ShouldContain("<span class=\"badge bad\">Nobody records</span>");
+    }
+
+    // It is finalized at once, so it is in neither list an operator looks at; the alert is.
+    [Fact]
+    public async Task List_FailoverFailed_ShowsTheAlertWithTheWayOn()
+    {
+        var entry = await server.AddEntryAsync(entry => entry with { Failover = FailoverState.Failed, Message = "The settings do not fit." });
+        await server.AddBrokenServerAsync(entry.FailedServerId);
+        using var browser = await server.SignInAsync();
+
+        var html = await browser.GetStringAsync("/failover-log");
+
+        html.ShouldContain($"Nobody may be recording Hall {entry.FailedServerId} now");
+        html.ShouldContain("The settings do not fit.");
+        html.ShouldContain($"href=\"/failover-log/{entry.Id}\"");
+    }
+
+    [Fact]
+    public async Task Entry_DoneWithAlarms_ListsThem()
+    {
+        var runId = $"run-{Guid.NewGuid():N}";
+        var entry = await server.AddEntryAsync(entry => entry with { Failback = FailbackState.Done, FailbackRunId = runId });
+        server.Runs.Put(Report(runId, "done", WorkflowSubStatus.Finished, null) with { Alarms = [new RunAlarm(DateTimeOffset.UnixEpoch, "x", "Camera 7 stays <dark>.")] });
+        using var browser = await server.SignInAsync();
+
+        var html = await browser.GetStringAsync($"/failover-log/{entry.Id}");
+
+        html.ShouldContain("Failback OK, with alarms");
+        html.ShouldContain("Camera 7 stays &lt;dark&gt;.");
+        html.ShouldNotContain("role=\"alert\"");
+    }
+
     [Theory]
     [InlineData("refused", WorkflowSubStatus.Finished, "Failback refused by check 3")]
     [InlineData("undone", WorkflowSubStatus.Finished, "Failback undone")]

@@ -6,6 +6,7 @@ using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Runs;
+using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Persistence.Identity;
 using FailbackWorkflows.Server.Hosting;
 using FailbackWorkflows.Server.Identity;
@@ -134,6 +135,21 @@ public sealed partial class ServerHarness : IAsyncLifetime
         await App.Services.GetRequiredService<IDomainWriter>().ApplyAsync([new SaveFailoverLogEntry(entry)], CancellationToken.None);
         return entry;
     }
+
+    /// <summary>A server that failed, of the id that an entry names.</summary>
+    internal Task AddBrokenServerAsync(string id) => App.Services.GetRequiredService<IDomainWriter>().ApplyAsync(
+        [
+            new SaveVmsServer(new VmsServer
+            {
+                Id = id,
+                Name = $"Hall {id}",
+                BaseUrl = new Uri("http://127.0.0.1:9/"),
+                ProtectedCredential = "none",
+                State = VmsServerState.Broken,
+                CreatedAt = new DateTimeOffset(2026, 3, 1, 12, 0, 0, TimeSpan.Zero),
+            }),
+        ],
+        CancellationToken.None);
 
     private void ReplaceRuns(IServiceCollection services)
     {

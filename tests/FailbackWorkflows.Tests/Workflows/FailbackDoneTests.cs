@@ -152,6 +152,7 @@ public sealed class FailbackDoneTests
 
         await world.ShouldBeDoneAsync(run);
         (await world.AlarmsAsync()).Single().ShouldContain("video-2");
+        run.Report.Alarms.Single().Text.ShouldContain("video-2");
         (await world.EntryAsync()).AuthorityEnds!.Keys.ShouldBe(["video-1", "text-1"], ignoreOrder: true);
     }
 

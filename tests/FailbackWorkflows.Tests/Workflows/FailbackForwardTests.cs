@@ -1,5 +1,6 @@
 using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.VmsServers;
@@ -62,6 +63,59 @@ public sealed class FailbackForwardTests
         world.FailoverDuty.IsRecording.ShouldBeFalse();
         (await world.ClaimsAsync()).ShouldBeEmpty();
         world.ShouldHaveCommandedOnce();
+    }
+
+    [Fact]
+    public async Task FailedServer_DiesAfterTheStop_RunAndEntrySayThatNobodyRecords()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        world.Recorders.After(FailbackWorld.Failover, "StopRecording", world.FailedRecorder.Die);
+
+        var run = await world.FailBackAsync();
+
+        run.Report.NobodyRecords.ShouldBe(FailbackWorld.Failed);
+        run.Message!.ShouldContain("Recorder 1 failed again: it stopped answering");
+        run.Report.Alarms.Single().Text.ShouldContain("Start a failover of Recorder 1 now");
+        run.Report.Steps.Single(s => s.Number == 9).Parts.Single(p => p.ActivityType == "Failback.MarkFailedServerOk").Message!.ShouldContain("failed again");
+        var entry = await world.EntryAsync();
+        entry.Message!.ShouldContain("nobody recorded its channels from then on");
+        var alert = await AlertAsync(world);
+        (alert!.Kind, alert.Identity, alert.Title).ShouldBe((EntryAlerts.NobodyRecords, FailbackWorld.Failed, "Nobody records Recorder 1 now"));
+        alert.Next.ShouldContain("Start a failover");
+    }
+
+    [Fact]
+    public async Task FailedServer_DiesAfterTheStopAndRecordsAgain_IsMarkedOkAndTheAlertIsGone()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        world.Recorders.After(FailbackWorld.Failover, "StopRecording", world.FailedRecorder.Die);
+        await world.FailBackAsync();
+        world.FailedRecorder.Boot();
+
+        await world.Node.Get<PollRecorders>().ExecuteAsync(default);
+        var stateWhenTold = (await world.ServerAsync()).State;
+        await world.Node.Get<PollRecorders>().ExecuteAsync(default);
+
+        stateWhenTold.ShouldBe(VmsServerState.Broken);
+        (await world.ServerAsync()).State.ShouldBe(VmsServerState.Ok);
+        world.FailedDuty.IsRecording.ShouldBeTrue();
+        (await AlertAsync(world)).ShouldBeNull();
+        (await world.EntryAsync()).Message.ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task FailedServer_DiesAfterTheStopAndIsFailedOver_TheAlertIsGoneFromTheOlderEntry()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        world.Recorders.After(FailbackWorld.Failover, "StopRecording", world.FailedRecorder.Die);
+        await world.FailBackAsync();
+
+        var started = await world.StartFailoverAsync("again", FailbackWorld.Failed, FailbackWorld.Spare);
+        var run = await world.EndAsync(started.RunId!);
+
+        run.Result.ShouldBe("done", run.Message);
+        (await AlertAsync(world)).ShouldBeNull();
+        (await AlertAsync(world, started.EntryId!)).ShouldBeNull();
     }
 
     // Scenario 21.
@@ -170,8 +224,15 @@ public sealed class FailbackForwardTests
             return Task.CompletedTask;
         };
 
-        await world.ShouldBeDoneAsync(await world.FailBackAsync());
+        var run = await world.FailBackAsync();
 
+        await world.ShouldBeDoneAsync(run);
         (await world.AlarmsAsync()).Single().ShouldContain("does not confirm its stop");
+        run.Report.Alarms.Single().Text.ShouldContain("does not confirm its stop");
+        run.Report.NobodyRecords.ShouldBeNull();
+        (await AlertAsync(world)).ShouldBeNull();
     }
+
+    private static async Task<EntryAlert?> AlertAsync(FailbackWorld world, string entryId = FailbackWorld.Entry) =>
+        await world.Node.Get<EntryAlerts>().FindAsync(await world.EntryAsync(entryId), default);
 }

@@ -195,6 +195,83 @@ public sealed class FailoverTests
 
         (run.Result, entry.Failover).ShouldBe(("failed", FailoverState.Failed));
         (await world.AlarmsAsync()).ShouldNotBeEmpty();
+        run.Report.Alarms.ShouldHaveSingleItem();
+    }
+
+    // The duty must not stay with a server that never took it: the failed server would be told to stand by for it.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Failover_Failed_FailedServerRecordsAgainAndIsOkOnceItIsBack(bool isFailedServerDown)
+    {
+        await using var world = await CreateAsync();
+        var failed = world.Recorders[Broken];
+        if (isFailedServerDown)
+        {
+            failed.Die();
+        }
+
+        world.Recorders.DieAt(Taker, "AssignDuty");
+        var (_, entry) = await FailOverAsync(world);
+        await PollAsync(world);
+        var alert = await world.Node.Get<EntryAlerts>().FindAsync(entry, default);
+        var stateBefore = (await world.ServerAsync(Broken)).State;
+        if (isFailedServerDown)
+        {
+            failed.Boot();
+        }
+
+        world.Recorders[Taker].Boot();
+        await PollAsync(world);
+        await PollAsync(world);
+
+        (await world.DutyAsync(Broken)).HolderServerId.ShouldBe(Broken);
+        stateBefore.ShouldBe(VmsServerState.Broken);
+        alert!.Title.ShouldBe("Nobody may be recording Recorder 3 now");
+        alert.Next.ShouldContain("another server");
+        (await world.ServerAsync(Broken)).State.ShouldBe(VmsServerState.Ok);
+        var duty = failed.Duty(Broken);
+        (duty.ToState().Role, duty.IsRecording, duty.Epoch).ShouldBe((DutyRole.Recorder, true, (await world.DutyAsync(Broken)).Epoch));
+        world.Recorders[Taker].Duty(Broken).IsRecording.ShouldBeFalse();
+        (await world.Node.Get<EntryAlerts>().FindAsync(entry, default)).ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task Failover_FailoverServerRecordsNothing_EndsItsHoldAndTheFailedServerCanBeFailedOverElsewhere()
+    {
+        await using var world = await CreateAsync();
+        world.Recorders[Broken].Die();
+        foreach (var channel in FakeSettings.Channels)
+        {
+            world.Recorders[Taker].DarkChannels.Add(channel);
+        }
+
+        var (run, entry) = await FailOverAsync(world);
+        await PollAsync(world);
+        var again = await world.EndAsync((await world.StartFailoverAsync("request-2", Broken, FailbackWorld.Failed)).RunId!);
+
+        run.Result.ShouldBe("failed");
+        world.Recorders[Taker].Holds[entry.Id].ToUtc.ShouldNotBeNull();
+        world.Recorders[Taker].Duty(Broken).ToState().Role.ShouldBe(DutyRole.Standby);
+        again.RefusedCheck.ShouldBe(1, "the only other server is broken itself");
+    }
+
+    [Fact]
+    public async Task Failover_ReportedAndFailed_StaysWithTheServerThatTookOver()
+    {
+        await using var world = await CreateAsync();
+        world.Recorders[Broken].Die();
+        world.Recorders[Taker].Duty(Broken).Become(DutyRole.Recorder, 1, "theirs", isRecording: true).Activate(FakeSettings.Content(5));
+        world.Recorders.Before(Taker, "AssignDuty", () => world.Recorders[Taker].IsCutOff = true);
+
+        var started = await world.StartFailoverAsync("request-1", Broken, Taker, "their-9", isPerformed: true);
+        var run = await world.EndAsync(started.RunId!);
+        world.Recorders[Taker].IsCutOff = false;
+        await PollAsync(world);
+
+        run.Result.ShouldBe("failed");
+        var taken = world.Recorders[Taker].Duty(Broken);
+        (taken.ToState().Role, taken.IsRecording, taken.Epoch).ShouldBe((DutyRole.Recorder, true, (await world.DutyAsync(Broken)).Epoch));
     }
 
     [Theory]
@@ -224,6 +301,8 @@ public sealed class FailoverTests
 
         return world;
     }
+
+    private static Task PollAsync(FailbackWorld world) => world.Node.Get<PollRecorders>().ExecuteAsync(default);
 
     private static async Task<(EndedRun Run, FailoverLogEntry Entry)> FailOverAsync(FailbackWorld world)
     {

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.FailoverLog;
@@ -6,9 +7,23 @@ using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace FailbackWorkflows.Server.Api.FailoverLog;
 
+/// <summary>An entry as clients see it: as it is stored, and what somebody must do about it at once.</summary>
+public sealed record FailoverLogItem : FailoverLogEntry
+{
+    [SetsRequiredMembers]
+    internal FailoverLogItem(FailoverLogEntry entry, EntryAlert? alert)
+        : base(entry)
+    {
+        Alert = alert;
+    }
+
+    /// <summary>As things stand now; null when there is nothing to be done.</summary>
+    public EntryAlert? Alert { get; }
+}
+
 /// <summary>One page of the failover log, newest failover first.</summary>
 /// <param name="NextBefore">Give it as <c>before</c> to read on; null at the end.</param>
-public sealed record FailoverLogPage(IReadOnlyList<FailoverLogEntry> Items, string? NextBefore);
+public sealed record FailoverLogPage(IReadOnlyList<FailoverLogItem> Items, string? NextBefore);
 
 /// <summary>A failover that another system has done.</summary>
 /// <param name="ExternalId">Its id there; reporting it again answers with the same entry.</param>
@@ -50,6 +65,7 @@ internal static class FailoverLogEndpoints
 
     private static async Task<Results<Ok<FailoverLogPage>, Problem>> ListAsync(
         IFailoverLog log,
+        EntryAlerts alerts,
         CancellationToken cancellationToken,
         string view = "all",
         string? server = null,
@@ -72,12 +88,15 @@ internal static class FailoverLogEndpoints
         }
 
         var items = await log.ListAsync(new FailoverLogQuery(half, NullIfEmpty(server), NullIfEmpty(before), take), cancellationToken);
-        return TypedResults.Ok(new FailoverLogPage(items, items.Count == take ? items[^1].Id : null));
+        var now = (await alerts.ListAsync(cancellationToken)).ToDictionary(alert => alert.EntryId);
+        return TypedResults.Ok(new FailoverLogPage(
+            [.. items.Select(entry => new FailoverLogItem(entry, now.GetValueOrDefault(entry.Id)))],
+            items.Count == take ? items[^1].Id : null));
     }
 
-    private static async Task<Results<Ok<FailoverLogEntry>, Problem>> GetAsync(string entryId, IFailoverLog log, CancellationToken cancellationToken) =>
+    private static async Task<Results<Ok<FailoverLogItem>, Problem>> GetAsync(string entryId, IFailoverLog log, EntryAlerts alerts, CancellationToken cancellationToken) =>
         await log.FindAsync(entryId, cancellationToken) is { } entry
-            ? TypedResults.Ok(entry)
+            ? TypedResults.Ok(new FailoverLogItem(entry, await alerts.FindAsync(entry, cancellationToken)))
             : new Problem(Problems.UnknownEntry, "GET /api/v1/failover-log lists the entries there are.");
 
     private static async Task<Results<Accepted<ReportedFailover>, Ok<ReportedFailover>, Problem>> ReportAsync(

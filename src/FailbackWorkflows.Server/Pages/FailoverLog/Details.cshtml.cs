@@ -25,12 +25,13 @@ public sealed class DetailsModel(
     PlannedSteps planned,
     FailbackButtons buttons,
     FailbackStarter starter,
+    EntryAlerts alerts,
     IAuthorizationService authorization) : PageModel
 {
     /// <summary>The steps up to this one only check; nothing has been touched before the next.</summary>
     private const int LastCheck = 5;
 
-    /// <summary>The newest run and a few before it; each is read from its journal.</summary>
+    /// <summary>The newest run, read from its journal, and a few before it, of which only the result is shown.</summary>
     private const int MostRuns = 6;
 
     public FailoverLogEntry Entry { get; private set; } = null!;
@@ -46,6 +47,9 @@ public sealed class DetailsModel(
     public RunReport? Run { get; private set; }
 
     public RunResultView? Result { get; private set; }
+
+    /// <summary>What has to be done about this entry at once; one at most.</summary>
+    public IReadOnlyList<EntryAlert> Alerts { get; private set; } = [];
 
     public FailbackButton Button { get; private set; } = null!;
 
@@ -83,6 +87,7 @@ public sealed class DetailsModel(
         Steps = Run?.Steps ?? await planned.ReadAsync(StartFailback.DefinitionId, cancellationToken);
         EarlierRuns = await DescribeAsync(runs.Skip(1), cancellationToken);
         Result = RunResultView.Of(Run, entry);
+        Alerts = await alerts.FindAsync(entry, cancellationToken) is { } alert ? [alert] : [];
         Button = (await buttons.ForAsync([entry], User, cancellationToken))[entry.Id];
         return Page();
     }
@@ -101,9 +106,9 @@ public sealed class DetailsModel(
         var earlier = new List<EarlierRun>();
         foreach (var run in runs)
         {
-            if (await reports.FindAsync(run.Id, cancellationToken) is { } report)
+            if (await runtime.FindAsync(run.Id, cancellationToken) is { } instance)
             {
-                earlier.Add(new EarlierRun(report.RunId, report.StartedAt, Wording.OfResult(report.Result)));
+                earlier.Add(new EarlierRun(instance.Id, instance.CreatedAt, Wording.OfResult(RunReports.ResultOf(instance))));
             }
         }
 

@@ -11,7 +11,7 @@ namespace FailbackWorkflows.Server.Pages.FailoverLog;
 /// <summary>The failover log: active or finalized failovers, newest first, with "Start failback" where it can be started.</summary>
 [Authorize(Permissions.Read)]
 public sealed class IndexModel(
-    IFailoverLog log, IVmsServers servers, FailbackButtons buttons, FailbackStarter starter, IAuthorizationService authorization) : PageModel
+    IFailoverLog log, IVmsServers servers, FailbackButtons buttons, FailbackStarter starter, EntryAlerts alerts, IAuthorizationService authorization) : PageModel
 {
     private const int PerPage = 50;
     private Dictionary<string, string> names = [];
@@ -24,6 +24,9 @@ public sealed class IndexModel(
 
     public IReadOnlyList<FailoverLogEntry> Entries { get; private set; } = [];
 
+    /// <summary>What has to be done at once, whichever half of the log is shown.</summary>
+    public IReadOnlyList<EntryAlert> Alerts { get; private set; } = [];
+
     public IReadOnlyDictionary<string, FailbackButton> Buttons { get; private set; } = new Dictionary<string, FailbackButton>();
 
     public string NameOf(string serverId) => names.GetValueOrDefault(serverId, serverId);
@@ -35,6 +38,7 @@ public sealed class IndexModel(
         var query = new FailoverLogQuery(IsFinalized ? FailoverLogView.Finalized : FailoverLogView.Active, null, Before, PerPage);
         Entries = await log.ListAsync(query, cancellationToken);
         NextBefore = Entries.Count == PerPage ? Entries[^1].Id : null;
+        Alerts = await alerts.ListAsync(cancellationToken);
         Buttons = await buttons.ForAsync(Entries, User, cancellationToken);
         names = (await servers.ListAsync(cancellationToken)).ToDictionary(server => server.Id, server => server.Name);
     }

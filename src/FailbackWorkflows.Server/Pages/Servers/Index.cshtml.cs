@@ -1,4 +1,5 @@
 using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Server.Identity;
 using Microsoft.AspNetCore.Authorization;
@@ -8,11 +9,13 @@ namespace FailbackWorkflows.Server.Pages.Servers;
 
 /// <summary>The registry: every recorder with its state, and whose duty it holds.</summary>
 [Authorize(Permissions.Read)]
-public sealed class IndexModel(IVmsServers servers, IDuties duties) : PageModel
+public sealed class IndexModel(IVmsServers servers, IDuties duties, EntryAlerts alerts) : PageModel
 {
     private ILookup<string, Duty> byHolder = Array.Empty<Duty>().ToLookup(duty => duty.HolderServerId);
 
     public IReadOnlyList<VmsServer> Servers { get; private set; } = [];
+
+    public IReadOnlyList<EntryAlert> Alerts { get; private set; } = [];
 
     public IReadOnlyList<Duty> DutiesOf(string serverId) => [.. byHolder[serverId]];
 
@@ -20,6 +23,7 @@ public sealed class IndexModel(IVmsServers servers, IDuties duties) : PageModel
 
     public async Task OnGetAsync(CancellationToken cancellationToken)
     {
+        Alerts = await alerts.ListAsync(cancellationToken);
         Servers = await servers.ListAsync(cancellationToken);
         byHolder = (await duties.ListAsync(cancellationToken)).ToLookup(duty => duty.HolderServerId);
     }

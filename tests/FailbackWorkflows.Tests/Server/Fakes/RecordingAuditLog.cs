@@ -3,7 +3,7 @@ using FailbackWorkflows.Persistence.Identity;
 
 namespace FailbackWorkflows.Tests.Server.Fakes;
 
-/// <summary>Keeps what goes into the audit log, which has no reader yet.</summary>
+/// <summary>Keeps what goes into the audit log.</summary>
 internal sealed class RecordingAuditLog : IAuditLog
 {
     public ConcurrentQueue<AuditRecord> Records { get; } = [];
@@ -13,4 +13,7 @@ internal sealed class RecordingAuditLog : IAuditLog
         Records.Enqueue(record);
         return Task.CompletedTask;
     }
+
+    public Task<IReadOnlyList<AuditEntry>> ReadAsync(long afterSequence, int take, CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<AuditEntry>>([.. Records.Select((record, index) => new AuditEntry(index + 1, record)).Where(entry => entry.Sequence > afterSequence).Take(take)]);
 }

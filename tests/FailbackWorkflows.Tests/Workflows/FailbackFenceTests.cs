@@ -1,0 +1,112 @@
+using FailbackWorkflows.Failback;
+using FailbackWorkflows.Testing.Engine;
+using FailbackWorkflows.Testing.Failback;
+using Shouldly;
+using Xunit;
+
+namespace FailbackWorkflows.Tests.Workflows;
+
+/// <summary>
+/// Whoever takes a run over raises the fence at a recorder before it reads there what it decides by: a late call of the earlier holder
+/// must not change what was read. Taken over at every commit of a failback.
+/// </summary>
+public sealed class FailbackFenceTests
+{
+    private static readonly string[] Reads = ["GetRecording", "GetSettings", "ValidateSettings"];
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Run_TakenOver_RaisesTheNewFenceBeforeItsFirstRead(bool isUndone)
+    {
+        var readAfterTakeover = new HashSet<string>();
+        var commits = await CountCommitsAsync(isUndone);
+        for (var commit = 1; commit < commits; commit++)
+        {
+            await using var world = await ArrangeAsync(isUndone);
+            var crashing = new CrashingWorkflowStore(world.Store, CrashMoment.AfterCommit, commit);
+            var first = await world.StartNodeAsync(behind: crashing);
+            try
+            {
+                await world.StartFailbackAsync(node: first);
+            }
+            catch (NodeDiedException)
+            {
+                // The start itself was the commit it died at.
+            }
+
+            await crashing.Died.WaitAsync(TimeSpan.FromSeconds(30));
+            await first.StopAsync();
+            var before = world.Recorders.Calls;
+            var second = await world.StartNodeAsync();
+            await world.EndAsync((await world.StartFailbackAsync(node: second)).RunId!);
+
+            var oldFence = before.Where(c => c.Name == "RaiseFence" || c.Key is not null).Max(c => c.Authority?.Fence) ?? 0;
+            var after = world.Recorders.Calls.Skip(before.Count).ToList();
+            foreach (var server in new[] { FailbackWorld.Failed, FailbackWorld.Failover })
+            {
+                var calls = after.Where(c => c.ServerId == server && c.Identity == FailbackWorld.Failed).ToList();
+                if (calls.Find(c => Reads.Contains(c.Name)) is { } read)
+                {
+                    readAfterTakeover.Add($"{server} {read.Name}");
+                    calls.TakeWhile(c => c != read).ShouldContain(
+                        c => c.Authority != null && c.Authority.Fence > oldFence,
+                        $"After commit {commit}: {string.Join(", ", calls.Select(c => c.Name))}");
+                }
+            }
+        }
+
+        // Otherwise this would hold because nothing was looked at.
+        readAfterTakeover.ShouldContain($"{FailbackWorld.Failed} GetRecording");
+        readAfterTakeover.ShouldContain($"{FailbackWorld.Failover} GetSettings");
+    }
+
+    [Fact]
+    public async Task Run_TakenOverWhileFramesAreAwaited_RaisesTheNewFenceAtTheFailedServerFirst()
+    {
+        await using var world = await FailbackWorld.CreateAsync(startsNode: false);
+        world.FailedRecorder.DarkChannels.Add("video-1");
+        await world.SetPolicyAsync(new() { ConfirmTimeout = TimeSpan.FromMinutes(5) });
+        world.Store.MovesClock = false;
+        var first = await world.StartNodeAsync();
+        var waits = new TaskCompletionSource();
+        world.Store.Waiting = _ =>
+        {
+            waits.TrySetResult();
+            return Task.CompletedTask;
+        };
+        var started = await world.StartFailbackAsync(node: first);
+        await waits.Task.WaitAsync(TimeSpan.FromSeconds(30));
+        await first.StopAsync();
+        var before = world.Recorders.Calls.Count;
+        world.FailedRecorder.DarkChannels.Clear();
+        world.Store.MovesClock = true;
+        world.Time.Advance(TimeSpan.FromSeconds(1));
+
+        await world.StartNodeAsync("node-2");
+        await world.ShouldBeDoneAsync(await world.EndAsync(started.RunId!));
+
+        var calls = world.Recorders.Calls.Skip(before).Where(c => c.ServerId == FailbackWorld.Failed && c.Identity is not null).Select(c => c.Name).ToList();
+        calls[..2].ShouldBe(["RaiseFence", "GetRecording"]);
+    }
+
+    private static async Task<int> CountCommitsAsync(bool isUndone)
+    {
+        await using var world = await ArrangeAsync(isUndone);
+        await world.StartNodeAsync();
+        await world.FailBackAsync();
+        return world.Store.Commits.Count;
+    }
+
+    private static async Task<FailbackWorld> ArrangeAsync(bool isUndone)
+    {
+        var world = await FailbackWorld.CreateAsync(startsNode: false);
+        if (isUndone)
+        {
+            await world.SetPolicyAsync(new() { ConfirmTimeout = TimeSpan.FromSeconds(1) });
+            world.FailedRecorder.DarkChannels.Add("video-1");
+        }
+
+        return world;
+    }
+}
