@@ -28,6 +28,8 @@ public sealed partial class RecordingEngine : BackgroundService
     private bool _mustRecover;
     private bool _hasRoom = true;
     private bool _failing;
+    private bool _isWriting;
+    private long _tickedAt;
     private DateTimeOffset _confirmedAt;
     private DateTimeOffset _measuredAt;
 
@@ -40,6 +42,10 @@ public sealed partial class RecordingEngine : BackgroundService
         store.Committed = () => _planIsOld = true;
         store.RolledBack = Abandon;
     }
+
+    /// <summary>How much later than due the frames are that should have been written by now; zero when nothing is recorded.</summary>
+    public TimeSpan Lag =>
+        Volatile.Read(ref _isWriting) && _store.Time.GetElapsedTime(Volatile.Read(ref _tickedAt)) - _options.FrameInterval is var lag && lag > TimeSpan.Zero ? lag : TimeSpan.Zero;
 
     /// <summary>After a start, before anything is served: mends files, and lets every duty of role recorder wait to be confirmed.</summary>
     public void Boot()
@@ -173,6 +179,9 @@ public sealed partial class RecordingEngine : BackgroundService
             ConfirmAll();
             _confirmedAt = now;
         }
+
+        Volatile.Write(ref _tickedAt, _store.Time.GetTimestamp());
+        Volatile.Write(ref _isWriting, _writers.Count > 0);
     }
 
     private void ConfirmAll()
