@@ -16,7 +16,7 @@ public sealed record Answer(int Status, string Body, bool IsReplay = false)
 
     public static Answer Created(object value) => Ok(value) with { Status = StatusCodes.Status201Created };
 
-    public static Answer Problem(int status, string type, string sentence)
+    public static Answer Problem(int status, string type, string sentence, DateTimeOffset? from = null)
     {
         var problem = new JsonObject
         {
@@ -25,10 +25,15 @@ public sealed record Answer(int Status, string Body, bool IsReplay = false)
             ["status"] = status,
             ["detail"] = sentence,
         };
+        if (from is { } begin)
+        {
+            problem["from"] = RecorderJson.FormatInstant(begin);
+        }
+
         return new Answer(status, problem.ToJsonString(Plain));
     }
 
-    public static Answer Of(Refusal refusal) => Problem(refusal.Status, refusal.Type, refusal.Message);
+    public static Answer Of(Refusal refusal) => Problem(refusal.Status, refusal.Type, refusal.Message, refusal.From);
 
     public async Task WriteAsync(HttpContext context)
     {

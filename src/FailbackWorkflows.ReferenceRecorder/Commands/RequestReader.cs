@@ -79,6 +79,27 @@ public static class RequestReader
             : throw Refusal.Malformed($"The query value '{name}' must be RFC 3339 in UTC, e.g. 2026-03-01T12:00:00.000Z.");
     }
 
+    /// <summary>Items wanted on one page; more than <paramref name="most"/> gives that many.</summary>
+    public static int Limit(HttpContext context, int usual, int most)
+    {
+        var text = context.Request.Query["limit"].ToString();
+        if (text.Length == 0)
+        {
+            return usual;
+        }
+
+        return decimal.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var limit) && limit >= 1
+            ? (int)Math.Min(limit, most)
+            : throw Refusal.Malformed("The query value 'limit' must be a whole number, 1 or more.");
+    }
+
+    /// <summary>The range <c>[from, to)</c> of the query; either may be missing.</summary>
+    public static (DateTimeOffset? From, DateTimeOffset? To) RangeQuery(HttpContext context)
+    {
+        var range = (From: InstantQuery(context, "from"), To: InstantQuery(context, "to"));
+        return range.To <= range.From ? throw Refusal.Malformed("The query value 'to' must lie after 'from'.") : range;
+    }
+
     private static long WholeHeader(HttpContext context, string name, string meaning) =>
         long.TryParse(context.Request.Headers[name].ToString(), NumberStyles.None, CultureInfo.InvariantCulture, out var value)
             ? value

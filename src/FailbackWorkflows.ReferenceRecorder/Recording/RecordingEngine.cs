@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text.Json;
 using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.ReferenceRecorder.Duties;
 using FailbackWorkflows.ReferenceRecorder.Segments;
@@ -286,7 +287,12 @@ public sealed partial class RecordingEngine : BackgroundService
         Parallel.ForEach(changed, new ParallelOptions { MaxDegreeOfParallelism = 8 }, DurableFiles.FlushFolder);
         foreach (var (writer, segment) in pending)
         {
-            SegmentStore.Save(sql, segment.ToRow());
+            if (!segment.IsIndexed)
+            {
+                SegmentStore.EnsureTrack(sql, writer.Plan.Identity, writer.Plan.ChannelId, JsonNamingPolicy.CamelCase.ConvertName(writer.Plan.Kind.ToString()));
+            }
+
+            SegmentStore.Save(sql, segment.ToRow(_store.Time.GetUtcNow()));
             ChannelTimes.Confirm(sql, writer.Plan.Identity, writer.Plan.ChannelId, writer.Plan.Epoch, segment.From, segment.LastFrame);
             segment.Confirmed();
         }

@@ -4,11 +4,11 @@ using System.Text.Json;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.Recorders.Http;
+using FailbackWorkflows.Recorders.Material;
 using FailbackWorkflows.Recorders.Recording;
 using FailbackWorkflows.Recorders.Settings;
 using FailbackWorkflows.ReferenceRecorder.Recording;
 using FailbackWorkflows.ReferenceRecorder.Retention;
-using FailbackWorkflows.ReferenceRecorder.Segments;
 using FailbackWorkflows.ReferenceRecorder.Settings;
 using FailbackWorkflows.ReferenceRecorder.Storage;
 using FailbackWorkflows.Testing;
@@ -134,8 +134,8 @@ internal sealed class RecorderHost : IAsyncDisposable
 
     public Task<RecordingState> RecordingAsync() => Client.GetRecordingAsync(Endpoint, Identity, default);
 
-    public async Task<IReadOnlyList<SegmentView>> SegmentsAsync(string channel = "video-1") =>
-        (await Raw.GetFromJsonAsync<SegmentList>($"v1/tracks/{Identity}~{channel}/segments", RecorderJson.Options))!.Items;
+    public async Task<IReadOnlyList<Segment>> SegmentsAsync(string channel = "video-1") =>
+        (await Raw.GetFromJsonAsync<SegmentPage>($"v1/tracks/{Identity}~{channel}/segments", RecorderJson.Options))!.Items;
 
     public static SettingsContent Content(int channels = 1) => SeedSettings.Content(Identity, channels);
 
