@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.ReferenceRecorder.Duties;
+using FailbackWorkflows.ReferenceRecorder.MaterialCopy.Copying;
 using FailbackWorkflows.ReferenceRecorder.Segments;
 using FailbackWorkflows.ReferenceRecorder.Settings;
 using FailbackWorkflows.ReferenceRecorder.Storage;
@@ -378,7 +379,7 @@ public sealed partial class RecordingEngine : BackgroundService
         var known = _store.Read(SegmentStore.Files);
         foreach (var path in Directory.EnumerateFiles(_folder.SegmentsPath, "*", SearchOption.AllDirectories))
         {
-            if (!known.Contains(Path.GetRelativePath(_folder.SegmentsPath, path)))
+            if (!known.Contains(Path.GetRelativePath(_folder.SegmentsPath, path)) && !IncomingFolder.TakeBack(_folder, path))
             {
                 LogStray(path);
                 File.Delete(path);

@@ -78,7 +78,8 @@ public sealed partial class Housekeeping(RecorderStore store, DataFolder folder,
         }
     }
 
-    private static TimeSpan? MaximumRetentionTime(JsonElement retention) =>
+    /// <summary>How long settings keep material; null is without limit.</summary>
+    internal static TimeSpan? MaximumRetentionTime(JsonElement retention) =>
         retention.ValueKind == JsonValueKind.Object
         && retention.TryGetProperty("maximumRetentionTime", out var value)
         && value.ValueKind == JsonValueKind.String
