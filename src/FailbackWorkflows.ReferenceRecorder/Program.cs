@@ -4,6 +4,7 @@ using FailbackWorkflows.ReferenceRecorder.Commands;
 using FailbackWorkflows.ReferenceRecorder.Duties;
 using FailbackWorkflows.ReferenceRecorder.Faults;
 using FailbackWorkflows.ReferenceRecorder.Idempotency;
+using FailbackWorkflows.ReferenceRecorder.MaterialCopy;
 using FailbackWorkflows.ReferenceRecorder.Recording;
 using FailbackWorkflows.ReferenceRecorder.Retention;
 using FailbackWorkflows.ReferenceRecorder.Segments;
@@ -116,6 +117,7 @@ public static class Program
         builder.Services.AddSingleton<FaultInjection>();
         builder.Services.AddHostedService(services => services.GetRequiredService<RecordingEngine>());
         builder.Services.AddHostedService<Housekeeping>();
+        builder.Services.AddMaterialCopy();
         builder.Services.AddOpenApi(openApi => openApi.AddDocumentTransformer((document, _, _) =>
         {
             document.Info.Title = "Recorder API";
@@ -143,6 +145,7 @@ public static class Program
         app.MapSettings();
         app.MapHolds();
         app.MapSegments();
+        app.MapMaterialCopy();
         app.MapKeys();
         app.MapOpenApi("/openapi/v1.json");
         if (options.TestFaults)

@@ -44,6 +44,36 @@ public sealed class CommandGate(RecorderStore store, RecordingEngine engine)
         });
     }
 
+    /// <summary>A command for a copy task: the duty's epoch, and the fence of the task in place of the duty's.</summary>
+    /// <param name="identityOf">Told by the request or by the task it names.</param>
+    public Task RunForTaskAsync(HttpContext context, string taskId, string requestHash, Func<Sql, string> identityOf, Func<Sql, Answer> effect)
+    {
+        var (epoch, fence) = (RequestReader.Epoch(context), RequestReader.CopyFence(context));
+        var key = RequestReader.Key(context);
+        return RunAsync(context, sql =>
+        {
+            var identity = identityOf(sql);
+            var known = DutyStore.Find(sql, identity) ?? DutyRow.Unknown(identity);
+            DutyRules.RefuseStale(known, epoch, known.Fence);
+            CopyFences.Accept(sql, taskId, fence);
+            DutyRules.Accept(sql, engine, known, new DutyAuthority(epoch, known.Fence), store.Time.GetUtcNow());
+            return RunOnce(sql, context.Request, key, requestHash, () => effect(sql));
+        });
+    }
+
+    /// <summary>A change that is safe to repeat by its nature, by somebody who knows the duty's epoch.</summary>
+    public Task RunUnderEpochAsync(HttpContext context, string identity, Func<Sql, Answer> effect)
+    {
+        var epoch = RequestReader.Epoch(context);
+        return RunAsync(context, sql =>
+        {
+            var known = DutyStore.Find(sql, identity) ?? DutyRow.Unknown(identity);
+            DutyRules.RefuseStale(known, epoch, known.Fence);
+            DutyRules.Accept(sql, engine, known, new DutyAuthority(epoch, known.Fence), store.Time.GetUtcNow());
+            return effect(sql);
+        });
+    }
+
     /// <summary>A change that is safe to repeat by its nature.</summary>
     public Task RunUnkeyedAsync(HttpContext context, Func<Sql, Answer> effect) => RunAsync(context, effect);
 

@@ -50,6 +50,10 @@ public static class RequestReader
         WholeHeader(context, RecorderHeaders.DutyEpoch, "the epoch under which the caller acts"),
         WholeHeader(context, RecorderHeaders.DutyFence, "the caller's fence"));
 
+    public static long Epoch(HttpContext context) => WholeHeader(context, RecorderHeaders.DutyEpoch, "the epoch under which the caller acts");
+
+    public static long CopyFence(HttpContext context) => WholeHeader(context, RecorderHeaders.CopyFence, "which run may act for the copy task");
+
     public static string Key(HttpContext context)
     {
         var key = context.Request.Headers[RecorderHeaders.IdempotencyKey].ToString();
