@@ -25,13 +25,8 @@ internal sealed class SegmentFetcher(SourceConnection source, IncomingFolder inc
     public async Task<FetchedSegment> FetchAsync(FetchJob job, CancellationToken cancellationToken)
     {
         var segment = job.Segment;
-        if (segment.Bytes > tuning.MaxSegmentBytes)
-        {
-            throw new SourceException(SourceFault.TooLarge, $"Segment '{segment.Id}' has {segment.Bytes} bytes; up to {tuning.MaxSegmentBytes} are accepted.");
-        }
-
         var path = incoming.PathOf(segment);
-        var file = System.IO.File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        var file = System.IO.File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
         try
         {
             // Once more from the start tells damage on the way from damage at the source.

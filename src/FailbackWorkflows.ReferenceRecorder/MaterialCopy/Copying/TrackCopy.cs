@@ -216,6 +216,9 @@ internal sealed class TrackCopy(CopyRun run, SegmentPool pool, IReadOnlyList<Tra
                     run.ThrowIfStopping();
                     switch (item.Verdict)
                     {
+                        case Verdict.Missing when item.Segment.Bytes > run.Tuning.MaxSegmentBytes:
+                            lane.Refuse(item.Segment, "tooLarge");
+                            break;
                         case Verdict.Missing:
                             await pool.DispatchAsync(new FetchJob(lane, lane.Add(item.Segment.To, isDone: false), item.Segment, item.Overlaps)).ConfigureAwait(false);
                             break;
@@ -224,7 +227,7 @@ internal sealed class TrackCopy(CopyRun run, SegmentPool pool, IReadOnlyList<Tra
                             lane.Block();
                             break;
                         case Verdict.Refused:
-                            lane.Refuse(item.Segment);
+                            lane.Refuse(item.Segment, "refused");
                             break;
                         case Verdict.Present or Verdict.Lost or Verdict.OutsideRetention or Verdict.Disputed:
                             lane.Add(item.Segment.To, isDone: true);

@@ -125,11 +125,11 @@ internal sealed class TrackLane(string pass, Track track, CopyPosition known)
     }
 
     /// <summary>Never asked for: what the list says of it cannot be.</summary>
-    public void Refuse(Segment segment)
+    public void Refuse(Segment segment, string reason)
     {
         lock (_lock)
         {
-            _losses.Add(LossOf(segment, "refused"));
+            _losses.Add(LossOf(segment, reason));
         }
     }
 
