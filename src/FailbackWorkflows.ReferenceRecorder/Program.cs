@@ -6,6 +6,7 @@ using FailbackWorkflows.ReferenceRecorder.Faults;
 using FailbackWorkflows.ReferenceRecorder.Idempotency;
 using FailbackWorkflows.ReferenceRecorder.MaterialCopy;
 using FailbackWorkflows.ReferenceRecorder.Recording;
+using FailbackWorkflows.ReferenceRecorder.Records;
 using FailbackWorkflows.ReferenceRecorder.Retention;
 using FailbackWorkflows.ReferenceRecorder.Segments;
 using FailbackWorkflows.ReferenceRecorder.Settings;
@@ -132,19 +133,24 @@ public static class Program
         }
 
         app.UseProblemAnswers();
-        app.UseBearerToken(options.Token);
+        app.UseBearerToken(options.Token, store);
         if (options.TestFaults)
         {
             FaultInjection.Use(app);
         }
 
         app.UseRouting();
+        app.UseReadGrants();
         app.MapStatus();
         app.MapDuties();
         app.MapRecording();
         app.MapSettings();
         app.MapHolds();
         app.MapSegments();
+        app.MapTracks();
+        app.MapSegmentBytes();
+        app.MapRecords();
+        app.MapReadTokens();
         app.MapMaterialCopy();
         app.MapKeys();
         app.MapOpenApi("/openapi/v1.json");

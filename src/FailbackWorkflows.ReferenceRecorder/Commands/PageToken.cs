@@ -29,7 +29,7 @@ public sealed record PageToken(string Scope, DateTimeOffset AsOf, DateTimeOffset
         Number(LastTime.UtcTicks),
         LastId)));
 
-    /// <summary>The query's token; null on a first page.</summary>
+    /// <summary>The query's token; null on a first page. The range may be given again, but only the same.</summary>
     /// <exception cref="Refusal">It is not one of this listing. The answer says from when to list again.</exception>
     public static PageToken? Read(HttpContext context, string scope, DateTimeOffset? from, DateTimeOffset? to)
     {
@@ -40,7 +40,7 @@ public sealed record PageToken(string Scope, DateTimeOffset AsOf, DateTimeOffset
         }
 
         var token = Parse(text);
-        return token is not null && token.Scope == scope && token.From == from && token.To == to ? token : throw Expired(from);
+        return token is not null && token.Scope == scope && (from is null || token.From == from) && (to is null || token.To == to) ? token : throw Expired(from);
     }
 
     private static PageToken? Parse(string text)

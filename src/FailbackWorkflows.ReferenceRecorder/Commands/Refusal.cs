@@ -12,6 +12,9 @@ public sealed class Refusal(int status, string type, string sentence) : Exceptio
     /// <summary>Where to begin again, for a listing that cannot go on.</summary>
     public DateTimeOffset? From { get; init; }
 
+    /// <summary>Why a piece of material is gone: <c>retention</c>, <c>pressure</c> or <c>lost</c>.</summary>
+    public string? Reason { get; init; }
+
     /// <summary>True when the same command under the same key can never succeed, so that the answer is remembered with the key.</summary>
     public bool IsDefinitive => Status is >= 400 and < 500 and not (StatusCodes.Status412PreconditionFailed or StatusCodes.Status429TooManyRequests);
 

@@ -6,6 +6,7 @@ using System.Text.Json;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.Recorders.Http;
+using FailbackWorkflows.Recorders.MaterialCopy;
 
 namespace FailbackWorkflows.ReferenceRecorder.Commands;
 
@@ -52,7 +53,10 @@ public static class RequestReader
 
     public static long Epoch(HttpContext context) => WholeHeader(context, RecorderHeaders.DutyEpoch, "the epoch under which the caller acts");
 
-    public static long CopyFence(HttpContext context) => WholeHeader(context, RecorderHeaders.CopyFence, "which run may act for the copy task");
+    /// <summary>Authority of a caller that acts for a copy task or a read token.</summary>
+    public static CopyAuthority TaskAuthority(HttpContext context) => new(
+        WholeHeader(context, RecorderHeaders.DutyEpoch, "the epoch under which the caller acts"),
+        WholeHeader(context, RecorderHeaders.CopyFence, "the caller's fence for this task"));
 
     public static string Key(HttpContext context)
     {

@@ -37,7 +37,7 @@ internal static class CopyEndpoints
         {
             var (body, hash) = await RequestReader.ReadAsync<StartDataCopy>(context);
             CopyRules.Check(body);
-            await gate.RunForTaskAsync(context, body.TaskId, hash, _ => body.Identity, sql =>
+            await gate.RunForTaskAsync(context, body.Identity, body.TaskId, hash, (sql, _) =>
             {
                 var (task, isNew) = CopyRules.Start(sql, body, store.Time.GetUtcNow());
                 var view = View(sql, task, service);
@@ -52,7 +52,7 @@ internal static class CopyEndpoints
             var taskId = TaskId(context);
             var (body, hash) = await RequestReader.ReadAsync<UpdateClientInfo>(context);
             CopyRules.Check(body);
-            await gate.RunForTaskAsync(context, taskId, hash, sql => Known(sql, taskId).Identity, sql =>
+            await gate.RunForTaskAsync(context, sql => Known(sql, taskId).Identity, taskId, hash, (sql, _) =>
                 Answer.Ok(View(sql, CopyRules.SetSource(sql, Known(sql, taskId), body.Url, vault.Seal(taskId, body.Token)), service)));
             service.Wake();
         }).Accepts<UpdateClientInfo>("application/json").Produces<CopyTask>()
@@ -106,7 +106,7 @@ internal static class CopyEndpoints
             routes.MapPost($"{TaskRoute}:{order.ToString().ToLowerInvariant()}", async (HttpContext context, CommandGate gate, RecorderStore store, CopyService service) =>
             {
                 var taskId = TaskId(context);
-                await gate.RunForTaskAsync(context, taskId, RequestReader.HashWithoutBody(context), sql => Known(sql, taskId).Identity, sql =>
+                await gate.RunForTaskAsync(context, sql => Known(sql, taskId).Identity, taskId, RequestReader.HashWithoutBody(context), (sql, _) =>
                     Answer.Ok(View(sql, CopyRules.Order(sql, Known(sql, taskId), order, store.Time.GetUtcNow()), service)));
                 service.Wake();
             }).Produces<CopyTask>().WithSummary($"Orders a task to {order.ToString().ToLowerInvariant()}.");
@@ -117,7 +117,7 @@ internal static class CopyEndpoints
             var taskId = TaskId(context);
             var (body, hash) = await RequestReader.ReadAsync<CopyLimits>(context);
             CopyRules.Check(body);
-            await gate.RunForTaskAsync(context, taskId, hash, sql => Known(sql, taskId).Identity, sql =>
+            await gate.RunForTaskAsync(context, sql => Known(sql, taskId).Identity, taskId, hash, (sql, _) =>
                 Answer.Ok(View(sql, CopyTaskStore.Save(sql, Known(sql, taskId) with { Limits = body }), service)));
             service.Wake();
         }).Accepts<CopyLimits>("application/json").Produces<CopyTask>().WithSummary("Bandwidth limit and daily window; effective within a second.");

@@ -11,38 +11,26 @@ using FailbackWorkflows.ReferenceRecorder.Storage;
 
 namespace FailbackWorkflows.ReferenceRecorder.Segments;
 
-/// <summary>Channels, what is stored of their tracks, and the feeder's way in.</summary>
+/// <summary>Channels, and the feeder's way in.</summary>
 public static class SegmentEndpoints
 {
     /// <summary>Largest segment a feeder may put.</summary>
     public const long MaxSegmentBytes = 64L * 1024 * 1024;
 
-    private const int LongestList = 10_000;
-
     public static void MapSegments(this IEndpointRouteBuilder routes)
     {
         routes.MapGet("/v1/channels", (HttpContext context, RecorderStore store) =>
             Answer.Ok(store.Read(ListChannels)).WriteAsync(context))
-            .Produces<ChannelList>().WithSummary("Configured channels of every identity, with their track ids.");
-
-        routes.MapGet("/v1/tracks/{trackId}/segments", (HttpContext context, RecorderStore store) =>
-        {
-            var trackId = TrackId(context);
-            var (from, to) = RequestReader.RangeQuery(context);
-            var token = PageToken.Read(context, trackId, from, to);
-            var limit = RequestReader.Limit(context, LongestList, LongestList);
-            var page = store.Read(sql => SegmentPages.Read(sql, trackId, from, to, token, limit, store.Time.GetUtcNow()) is { } read && (read.Items.Count + read.Gone.Count > 0 || FindTrack(sql, trackId) is not null) ? read : null);
-            return Answer.Ok(page ?? throw UnknownTrack(trackId)).WriteAsync(context);
-        }).Produces<SegmentPage>().WithSummary("Segments that overlap [from, to), ordered by (from, id).");
+            .Produces<ChannelList>().WithName("listChannels").WithSummary("Configured channels of every identity, with their track ids.");
 
         routes.MapPut("/v1/tracks/{trackId}/segments/{segmentId}", PutAsync)
             .Accepts<Stream>("application/octet-stream").Produces<Segment>().Produces<Segment>(StatusCodes.Status201Created)
-            .WithSummary("Stores a segment; from and to in the query, Repr-Digest required.");
+            .WithName("putSegment").WithSummary("Stores a segment; from and to in the query, Repr-Digest required.");
     }
 
     private static async Task PutAsync(HttpContext context, CommandGate gate, RecorderStore store, DataFolder folder)
     {
-        var trackId = TrackId(context);
+        var (trackId, _) = TrackEndpoints.TrackId(context);
         var segmentId = context.Request.RouteValues["segmentId"] as string;
         if (!Names.IsItem(segmentId))
         {
@@ -86,7 +74,7 @@ public static class SegmentEndpoints
 
     private static Answer Store(Sql sql, RecorderStore store, DataFolder folder, string trackId, string segmentId, DateTimeOffset from, DateTimeOffset to, long bytes, string sha256, string temporary)
     {
-        var (duty, channel) = FindTrack(sql, trackId) ?? throw UnknownTrack(trackId);
+        var (duty, channel) = FindTrack(sql, trackId) ?? throw TrackEndpoints.Unknown(trackId);
         if (SegmentStore.Find(sql, segmentId) is { } known)
         {
             return known.Sha256 == sha256 && known.TrackId == trackId && known.From == from && known.To == to
@@ -176,16 +164,6 @@ public static class SegmentEndpoints
             ? (duty, channel)
             : null;
     }
-
-    private static string TrackId(HttpContext context)
-    {
-        var trackId = context.Request.RouteValues["trackId"] as string ?? "";
-        return trackId.Split('~') is [var identity, var channel] && Names.IsValid(identity) && Names.IsValid(channel)
-            ? trackId
-            : throw Refusal.Malformed("A track id has the form identity~channel; GET /v1/channels lists them.");
-    }
-
-    private static Refusal UnknownTrack(string trackId) => Refusal.Unknown($"There is no track '{trackId}' on this recorder. GET /v1/channels lists them.");
 }
 
 /// <summary>Answer of <c>GET /v1/channels</c>.</summary>

@@ -87,6 +87,12 @@ public static class SegmentStore
             r => new GoneSegment(r.GetString(0), r.Instant(1), r.Instant(2), r.GetInt64(3), r.GetString(4), r.Instant(5)),
             [.. Range(trackId, from, to), ("$afterFrom", after?.From.UtcTicks ?? -1), ("$afterId", after?.Id ?? ""), ("$limit", limit)]);
 
+    public static (string TrackId, GoneSegment Gone)? FindGone(Sql sql, string segmentId) =>
+        sql.Single<(string, GoneSegment)?>(
+            "SELECT track_id, segment_id, from_ticks, to_ticks, bytes, reason, at FROM gone_segments WHERE segment_id = $id",
+            r => (r.GetString(0), new GoneSegment(r.GetString(1), r.Instant(2), r.Instant(3), r.GetInt64(4), r.GetString(5), r.Instant(6))),
+            ("$id", segmentId));
+
     public static List<SegmentRow> Growing(Sql sql) => sql.Query($"SELECT {Columns} FROM segments WHERE sha256 IS NULL", Map);
 
     public static HashSet<string> Files(Sql sql) => sql.Query("SELECT file FROM segments", r => r.GetString(0)).ToHashSet(StringComparer.Ordinal);
