@@ -238,8 +238,8 @@ internal sealed class CopyRun
         // A list that could not be read leaves unknown what is missing: that is no end to be content with.
         return listingError is not null ? CopyOutcome.Failed(listingError)
             : report.Losses.Count > 0 || !report.IsVerified ? new CopyOutcome(CopyTaskState.CopiedWithLosses)
-            : report.Tracks.Any(t => t.Copied.Segments + t.Disputed.Segments > 0 && t.Copied.Segments > 0) || report.Records.Any(r => r.Copied > 0) ? new CopyOutcome(CopyTaskState.Copied)
-            : new CopyOutcome(CopyTaskState.NothingToCopy);
+            : _store.Read(sql => CopyTaskStore.Find(sql, TaskId))?.Counters is { Segments: 0, Records: 0 } ? new CopyOutcome(CopyTaskState.NothingToCopy)
+            : new CopyOutcome(CopyTaskState.Copied);
     }
 }
 

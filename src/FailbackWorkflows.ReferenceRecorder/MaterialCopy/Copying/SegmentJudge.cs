@@ -35,11 +35,7 @@ internal enum Verdict
 /// <param name="OrdinaryTo">End of what is not disputed of it.</param>
 /// <param name="Overlaps">Stored, it would share time with what is here; both stay, marked.</param>
 /// <param name="Reason">For what is lost or refused.</param>
-internal readonly record struct JudgedSegment(Segment Segment, Verdict Verdict, DateTimeOffset OrdinaryTo, LocalSegment? Local, bool Overlaps, string? Reason)
-{
-    /// <summary>Counts as expected, whatever became of it.</summary>
-    public bool IsExpected => Verdict is Verdict.Present or Verdict.Missing or Verdict.Lost or Verdict.Growing or Verdict.Refused or Verdict.OutsideRetention && OrdinaryTo > Segment.From;
-}
+internal readonly record struct JudgedSegment(Segment Segment, Verdict Verdict, DateTimeOffset OrdinaryTo, LocalSegment? Local, bool Overlaps, string? Reason);
 
 /// <summary>Compares what the source lists with what is here. The same rule surveys, copies and verifies.</summary>
 /// <param name="KeptFrom">What ended before is deleted here by age; null: nothing is.</param>

@@ -76,7 +76,7 @@ internal sealed class CopyHost(RecorderHost target, FakeSource source) : IAsyncD
     public async Task<CopyTask> UntilAsync(Func<CopyTask, bool> isSo, string taskId = "task-1", TimeSpan? step = null)
     {
         CopyTask task = null!;
-        for (var i = 0; i < 3_000; i++)
+        for (var i = 0; i < 6_000; i++)
         {
             task = await TaskAsync(taskId);
             if (isSo(task))
@@ -84,7 +84,7 @@ internal sealed class CopyHost(RecorderHost target, FakeSource source) : IAsyncD
                 return task;
             }
 
-            Target.Time.Advance(step ?? TimeSpan.FromMilliseconds(200));
+            Target.Time.Advance(step ?? TimeSpan.FromMilliseconds(50));
             await Service.Changed.WaitAsync(TimeSpan.FromMilliseconds(5));
         }
 
