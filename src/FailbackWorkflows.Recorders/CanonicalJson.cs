@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Text;
 using System.Text.Json;
 
 namespace FailbackWorkflows.Recorders;
@@ -8,6 +10,18 @@ namespace FailbackWorkflows.Recorders;
 /// </summary>
 public static class CanonicalJson
 {
+    /// <summary>The canonical form as text.</summary>
+    public static string Text(JsonElement element)
+    {
+        var buffer = new ArrayBufferWriter<byte>(256);
+        using (var writer = new Utf8JsonWriter(buffer))
+        {
+            Write(writer, element);
+        }
+
+        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+    }
+
     /// <summary>Writes <paramref name="element"/> in canonical form; an undefined element is written as null.</summary>
     public static void Write(Utf8JsonWriter writer, JsonElement element)
     {

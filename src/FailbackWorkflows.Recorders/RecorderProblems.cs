@@ -25,6 +25,8 @@ public static class RecorderProblems
     public const string SegmentOverlap = Prefix + "segment-overlap";
     public const string Forbidden = Prefix + "forbidden";
     public const string SegmentGrowing = Prefix + "segment-growing";
+    public const string SegmentGone = Prefix + "segment-gone";
+    public const string ReadTokenConflict = Prefix + "read-token-conflict";
     public const string RangeNotSatisfiable = Prefix + "range-not-satisfiable";
     public const string PageTokenExpired = Prefix + "page-token-expired";
     public const string RecordConflict = Prefix + "record-conflict";

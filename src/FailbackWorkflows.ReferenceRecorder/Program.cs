@@ -4,7 +4,9 @@ using FailbackWorkflows.ReferenceRecorder.Commands;
 using FailbackWorkflows.ReferenceRecorder.Duties;
 using FailbackWorkflows.ReferenceRecorder.Faults;
 using FailbackWorkflows.ReferenceRecorder.Idempotency;
+using FailbackWorkflows.ReferenceRecorder.MaterialCopy;
 using FailbackWorkflows.ReferenceRecorder.Recording;
+using FailbackWorkflows.ReferenceRecorder.Records;
 using FailbackWorkflows.ReferenceRecorder.Retention;
 using FailbackWorkflows.ReferenceRecorder.Segments;
 using FailbackWorkflows.ReferenceRecorder.Settings;
@@ -116,6 +118,7 @@ public static class Program
         builder.Services.AddSingleton<FaultInjection>();
         builder.Services.AddHostedService(services => services.GetRequiredService<RecordingEngine>());
         builder.Services.AddHostedService<Housekeeping>();
+        builder.Services.AddMaterialCopy();
         builder.Services.AddOpenApi(openApi => openApi.AddDocumentTransformer((document, _, _) =>
         {
             document.Info.Title = "Recorder API";
@@ -130,19 +133,25 @@ public static class Program
         }
 
         app.UseProblemAnswers();
-        app.UseBearerToken(options.Token);
+        app.UseBearerToken(options.Token, store);
         if (options.TestFaults)
         {
             FaultInjection.Use(app);
         }
 
         app.UseRouting();
+        app.UseReadGrants();
         app.MapStatus();
         app.MapDuties();
         app.MapRecording();
         app.MapSettings();
         app.MapHolds();
         app.MapSegments();
+        app.MapTracks();
+        app.MapSegmentBytes();
+        app.MapRecords();
+        app.MapReadTokens();
+        app.MapMaterialCopy();
         app.MapKeys();
         app.MapOpenApi("/openapi/v1.json");
         if (options.TestFaults)

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Net;
 
@@ -23,6 +24,9 @@ public sealed record RecorderOptions
 
     /// <summary>Free bytes that recording never touches. 0 or more; the default is 64 MiB.</summary>
     public required long ReserveBytes { get; init; }
+
+    /// <summary>Most bytes of segments it keeps, however large the drive. 1 MiB or more; null (the default) is the whole drive.</summary>
+    public long? CapacityBytes { get; init; }
 
     /// <summary>Time between two generated frames. 10 ms to 10 s; the default is 200 ms.</summary>
     public required TimeSpan FrameInterval { get; init; }
@@ -84,6 +88,7 @@ public sealed record RecorderOptions
                 : throw Refuse("--softwareVersion must be a dotted version such as 1.4.0."),
             BootConfirm = Length(configuration, "bootConfirm", "00:00:30", TimeSpan.Zero, TimeSpan.FromDays(1)),
             ReserveBytes = Whole(configuration, "reserveBytes", 64L * 1024 * 1024, 0, long.MaxValue),
+            CapacityBytes = configuration["capacityBytes"] is null ? null : Whole(configuration, "capacityBytes", 0, 1024 * 1024, long.MaxValue),
             FrameInterval = interval,
             SegmentLength = Length(configuration, "segmentLength", "00:00:02", interval, TimeSpan.FromHours(1)),
             MaxChannels = (int)Whole(configuration, "maxChannels", 1024, 1, 10_000),
@@ -153,6 +158,12 @@ public static class Names
 {
     public const string Rule = "Names have 1 to 64 letters, digits, '-', '_' or '.', and do not begin with '.'.";
 
-    public static bool IsValid(string? name) =>
+    public const string ItemRule = "Ids have 1 to 200 letters, digits, '-', '_', '.', '~' or ':', and do not begin with '.'.";
+
+    /// <summary>Ids of segments, records, tasks and read tokens.</summary>
+    public static bool IsItem([NotNullWhen(true)] string? id) =>
+        id is { Length: >= 1 and <= 200 } && id[0] != '.' && id.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.' or '~' or ':');
+
+    public static bool IsValid([NotNullWhen(true)] string? name) =>
         name is { Length: >= 1 and <= 64 } && name[0] != '.' && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.');
 }

@@ -54,5 +54,14 @@ public sealed record HoldRequest(string EntryId, DateTimeOffset FromUtc, string 
 /// <summary>Opens or ends a hold: <c>PUT /v1/retention-holds/{entryId}</c>. A null end keeps it open.</summary>
 public sealed record RetentionHoldCommand(string EntryId, string Identity, DutyAuthority Authority, DateTimeOffset FromUtc, DateTimeOffset? ToUtc, string Reason);
 
-/// <summary>A hold as the recorder keeps it.</summary>
-public sealed record RetentionHoldState(string EntryId, string Identity, DateTimeOffset FromUtc, DateTimeOffset? ToUtc, string Reason);
+/// <summary>A hold as the recorder keeps it, also after its release.</summary>
+/// <param name="Release">Why it was released; null while it holds.</param>
+public sealed record RetentionHoldState(
+    string EntryId,
+    string Identity,
+    DateTimeOffset FromUtc,
+    DateTimeOffset? ToUtc,
+    string Reason,
+    MaterialCopy.HoldRelease? Release = null,
+    DateTimeOffset? ReleasedAtUtc = null,
+    string? ReleaseReason = null);

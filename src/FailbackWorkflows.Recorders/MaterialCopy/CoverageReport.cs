@@ -28,7 +28,7 @@ public enum CoverageState
 }
 
 /// <summary>A stretch of a timeline. Stretches of a track do not overlap and cover its period.</summary>
-/// <param name="Reason">For what is missing: <c>corruptAtSource</c>, <c>retention</c>, <c>pressure</c>, <c>lost</c>, <c>gone</c>, <c>refused</c>, <c>tooLarge</c>; null otherwise.</param>
+/// <param name="Reason">For what is missing: <c>corruptAtSource</c>, <c>retention</c>, <c>pressure</c>, <c>lost</c>, <c>gone</c>, <c>refused</c>, <c>tooLarge</c>, <c>growing</c>, <c>unreadable</c>, <c>conflict</c> (other content is here under the id and stays), <c>corruptHere</c>. For what is not recorded: <c>notConfigured</c>. Null otherwise.</param>
 public sealed record CoverageStretch(DateTimeOffset From, DateTimeOffset To, CoverageState State, string? Reason);
 
 /// <summary>Segments and their bytes.</summary>

@@ -16,7 +16,7 @@ public sealed record Answer(int Status, string Body, bool IsReplay = false)
 
     public static Answer Created(object value) => Ok(value) with { Status = StatusCodes.Status201Created };
 
-    public static Answer Problem(int status, string type, string sentence)
+    public static Answer Problem(int status, string type, string sentence, DateTimeOffset? from = null, string? reason = null)
     {
         var problem = new JsonObject
         {
@@ -25,10 +25,20 @@ public sealed record Answer(int Status, string Body, bool IsReplay = false)
             ["status"] = status,
             ["detail"] = sentence,
         };
+        if (from is { } begin)
+        {
+            problem["from"] = RecorderJson.FormatInstant(begin);
+        }
+
+        if (reason is not null)
+        {
+            problem["reason"] = reason;
+        }
+
         return new Answer(status, problem.ToJsonString(Plain));
     }
 
-    public static Answer Of(Refusal refusal) => Problem(refusal.Status, refusal.Type, refusal.Message);
+    public static Answer Of(Refusal refusal) => Problem(refusal.Status, refusal.Type, refusal.Message, refusal.From, refusal.Reason);
 
     public async Task WriteAsync(HttpContext context)
     {

@@ -27,6 +27,32 @@ public sealed class CommandGate(RecorderStore store, RecordingEngine engine)
         });
     }
 
+    /// <summary>
+    /// A command for a copy task or a read token: under the identity's epoch and the fence of its own. <paramref name="finish"/> puts into the
+    /// answer what must not be remembered under the key.
+    /// </summary>
+    public Task RunForTaskAsync(HttpContext context, string identity, string taskId, string requestHash, Func<Sql, DutyRow, Answer> effect, Func<Answer, Answer>? finish = null) =>
+        RunForTaskAsync(context, _ => identity, taskId, requestHash, effect, finish);
+
+    /// <summary>As above, when only the task tells the identity; <paramref name="identityOf"/> refuses one that is not known.</summary>
+    public Task RunForTaskAsync(HttpContext context, Func<Sql, string> identityOf, string taskId, string requestHash, Func<Sql, DutyRow, Answer> effect, Func<Answer, Answer>? finish = null)
+    {
+        var authority = RequestReader.TaskAuthority(context);
+        var key = RequestReader.Key(context);
+        return RunAsync(
+            context,
+            sql =>
+            {
+                var identity = identityOf(sql);
+                var known = DutyStore.Find(sql, identity) ?? DutyRow.Unknown(identity);
+                DutyRules.RefuseStale(known, authority.Epoch, known.Fence);
+                CopyFences.Accept(sql, taskId, authority.CopyFence);
+                var duty = DutyRules.Accept(sql, engine, known, new DutyAuthority(authority.Epoch, known.Fence), store.Time.GetUtcNow());
+                return RunOnce(sql, context.Request, key, requestHash, () => effect(sql, duty));
+            },
+            finish);
+    }
+
     /// <summary>An assignment: its authority is its content, so a larger epoch is the effect and not something learned before it.</summary>
     public Task RunAssignmentAsync(HttpContext context, string identity, DutyAssignment assignment, string requestHash, Func<Sql, DutyRow, Answer> effect)
     {
@@ -44,10 +70,23 @@ public sealed class CommandGate(RecorderStore store, RecordingEngine engine)
         });
     }
 
+    /// <summary>A change that is safe to repeat by its nature, by somebody who knows the duty's epoch.</summary>
+    public Task RunUnderEpochAsync(HttpContext context, string identity, Func<Sql, Answer> effect)
+    {
+        var epoch = RequestReader.Epoch(context);
+        return RunAsync(context, sql =>
+        {
+            var known = DutyStore.Find(sql, identity) ?? DutyRow.Unknown(identity);
+            DutyRules.RefuseStale(known, epoch, known.Fence);
+            DutyRules.Accept(sql, engine, known, new DutyAuthority(epoch, known.Fence), store.Time.GetUtcNow());
+            return effect(sql);
+        });
+    }
+
     /// <summary>A change that is safe to repeat by its nature.</summary>
     public Task RunUnkeyedAsync(HttpContext context, Func<Sql, Answer> effect) => RunAsync(context, effect);
 
-    private async Task RunAsync(HttpContext context, Func<Sql, Answer> work)
+    private async Task RunAsync(HttpContext context, Func<Sql, Answer> work, Func<Answer, Answer>? finish = null)
     {
         // Once read, a command is carried out even when its caller hangs up: the answer waits under the key.
         var answer = await store.WriteAsync(
@@ -64,7 +103,7 @@ public sealed class CommandGate(RecorderStore store, RecordingEngine engine)
                 }
             },
             CancellationToken.None).ConfigureAwait(false);
-        await answer.WriteAsync(context).ConfigureAwait(false);
+        await (finish?.Invoke(answer) ?? answer).WriteAsync(context).ConfigureAwait(false);
     }
 
     private Answer RunOnce(Sql sql, HttpRequest request, string key, string requestHash, Func<Answer> effect)

@@ -6,6 +6,7 @@ using System.Text.Json;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.Recorders.Http;
+using FailbackWorkflows.Recorders.MaterialCopy;
 
 namespace FailbackWorkflows.ReferenceRecorder.Commands;
 
@@ -50,6 +51,13 @@ public static class RequestReader
         WholeHeader(context, RecorderHeaders.DutyEpoch, "the epoch under which the caller acts"),
         WholeHeader(context, RecorderHeaders.DutyFence, "the caller's fence"));
 
+    public static long Epoch(HttpContext context) => WholeHeader(context, RecorderHeaders.DutyEpoch, "the epoch under which the caller acts");
+
+    /// <summary>Authority of a caller that acts for a copy task or a read token.</summary>
+    public static CopyAuthority TaskAuthority(HttpContext context) => new(
+        WholeHeader(context, RecorderHeaders.DutyEpoch, "the epoch under which the caller acts"),
+        WholeHeader(context, RecorderHeaders.CopyFence, "the caller's fence for this task"));
+
     public static string Key(HttpContext context)
     {
         var key = context.Request.Headers[RecorderHeaders.IdempotencyKey].ToString();
@@ -77,6 +85,27 @@ public static class RequestReader
         return RecorderJson.TryParseInstant(text, out var instant)
             ? instant
             : throw Refusal.Malformed($"The query value '{name}' must be RFC 3339 in UTC, e.g. 2026-03-01T12:00:00.000Z.");
+    }
+
+    /// <summary>Items wanted on one page; more than <paramref name="most"/> gives that many.</summary>
+    public static int Limit(HttpContext context, int usual, int most)
+    {
+        var text = context.Request.Query["limit"].ToString();
+        if (text.Length == 0)
+        {
+            return usual;
+        }
+
+        return decimal.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var limit) && limit >= 1
+            ? (int)Math.Min(limit, most)
+            : throw Refusal.Malformed("The query value 'limit' must be a whole number, 1 or more.");
+    }
+
+    /// <summary>The range <c>[from, to)</c> of the query; either may be missing.</summary>
+    public static (DateTimeOffset? From, DateTimeOffset? To) RangeQuery(HttpContext context)
+    {
+        var range = (From: InstantQuery(context, "from"), To: InstantQuery(context, "to"));
+        return range.To <= range.From ? throw Refusal.Malformed("The query value 'to' must lie after 'from'.") : range;
     }
 
     private static long WholeHeader(HttpContext context, string name, string meaning) =>

@@ -2,6 +2,7 @@ using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.ReferenceRecorder.Commands;
 using FailbackWorkflows.ReferenceRecorder.Recording;
+using FailbackWorkflows.ReferenceRecorder.Records;
 using FailbackWorkflows.ReferenceRecorder.Retention;
 using FailbackWorkflows.ReferenceRecorder.Storage;
 
@@ -90,9 +91,10 @@ public static class DutyRules
             if (known.Provisional)
             {
                 var spans = sql.Run(
-                    "UPDATE segments SET dispute = 'none', disputed_from = NULL WHERE identity = $identity AND epoch = $epoch AND dispute = 'provisional'",
+                    "UPDATE segments SET dispute = 'none', disputed_from = NULL WHERE identity = $identity AND epoch = $epoch AND task_id IS NULL AND dispute = 'provisional'",
                     ("$identity", known.Identity), ("$epoch", known.Epoch));
-                RecorderJournal.Write(sql, now, known.Identity, "disputeCleared", $"Epoch {known.Epoch} proved to have been current all along; {spans} provisionally disputed segments are ordinary now.");
+                var records = RecordStore.Settle(sql, known.Identity, known.Epoch);
+                RecorderJournal.Write(sql, now, known.Identity, "disputeCleared", $"Epoch {known.Epoch} proved to have been current all along; {spans} provisionally disputed segments and {records} records are ordinary now.");
             }
             else if (known.Recording)
             {

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using FailbackWorkflows.Recorders.Material;
 using FailbackWorkflows.Recorders.Recording;
 using FailbackWorkflows.ReferenceRecorder.Segments;
 using FailbackWorkflows.ReferenceRecorder.Storage;
@@ -78,14 +79,16 @@ internal sealed class GrowingSegment : IDisposable
     private readonly FileStream _file;
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private readonly PlannedChannel _plan;
+    private readonly string _machineId;
     private readonly string _finalPath;
     private readonly string _relativePath;
     private long _bytes;
     private string? _sha256;
 
-    private GrowingSegment(PlannedChannel plan, DateTimeOffset from, string finalPath, string relativePath, string segmentId, FileStream file)
+    private GrowingSegment(PlannedChannel plan, DateTimeOffset from, string finalPath, string relativePath, string segmentId, string machineId, FileStream file)
     {
         _plan = plan;
+        _machineId = machineId;
         From = from;
         _finalPath = finalPath;
         _relativePath = relativePath;
@@ -122,7 +125,7 @@ internal sealed class GrowingSegment : IDisposable
         }
 
         var file = new FileStream(path + SegmentFile.TemporarySuffix, FileMode.CreateNew, FileAccess.Write, FileShare.Read, bufferSize: 0);
-        return new GrowingSegment(plan, from, path, relative, $"{SegmentStore.TrackId(plan.Identity, plan.ChannelId)}~{name}", file);
+        return new GrowingSegment(plan, from, path, relative, $"{SegmentStore.TrackId(plan.Identity, plan.ChannelId)}~{name}", machineId, file);
     }
 
     public void Append(ReadOnlySpan<byte> frame, DateTimeOffset time, TimeSpan interval)
@@ -149,7 +152,7 @@ internal sealed class GrowingSegment : IDisposable
         IsIndexed = true;
     }
 
-    public SegmentRow ToRow() => new(
+    public SegmentRow ToRow(DateTimeOffset now) => new(
         SegmentId,
         _plan.Identity,
         _plan.ChannelId,
@@ -159,9 +162,13 @@ internal sealed class GrowingSegment : IDisposable
         To,
         _bytes,
         _sha256,
-        _plan.Provisional ? "provisional" : "none",
+        _plan.Provisional ? DisputeState.Provisional : DisputeState.None,
         _plan.Provisional ? From : null,
-        _relativePath);
+        _relativePath,
+        _machineId,
+        SegmentFile.ContentType,
+        now,
+        TaskId: null);
 
     public void Dispose()
     {

@@ -4,6 +4,7 @@ using FailbackWorkflows.Recorders.Http;
 using FailbackWorkflows.Recorders.Recording;
 using FailbackWorkflows.ReferenceRecorder.Commands;
 using FailbackWorkflows.ReferenceRecorder.Duties;
+using FailbackWorkflows.ReferenceRecorder.Records;
 using FailbackWorkflows.ReferenceRecorder.Segments;
 using FailbackWorkflows.ReferenceRecorder.Settings;
 using FailbackWorkflows.ReferenceRecorder.Storage;
@@ -82,6 +83,7 @@ public static class RecordingEndpoints
         foreach (var (channelId, end) in authorityEnds ?? new Dictionary<string, DateTimeOffset>())
         {
             SegmentStore.EndAuthority(sql, duty.Identity, channelId, end, duty.Epoch);
+            RecordStore.EndAuthority(sql, duty.Identity, channelId, end, duty.Epoch);
         }
 
         return ChannelTimes.State(sql, duty, now);

@@ -1,6 +1,8 @@
 using System.Security.Cryptography;
+using System.Text.Json;
 using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.ReferenceRecorder.Duties;
+using FailbackWorkflows.ReferenceRecorder.MaterialCopy.Copying;
 using FailbackWorkflows.ReferenceRecorder.Segments;
 using FailbackWorkflows.ReferenceRecorder.Settings;
 using FailbackWorkflows.ReferenceRecorder.Storage;
@@ -28,6 +30,8 @@ public sealed partial class RecordingEngine : BackgroundService
     private bool _mustRecover;
     private bool _hasRoom = true;
     private bool _failing;
+    private bool _isWriting;
+    private long _tickedAt;
     private DateTimeOffset _confirmedAt;
     private DateTimeOffset _measuredAt;
 
@@ -40,6 +44,10 @@ public sealed partial class RecordingEngine : BackgroundService
         store.Committed = () => _planIsOld = true;
         store.RolledBack = Abandon;
     }
+
+    /// <summary>How much later than due the frames are that should have been written by now; zero when nothing is recorded.</summary>
+    public TimeSpan Lag =>
+        Volatile.Read(ref _isWriting) && _store.Time.GetElapsedTime(Volatile.Read(ref _tickedAt)) - _options.FrameInterval is var lag && lag > TimeSpan.Zero ? lag : TimeSpan.Zero;
 
     /// <summary>After a start, before anything is served: mends files, and lets every duty of role recorder wait to be confirmed.</summary>
     public void Boot()
@@ -173,6 +181,9 @@ public sealed partial class RecordingEngine : BackgroundService
             ConfirmAll();
             _confirmedAt = now;
         }
+
+        Volatile.Write(ref _tickedAt, _store.Time.GetTimestamp());
+        Volatile.Write(ref _isWriting, _writers.Count > 0);
     }
 
     private void ConfirmAll()
@@ -277,7 +288,12 @@ public sealed partial class RecordingEngine : BackgroundService
         Parallel.ForEach(changed, new ParallelOptions { MaxDegreeOfParallelism = 8 }, DurableFiles.FlushFolder);
         foreach (var (writer, segment) in pending)
         {
-            SegmentStore.Save(sql, segment.ToRow());
+            if (!segment.IsIndexed)
+            {
+                SegmentStore.EnsureTrack(sql, writer.Plan.Identity, writer.Plan.ChannelId, JsonNamingPolicy.CamelCase.ConvertName(writer.Plan.Kind.ToString()));
+            }
+
+            SegmentStore.Save(sql, segment.ToRow(_store.Time.GetUtcNow()));
             ChannelTimes.Confirm(sql, writer.Plan.Identity, writer.Plan.ChannelId, writer.Plan.Epoch, segment.From, segment.LastFrame);
             segment.Confirmed();
         }
@@ -363,7 +379,7 @@ public sealed partial class RecordingEngine : BackgroundService
         var known = _store.Read(SegmentStore.Files);
         foreach (var path in Directory.EnumerateFiles(_folder.SegmentsPath, "*", SearchOption.AllDirectories))
         {
-            if (!known.Contains(Path.GetRelativePath(_folder.SegmentsPath, path)))
+            if (!known.Contains(Path.GetRelativePath(_folder.SegmentsPath, path)) && !IncomingFolder.TakeBack(_folder, path))
             {
                 LogStray(path);
                 File.Delete(path);

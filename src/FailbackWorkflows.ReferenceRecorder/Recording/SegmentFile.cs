@@ -12,6 +12,9 @@ public static class SegmentFile
 {
     public const string TemporarySuffix = ".tmp";
 
+    /// <summary>Media type of this format: generated test material that no player shows.</summary>
+    public const string ContentType = "application/vnd.failback.synthetic";
+
     private const int Overhead = sizeof(int) + sizeof(long) + CheckLength;
     private const int CheckLength = 4;
     private const int MostPayloadBytes = 16 * 1024 * 1024;

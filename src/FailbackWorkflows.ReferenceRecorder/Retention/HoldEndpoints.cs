@@ -1,5 +1,6 @@
 using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.Recorders.Http;
+using FailbackWorkflows.Recorders.MaterialCopy;
 using FailbackWorkflows.ReferenceRecorder.Commands;
 using FailbackWorkflows.ReferenceRecorder.Storage;
 
@@ -30,8 +31,27 @@ public static class HoldEndpoints
             await gate.RunAsync(context, body.Identity, hash, (sql, _) =>
                 Answer.Ok(HoldStore.Put(sql, new RetentionHoldState(entryId, body.Identity, body.FromUtc, body.ToUtc, body.Reason))));
         }).Accepts<RetentionHoldBody>("application/json").Produces<RetentionHoldState>().WithSummary("Opens a hold, ends it, or opens it again.");
+
+        routes.MapPost("/v1/retention-holds/{entryId}:release", async (HttpContext context, CommandGate gate, RecorderStore store) =>
+        {
+            var entryId = RequestReader.CheckName(context.Request.RouteValues["entryId"] as string, "entry id");
+            var (body, hash) = await RequestReader.ReadAsync<HoldReleaseBody>(context);
+            RequestReader.CheckName(body.Identity, "identity");
+            RequestReader.CheckText(body.Reason, "reason", HoldStore.LongestReason);
+            if (!Names.IsItem(body.TaskId))
+            {
+                throw Refusal.Malformed($"The task id is not one. {Names.ItemRule}");
+            }
+
+            await gate.RunForTaskAsync(context, body.Identity, body.TaskId, hash, (sql, _) =>
+                Answer.Ok(HoldStore.Release(sql, entryId, body.Identity, body.Release, body.Reason, store.Time.GetUtcNow())));
+        }).Accepts<HoldReleaseBody>("application/json").Produces<RetentionHoldState>().WithName("releaseRetentionHold").WithSummary("Ends a hold whose material is home or whose loss is accepted.");
     }
 }
+
+/// <summary>Body of <c>POST /v1/retention-holds/{entryId}:release</c>.</summary>
+/// <param name="TaskId">The copy task whose fence the call carries.</param>
+public sealed record HoldReleaseBody(string Identity, string TaskId, HoldRelease Release, string Reason);
 
 /// <summary>Answer of <c>GET /v1/retention-holds</c>.</summary>
 public sealed record HoldList(IReadOnlyList<RetentionHoldState> Items);

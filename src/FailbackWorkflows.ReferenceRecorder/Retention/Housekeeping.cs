@@ -19,12 +19,13 @@ public sealed partial class Housekeeping(RecorderStore store, DataFolder folder,
         var files = await store.WriteAsync(
             sql =>
             {
+                var now = store.Time.GetUtcNow();
                 var expired = new List<string>();
                 foreach (var duty in DutyStore.List(sql))
                 {
                     if (MaximumRetentionTime(SettingsStore.Active(sql, duty.Identity).Content.Retention) is { } most)
                     {
-                        expired.AddRange(SegmentStore.DeleteExpired(sql, duty.Identity, store.Time.GetUtcNow() - most, MostSegmentsPerSweep));
+                        expired.AddRange(SegmentStore.DeleteExpired(sql, duty.Identity, now - most, now, MostSegmentsPerSweep));
                     }
                 }
 
@@ -77,7 +78,8 @@ public sealed partial class Housekeeping(RecorderStore store, DataFolder folder,
         }
     }
 
-    private static TimeSpan? MaximumRetentionTime(JsonElement retention) =>
+    /// <summary>How long settings keep material; null is without limit.</summary>
+    internal static TimeSpan? MaximumRetentionTime(JsonElement retention) =>
         retention.ValueKind == JsonValueKind.Object
         && retention.TryGetProperty("maximumRetentionTime", out var value)
         && value.ValueKind == JsonValueKind.String

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using FailbackWorkflows.Recorders;
+using FailbackWorkflows.Recorders.Material;
 using FailbackWorkflows.ReferenceRecorder.Commands;
 using FailbackWorkflows.ReferenceRecorder.Duties;
 using FailbackWorkflows.ReferenceRecorder.Recording;
@@ -10,52 +11,37 @@ using FailbackWorkflows.ReferenceRecorder.Storage;
 
 namespace FailbackWorkflows.ReferenceRecorder.Segments;
 
-/// <summary>Channels, what is stored of their tracks, and the feeder's way in.</summary>
+/// <summary>Channels, and the feeder's way in.</summary>
 public static class SegmentEndpoints
 {
     /// <summary>Largest segment a feeder may put.</summary>
     public const long MaxSegmentBytes = 64L * 1024 * 1024;
 
-    private const int LongestList = 10_000;
-
     public static void MapSegments(this IEndpointRouteBuilder routes)
     {
         routes.MapGet("/v1/channels", (HttpContext context, RecorderStore store) =>
             Answer.Ok(store.Read(ListChannels)).WriteAsync(context))
-            .Produces<ChannelList>().WithSummary("Configured channels of every identity, with their track ids.");
-
-        routes.MapGet("/v1/tracks/{trackId}/segments", (HttpContext context, RecorderStore store) =>
-        {
-            var trackId = TrackId(context);
-            var from = RequestReader.InstantQuery(context, "from");
-            var to = RequestReader.InstantQuery(context, "to");
-            var rows = store.Read(sql =>
-            {
-                var found = SegmentStore.Overlapping(sql, trackId, from, to, LongestList + 1);
-                return found.Count > 0 || FindTrack(sql, trackId) is not null ? found : null;
-            }) ?? throw UnknownTrack(trackId);
-            return Answer.Ok(new SegmentList([.. rows.Take(LongestList).Select(r => r.ToView())], rows.Count <= LongestList)).WriteAsync(context);
-        }).Produces<SegmentList>().WithSummary("Segments that overlap [from, to), oldest first.");
+            .Produces<ChannelList>().WithName("listChannels").WithSummary("Configured channels of every identity, with their track ids.");
 
         routes.MapPut("/v1/tracks/{trackId}/segments/{segmentId}", PutAsync)
-            .Accepts<Stream>("application/octet-stream").Produces<SegmentView>().Produces<SegmentView>(StatusCodes.Status201Created)
-            .WithSummary("Stores a segment; from and to in the query, Repr-Digest required.");
+            .Accepts<Stream>("application/octet-stream").Produces<Segment>().Produces<Segment>(StatusCodes.Status201Created)
+            .WithName("putSegment").WithSummary("Stores a segment; from and to in the query, Repr-Digest required.");
     }
 
     private static async Task PutAsync(HttpContext context, CommandGate gate, RecorderStore store, DataFolder folder)
     {
-        var trackId = TrackId(context);
+        var (trackId, _) = TrackEndpoints.TrackId(context);
         var segmentId = context.Request.RouteValues["segmentId"] as string;
-        if (segmentId is not { Length: >= 1 and <= 200 } || !segmentId.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.' or '~'))
+        if (!Names.IsItem(segmentId))
         {
-            throw Refusal.Malformed("A segment id has 1 to 200 letters, digits, '-', '_', '.' or '~'.");
+            throw Refusal.Malformed($"The segment id is not one. {Names.ItemRule}");
         }
 
         var from = RequestReader.InstantQuery(context, "from") ?? throw Refusal.Malformed("The query value 'from' is missing.");
         var to = RequestReader.InstantQuery(context, "to") ?? throw Refusal.Malformed("The query value 'to' is missing.");
-        if (to <= from)
+        if (to <= from || to - from > SegmentStore.LongestSegment)
         {
-            throw Refusal.Malformed("A segment's 'to' must lie after its 'from'.");
+            throw Refusal.Malformed("A segment's 'to' must lie after its 'from', and at most one day after it.");
         }
 
         var stated = ReprDigest(context.Request.Headers["Repr-Digest"].ToString());
@@ -88,11 +74,11 @@ public static class SegmentEndpoints
 
     private static Answer Store(Sql sql, RecorderStore store, DataFolder folder, string trackId, string segmentId, DateTimeOffset from, DateTimeOffset to, long bytes, string sha256, string temporary)
     {
-        var (duty, channelId) = FindTrack(sql, trackId) ?? throw UnknownTrack(trackId);
+        var (duty, channel) = FindTrack(sql, trackId) ?? throw TrackEndpoints.Unknown(trackId);
         if (SegmentStore.Find(sql, segmentId) is { } known)
         {
             return known.Sha256 == sha256 && known.TrackId == trackId && known.From == from && known.To == to
-                ? Answer.Ok(known.ToView())
+                ? Answer.Ok(known.ToSegment())
                 : throw new Refusal(StatusCodes.Status409Conflict, RecorderProblems.SegmentConflict, $"Segment '{segmentId}' exists with other bytes or times. A segment never changes; use another id.");
         }
 
@@ -104,8 +90,7 @@ public static class SegmentEndpoints
                 $"Track '{trackId}' has segment '{other.SegmentId}' of [{RecorderJson.FormatInstant(other.From)}, {RecorderJson.FormatInstant(other.To)}), which overlaps. Send only what the track lacks.");
         }
 
-        // The name is the digest of the id, which may be longer than a file name.
-        var relative = Path.Combine(duty.Identity, channelId, $"fed-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(segmentId)))}.seg");
+        var relative = SegmentStore.FileOf(duty.Identity, channel.Id, segmentId);
         var path = Path.Combine(folder.SegmentsPath, relative);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         if (File.Exists(path))
@@ -116,14 +101,16 @@ public static class SegmentEndpoints
 
         DurableFiles.Publish(temporary, path);
         DurableFiles.FlushFolder(Path.GetDirectoryName(path)!);
-        var row = new SegmentRow(segmentId, duty.Identity, channelId, trackId, duty.Epoch, from, to, bytes, sha256, "none", null, relative);
+        SegmentStore.EnsureTrack(sql, duty.Identity, channel.Id, JsonNamingPolicy.CamelCase.ConvertName(channel.Kind.ToString()));
+        var row = new SegmentRow(
+            segmentId, duty.Identity, channel.Id, trackId, duty.Epoch, from, to, bytes, sha256, DisputeState.None, null, relative, store.MachineId, SegmentFile.ContentType, store.Time.GetUtcNow(), TaskId: null);
         SegmentStore.Save(sql, row);
         if (duty.IsRecording)
         {
-            ChannelTimes.Confirm(sql, duty.Identity, channelId, duty.Epoch, from, to);
+            ChannelTimes.Confirm(sql, duty.Identity, channel.Id, duty.Epoch, from, to);
         }
 
-        return Answer.Created(row.ToView());
+        return Answer.Created(row.ToSegment());
     }
 
     private static async Task<(long Bytes, string Sha256)> ReceiveAsync(HttpContext context, string path)
@@ -170,23 +157,13 @@ public static class SegmentEndpoints
         return new ChannelList(items);
     }
 
-    private static (DutyRow Duty, string ChannelId)? FindTrack(Sql sql, string trackId)
+    private static (DutyRow Duty, ChannelSettings Channel)? FindTrack(Sql sql, string trackId)
     {
         var parts = trackId.Split('~');
-        return DutyStore.Find(sql, parts[0]) is { } duty && ChannelSettings.Read(SettingsStore.Active(sql, duty.Identity).Content).Any(c => c.Id == parts[1])
-            ? (duty, parts[1])
+        return DutyStore.Find(sql, parts[0]) is { } duty && ChannelSettings.Read(SettingsStore.Active(sql, duty.Identity).Content).FirstOrDefault(c => c.Id == parts[1]) is { } channel
+            ? (duty, channel)
             : null;
     }
-
-    private static string TrackId(HttpContext context)
-    {
-        var trackId = context.Request.RouteValues["trackId"] as string ?? "";
-        return trackId.Split('~') is [var identity, var channel] && Names.IsValid(identity) && Names.IsValid(channel)
-            ? trackId
-            : throw Refusal.Malformed("A track id has the form identity~channel; GET /v1/channels lists them.");
-    }
-
-    private static Refusal UnknownTrack(string trackId) => Refusal.Unknown($"There is no track '{trackId}' on this recorder. GET /v1/channels lists them.");
 }
 
 /// <summary>Answer of <c>GET /v1/channels</c>.</summary>
@@ -194,6 +171,3 @@ public sealed record ChannelList(IReadOnlyList<ChannelView> Items);
 
 /// <summary>A configured channel and its track.</summary>
 public sealed record ChannelView(string Id, string Identity, string TrackId, string Name, string Kind, bool Enabled, bool Required);
-
-/// <summary>Answer of <c>GET /v1/tracks/{id}/segments</c>; not complete means: ask again from the last one's end.</summary>
-public sealed record SegmentList(IReadOnlyList<SegmentView> Items, bool Complete);

@@ -1,9 +1,19 @@
+using System.Security.Cryptography;
+using System.Text;
+using FailbackWorkflows.Recorders.Material;
+using FailbackWorkflows.ReferenceRecorder.Records;
 using FailbackWorkflows.ReferenceRecorder.Storage;
 using Microsoft.Data.Sqlite;
 
 namespace FailbackWorkflows.ReferenceRecorder.Segments;
 
-/// <summary>A segment as it is indexed. <paramref name="Sha256"/> is null while it grows.</summary>
+/// <summary>A segment as it is indexed.</summary>
+/// <param name="Epoch">Of the duty under which it was recorded, wherever that was.</param>
+/// <param name="Sha256">Null while it grows.</param>
+/// <param name="File">Relative to the segment folder.</param>
+/// <param name="OriginRecorder">Machine that recorded it.</param>
+/// <param name="StoredAt">When it became whole here.</param>
+/// <param name="TaskId">Copy task that brought it; null when it was recorded or fed here.</param>
 public sealed record SegmentRow(
     string SegmentId,
     string Identity,
@@ -14,34 +24,40 @@ public sealed record SegmentRow(
     DateTimeOffset To,
     long Bytes,
     string? Sha256,
-    string Dispute,
+    DisputeState Dispute,
     DateTimeOffset? DisputedFrom,
-    string File)
+    string File,
+    string OriginRecorder,
+    string ContentType,
+    DateTimeOffset StoredAt,
+    string? TaskId)
 {
-    public SegmentView ToView() => new(SegmentId, TrackId, From, To, Bytes, Sha256, Sha256 is null, Dispute, DisputedFrom, Epoch);
-}
+    /// <summary>A segment that a copy task brought: its times, epoch, origin and dispute are the source's.</summary>
+    public static SegmentRow OfCopy(Segment segment, string identity, string channelId, string file, string taskId, DateTimeOffset storedAt) => new(
+        segment.Id, identity, channelId, segment.TrackId, segment.Origin.Epoch, segment.From, segment.To, segment.Bytes, segment.Sha256, segment.Disputed, segment.DisputedFrom,
+        file, segment.Origin.RecorderId, segment.ContentType, storedAt, taskId);
 
-/// <summary>A segment on the wire.</summary>
-/// <param name="From">First instant, inclusive.</param>
-/// <param name="To">End, exclusive; of a growing segment what is confirmed so far.</param>
-/// <param name="Disputed"><c>none</c>, <c>provisional</c> (recorded without a confirmed role) or <c>disputed</c> (after the authority end).</param>
-/// <param name="DisputedFrom">From when on it is disputed; within the segment when the authority ended there.</param>
-public sealed record SegmentView(
-    string Id,
-    string TrackId,
-    DateTimeOffset From,
-    DateTimeOffset To,
-    long Bytes,
-    string? Sha256,
-    bool Growing,
-    string Disputed,
-    DateTimeOffset? DisputedFrom,
-    long Epoch);
+    public Segment ToSegment() => new(
+        SegmentId, TrackId, From, To, Bytes, Sha256, Sha256 is null, Dispute, DisputedFrom, Epoch, new MaterialOrigin(OriginRecorder, Epoch), ContentType, StoredAt);
+}
 
 /// <summary>The index of what is stored. It is the truth: a file without a row does not exist.</summary>
 public static class SegmentStore
 {
-    private const string Columns = "segment_id, identity, channel_id, track_id, epoch, from_ticks, to_ticks, bytes, sha256, dispute, disputed_from, file";
+    private const string Columns = "segment_id, identity, channel_id, track_id, epoch, from_ticks, to_ticks, bytes, sha256, dispute, disputed_from, file, origin_recorder, content_type, stored_at, task_id";
+
+    /// <summary>Longest time one segment may span. It bounds how far back a search for what overlaps a range has to look.</summary>
+    public static readonly TimeSpan LongestSegment = TimeSpan.FromDays(1);
+
+    private const string Overlaps = "track_id = $track AND from_ticks >= $far AND from_ticks < $to AND to_ticks > $from";
+
+    /// <summary>What keeps segment <c>s</c> at <c>$now</c>.</summary>
+    internal const string Kept =
+        """
+        SELECT 1 FROM kept_ranges AS k
+        WHERE k.identity = s.identity AND (k.channel_id IS NULL OR k.channel_id = s.channel_id) AND s.to_ticks > k.from_ticks AND s.from_ticks < k.to_ticks
+            AND k.expires_ticks > $now AND (k.disputed_only = 0 OR s.dispute <> 'none')
+        """;
 
     /// <summary>Tracks are named by identity and channel: two identities on one server may use the same channel ids.</summary>
     public static string TrackId(string identity, string channelId) => $"{identity}~{channelId}";
@@ -49,12 +65,33 @@ public static class SegmentStore
     public static SegmentRow? Find(Sql sql, string segmentId) =>
         sql.Single($"SELECT {Columns} FROM segments WHERE segment_id = $id", Map, ("$id", segmentId));
 
-    /// <summary>Segments that overlap <c>[from, to)</c>, oldest first.</summary>
-    public static List<SegmentRow> Overlapping(Sql sql, string trackId, DateTimeOffset? from, DateTimeOffset? to, int limit) =>
+    /// <summary>Where the bytes of a segment that was not recorded here lie, relative to the segment folder: its id may be longer than a file name, or no file name at all.</summary>
+    public static string FileOf(string identity, string channelId, string segmentId) =>
+        Path.Combine(identity, channelId, $"fed-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(segmentId)))}.seg");
+
+    /// <summary>Segments that overlap <c>[from, to)</c>, ordered by (from, id), after a position; growing ones included.</summary>
+    public static List<SegmentRow> Overlapping(Sql sql, string trackId, DateTimeOffset? from, DateTimeOffset? to, int limit, (DateTimeOffset From, string Id)? after = null) =>
         sql.Query(
-            $"SELECT {Columns} FROM segments WHERE track_id = $track AND to_ticks > $from AND from_ticks < $to ORDER BY from_ticks LIMIT $limit",
+            $"SELECT {Columns} FROM segments WHERE {Overlaps} AND (from_ticks, segment_id) > ($afterFrom, $afterId) ORDER BY from_ticks, segment_id LIMIT $limit",
             Map,
-            ("$track", trackId), ("$from", from?.UtcTicks ?? 0), ("$to", to?.UtcTicks ?? long.MaxValue), ("$limit", limit));
+            [.. Range(trackId, from, to), ("$afterFrom", after?.From.UtcTicks ?? -1), ("$afterId", after?.Id ?? ""), ("$limit", limit)]);
+
+    /// <summary>As <see cref="Overlapping"/>, one by one, for results of any size.</summary>
+    public static IEnumerable<SegmentRow> StreamOverlapping(Sql sql, string trackId, DateTimeOffset? from, DateTimeOffset? to) =>
+        sql.Stream($"SELECT {Columns} FROM segments WHERE {Overlaps} ORDER BY from_ticks, segment_id", Map, Range(trackId, from, to));
+
+    /// <summary>What was removed from the range, as far as it is remembered, ordered by (from, id), after a position.</summary>
+    public static List<GoneSegment> Gone(Sql sql, string trackId, DateTimeOffset? from, DateTimeOffset? to, int limit, (DateTimeOffset From, string Id)? after = null) =>
+        sql.Query(
+            $"SELECT segment_id, from_ticks, to_ticks, bytes, reason, at FROM gone_segments WHERE {Overlaps} AND (from_ticks, segment_id) > ($afterFrom, $afterId) ORDER BY from_ticks, segment_id LIMIT $limit",
+            r => new GoneSegment(r.GetString(0), r.Instant(1), r.Instant(2), r.GetInt64(3), r.GetString(4), r.Instant(5)),
+            [.. Range(trackId, from, to), ("$afterFrom", after?.From.UtcTicks ?? -1), ("$afterId", after?.Id ?? ""), ("$limit", limit)]);
+
+    public static (string TrackId, GoneSegment Gone)? FindGone(Sql sql, string segmentId) =>
+        sql.Single<(string, GoneSegment)?>(
+            "SELECT track_id, segment_id, from_ticks, to_ticks, bytes, reason, at FROM gone_segments WHERE segment_id = $id",
+            r => (r.GetString(0), new GoneSegment(r.GetString(1), r.Instant(2), r.Instant(3), r.GetInt64(4), r.GetString(5), r.Instant(6))),
+            ("$id", segmentId));
 
     public static List<SegmentRow> Growing(Sql sql) => sql.Query($"SELECT {Columns} FROM segments WHERE sha256 IS NULL", Map);
 
@@ -66,57 +103,87 @@ public static class SegmentStore
             r => r.InstantOrNull(0),
             ("$identity", identity), ("$channel", channelId));
 
-    public static void Save(Sql sql, SegmentRow row) =>
+    /// <summary>Stores a segment, or what changed of a growing one. What is stored is no longer gone.</summary>
+    public static void Save(Sql sql, SegmentRow row)
+    {
         sql.Run(
             $"""
-            INSERT INTO segments ({Columns}) VALUES ($id, $identity, $channel, $track, $epoch, $from, $to, $bytes, $sha256, $dispute, $disputedFrom, $file)
-            ON CONFLICT (segment_id) DO UPDATE SET to_ticks = $to, bytes = $bytes, sha256 = $sha256
+            INSERT INTO segments ({Columns})
+            VALUES ($id, $identity, $channel, $track, $epoch, $from, $to, $bytes, $sha256, $dispute, $disputedFrom, $file, $origin, $type, $stored, $task)
+            ON CONFLICT (segment_id) DO UPDATE SET to_ticks = $to, bytes = $bytes, sha256 = $sha256, stored_at = $stored
             """,
             ("$id", row.SegmentId), ("$identity", row.Identity), ("$channel", row.ChannelId), ("$track", row.TrackId), ("$epoch", row.Epoch),
             ("$from", row.From.UtcTicks), ("$to", row.To.UtcTicks), ("$bytes", row.Bytes), ("$sha256", row.Sha256),
-            ("$dispute", row.Dispute), ("$disputedFrom", row.DisputedFrom?.UtcTicks), ("$file", row.File));
+            ("$dispute", DisputeNames.Of(row.Dispute)), ("$disputedFrom", row.DisputedFrom?.UtcTicks), ("$file", row.File),
+            ("$origin", row.OriginRecorder), ("$type", row.ContentType), ("$stored", row.StoredAt.UtcTicks), ("$task", row.TaskId));
+        sql.Run("DELETE FROM gone_segments WHERE segment_id = $id", ("$id", row.SegmentId));
+    }
 
+    /// <summary>Makes the track known with its kind (<c>video</c> or <c>audio</c>); call before its first segment is saved. Harmless to repeat.</summary>
+    public static void EnsureTrack(Sql sql, string identity, string channelId, string kind) =>
+        sql.Run(
+            "INSERT INTO tracks (track_id, identity, channel_id, kind) VALUES ($track, $identity, $channel, $kind) ON CONFLICT (track_id) DO NOTHING",
+            ("$track", TrackId(identity, channelId)), ("$identity", identity), ("$channel", channelId), ("$kind", kind));
+
+    /// <summary>Takes a segment out of the index without leaving a tombstone: it never was whole.</summary>
     public static void Delete(Sql sql, string segmentId) => sql.Run("DELETE FROM segments WHERE segment_id = $id", ("$id", segmentId));
+
+    /// <summary>Takes a segment out of the index and remembers that it was there. The file is the caller's to delete, after the commit.</summary>
+    /// <param name="reason"><c>retention</c>, <c>pressure</c> or <c>lost</c>.</param>
+    public static void Remove(Sql sql, SegmentRow row, string reason, DateTimeOffset now)
+    {
+        Delete(sql, row.SegmentId);
+        sql.Run(
+            """
+            INSERT INTO gone_segments (segment_id, track_id, from_ticks, to_ticks, bytes, reason, at) VALUES ($id, $track, $from, $to, $bytes, $reason, $at)
+            ON CONFLICT (segment_id) DO UPDATE SET reason = $reason, at = $at
+            """,
+            ("$id", row.SegmentId), ("$track", row.TrackId), ("$from", row.From.UtcTicks), ("$to", row.To.UtcTicks), ("$bytes", row.Bytes), ("$reason", reason), ("$at", now.UtcTicks));
+    }
 
     /// <summary>
     /// The successor's first frame settles what of a channel is ordinary and what is disputed. Only material of epochs up to
-    /// <paramref name="epoch"/> is judged: a late order must not touch what was recorded under a newer authority.
+    /// <paramref name="epoch"/> is judged: a late order must not touch what was recorded under a newer authority. Copies keep their source's mark.
     /// </summary>
     public static void EndAuthority(Sql sql, string identity, string channelId, DateTimeOffset end, long epoch)
     {
         sql.Run(
             """
             UPDATE segments SET dispute = 'none', disputed_from = NULL
-            WHERE identity = $identity AND channel_id = $channel AND epoch <= $epoch AND dispute = 'provisional' AND to_ticks <= $end
+            WHERE identity = $identity AND channel_id = $channel AND task_id IS NULL AND epoch <= $epoch AND dispute = 'provisional' AND to_ticks <= $end
             """,
             ("$identity", identity), ("$channel", channelId), ("$epoch", epoch), ("$end", end.UtcTicks));
         sql.Run(
             """
             UPDATE segments SET dispute = 'disputed', disputed_from = max(from_ticks, $end)
-            WHERE identity = $identity AND channel_id = $channel AND epoch <= $epoch AND to_ticks > $end
+            WHERE identity = $identity AND channel_id = $channel AND task_id IS NULL AND epoch <= $epoch AND to_ticks > $end
             """,
             ("$identity", identity), ("$channel", channelId), ("$epoch", epoch), ("$end", end.UtcTicks));
     }
 
-    /// <summary>Removes closed segments that ended before <paramref name="before"/> and that no hold of the identity touches; answers with their files.</summary>
-    public static List<string> DeleteExpired(Sql sql, string identity, DateTimeOffset before, int limit)
+    /// <summary>Removes closed segments that ended before <paramref name="before"/> and that nothing keeps; answers with their files.</summary>
+    public static List<string> DeleteExpired(Sql sql, string identity, DateTimeOffset before, DateTimeOffset now, int limit)
     {
         var expired = sql.Query(
-            """
-            SELECT segment_id, file FROM segments AS s
-            WHERE s.identity = $identity AND s.sha256 IS NOT NULL AND s.to_ticks <= $before AND NOT EXISTS (
-                SELECT 1 FROM retention_holds AS h
-                WHERE h.identity = s.identity AND s.to_ticks > h.from_ticks AND (h.to_ticks IS NULL OR s.from_ticks < h.to_ticks))
+            $"""
+            SELECT {Columns} FROM segments AS s
+            WHERE s.identity = $identity AND s.sha256 IS NOT NULL AND s.to_ticks <= $before AND NOT EXISTS ({Kept})
             ORDER BY s.from_ticks LIMIT $limit
             """,
-            r => (Id: r.GetString(0), File: r.GetString(1)),
-            ("$identity", identity), ("$before", before.UtcTicks), ("$limit", limit));
-        foreach (var (id, _) in expired)
+            Map,
+            ("$identity", identity), ("$before", before.UtcTicks), ("$now", now.UtcTicks), ("$limit", limit));
+        foreach (var row in expired)
         {
-            Delete(sql, id);
+            Remove(sql, row, "retention", now);
         }
 
         return expired.ConvertAll(e => e.File);
+    }
+
+    private static (string Name, object? Value)[] Range(string trackId, DateTimeOffset? from, DateTimeOffset? to)
+    {
+        var first = from?.UtcTicks ?? 0;
+        return [("$track", trackId), ("$from", first), ("$far", Math.Max(0, first - LongestSegment.Ticks)), ("$to", to?.UtcTicks ?? long.MaxValue)];
     }
 
     private static SegmentRow Map(SqliteDataReader r) => new(
@@ -129,7 +196,11 @@ public static class SegmentStore
         r.Instant(6),
         r.GetInt64(7),
         r.TextOrNull(8),
-        r.GetString(9),
+        DisputeNames.Parse(r.GetString(9)),
         r.InstantOrNull(10),
-        r.GetString(11));
+        r.GetString(11),
+        r.GetString(12),
+        r.GetString(13),
+        r.Instant(14),
+        r.TextOrNull(15));
 }

@@ -1,4 +1,5 @@
 using FailbackWorkflows.Recorders;
+using FailbackWorkflows.ReferenceRecorder.Access;
 using FailbackWorkflows.ReferenceRecorder.Commands;
 using FailbackWorkflows.ReferenceRecorder.Duties;
 using FailbackWorkflows.ReferenceRecorder.Storage;
@@ -13,7 +14,8 @@ public static class StatusEndpoints
 
     private const int ParallelReads = 4;
 
-    private static readonly TimeSpan Resolution = TimeSpan.FromMilliseconds(1);
+    /// <summary>Smallest difference of times; what lies closer together belongs together.</summary>
+    public static readonly TimeSpan Resolution = TimeSpan.FromMilliseconds(1);
 
     public static void MapStatus(this IEndpointRouteBuilder routes)
     {
@@ -27,10 +29,10 @@ public static class StatusEndpoints
                 ApiVersion,
                 store.Time.GetUtcNow(),
                 Resolution,
-                store.Read(DutyStore.List).ConvertAll(d => d.ToState()),
+                [.. store.Read(DutyStore.List).Where(d => ReadGrant.Of(context) is not { } grant || grant.Identity == d.Identity).Select(d => d.ToState())],
                 [folder.Measure()],
                 new RecorderCapabilities(RetentionHold: true, options.MaxChannels, ParallelReads))).WriteAsync(context))
-            .Produces<RecorderStatus>().WithSummary("Identity, version, duties, storage, capabilities.");
+            .AllowReadToken().Produces<RecorderStatus>().WithSummary("Identity, version, duties, storage, capabilities.");
 
         routes.MapPost("/v1/recorder:probe", (HttpContext context, DataFolder folder) => Answer.Ok(folder.Probe()).WriteAsync(context))
             .Produces<ProbeResult>().WithSummary("Writes, flushes, reads back and deletes a small file on every storage.");

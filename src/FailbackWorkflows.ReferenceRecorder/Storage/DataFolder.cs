@@ -13,12 +13,15 @@ public sealed class DataFolder : IDisposable
 
     private readonly FileStream _lock;
     private readonly long _reserveBytes;
+    private readonly long? _capacityBytes;
+    private Func<long> _usedBytes = () => 0;
 
-    private DataFolder(string root, FileStream @lock, long reserveBytes)
+    private DataFolder(string root, FileStream @lock, long reserveBytes, long? capacityBytes)
     {
         Root = root;
         _lock = @lock;
         _reserveBytes = reserveBytes;
+        _capacityBytes = capacityBytes;
     }
 
     public string Root { get; }
@@ -42,7 +45,7 @@ public sealed class DataFolder : IDisposable
         try
         {
             var lockFile = new FileStream(Path.Combine(options.DataFolder, "recorder.lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-            var folder = new DataFolder(options.DataFolder, lockFile, options.ReserveBytes);
+            var folder = new DataFolder(options.DataFolder, lockFile, options.ReserveBytes, options.CapacityBytes);
             Directory.CreateDirectory(folder.SegmentsPath);
             return folder;
         }
@@ -56,7 +59,10 @@ public sealed class DataFolder : IDisposable
         }
     }
 
-    /// <summary>Sizes of the storage now; zero free when the folder is gone.</summary>
+    /// <summary>How the sum of the stored bytes is told; needed only where a capacity is set.</summary>
+    public void MeasureUsedBy(Func<long> usedBytes) => _usedBytes = usedBytes;
+
+    /// <summary>Sizes of the storage now, within its capacity when one is set; zero free when the folder is gone.</summary>
     public StorageState Measure()
     {
         if (!Directory.Exists(SegmentsPath))
@@ -65,7 +71,9 @@ public sealed class DataFolder : IDisposable
         }
 
         var drive = new DriveInfo(SegmentsPath);
-        return new StorageState(StorageId, drive.TotalSize, drive.AvailableFreeSpace, _reserveBytes);
+        return _capacityBytes is { } capacity
+            ? new StorageState(StorageId, Math.Min(drive.TotalSize, capacity), Math.Clamp(capacity - _usedBytes(), 0, drive.AvailableFreeSpace), _reserveBytes)
+            : new StorageState(StorageId, drive.TotalSize, drive.AvailableFreeSpace, _reserveBytes);
     }
 
     public bool HasRoom()

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Security.Cryptography;
 using Microsoft.Data.Sqlite;
 
 namespace FailbackWorkflows.ReferenceRecorder.Storage;
@@ -10,7 +11,7 @@ namespace FailbackWorkflows.ReferenceRecorder.Storage;
 public sealed class RecorderStore : IDisposable
 {
     /// <summary>One embedded script per version, applied in order; a script that was ever released never changes.</summary>
-    private const int SchemaVersion = 1;
+    private const int SchemaVersion = 3;
 
     private readonly SemaphoreSlim _writer = new(1, 1);
     private readonly SqliteConnection _connection;
@@ -21,18 +22,23 @@ public sealed class RecorderStore : IDisposable
         Time = time;
         var text = new SqliteConnectionStringBuilder { DataSource = folder.DatabasePath, ForeignKeys = true, DefaultTimeout = 10, Pooling = false };
         _connection = new SqliteConnection(text.ToString());
+        KeepPrivate(folder.DatabasePath);
         _connection.Open();
         Execute(_connection, null, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000;");
         text.Pooling = true;
         _readConnectionString = text.ToString();
         IsNew = Migrate();
-        MachineId = Read(sql => sql.Single("SELECT machine_id FROM machine", r => r.GetString(0)))!;
+        (MachineId, MachineSecret) = Read(sql => sql.Single("SELECT machine_id, secret FROM machine", r => (r.GetString(0), r.GetFieldValue<byte[]>(1))));
+        folder.MeasureUsedBy(() => Read(sql => sql.Single("SELECT bytes FROM storage_used", r => r.GetInt64(0))));
     }
 
     public TimeProvider Time { get; }
 
     /// <summary>Made once with the storage.</summary>
     public string MachineId { get; }
+
+    /// <summary>32 bytes, made once with the storage; never leaves the machine. Keys are derived from it.</summary>
+    public byte[] MachineSecret { get; }
 
     /// <summary>New at every start.</summary>
     public string BootId { get; } = Guid.NewGuid().ToString("N");
@@ -126,9 +132,20 @@ public sealed class RecorderStore : IDisposable
             sql.Run("INSERT INTO machine (one, machine_id, created_at) VALUES (1, $id, $at)", ("$id", Guid.NewGuid().ToString("N")), ("$at", Time.GetUtcNow().UtcTicks));
         }
 
+        sql.Run("UPDATE machine SET secret = $secret WHERE secret IS NULL", ("$secret", RandomNumberGenerator.GetBytes(32)));
         Execute(_connection, transaction, string.Create(CultureInfo.InvariantCulture, $"PRAGMA user_version = {SchemaVersion}"));
         transaction.Commit();
         return version == 0;
+    }
+
+    /// <summary>The database holds the secret that read tokens are derived from. SQLite gives its side files the same mode.</summary>
+    private static void KeepPrivate(string path)
+    {
+        if (!OperatingSystem.IsWindows())
+        {
+            File.Open(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite).Dispose();
+            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        }
     }
 
     private static string Script(int version)
@@ -179,6 +196,20 @@ public sealed class Sql(SqliteConnection connection, SqliteTransaction transacti
         return reader.Read() ? map(reader) : default;
     }
 
+    /// <summary>Rows one by one, for results that do not fit into memory. Only to be enumerated within the transaction.</summary>
+    public IEnumerable<T> Stream<T>(string text, Func<SqliteDataReader, T> map, params (string Name, object? Value)[] parameters)
+    {
+        using var command = Prepare(text, parameters);
+        using var reader = command.ExecuteReader();
+        while (reader.Read())
+        {
+            yield return map(reader);
+        }
+    }
+
+    /// <summary>A statement to run many times within this transaction.</summary>
+    public Statement Reusable(string text) => new(Prepare(text, []));
+
     public void Savepoint() => transaction.Save("effect");
 
     public void BackToSavepoint() => transaction.Rollback("effect");
@@ -194,6 +225,39 @@ public sealed class Sql(SqliteConnection connection, SqliteTransaction transacti
         }
 
         return command;
+    }
+}
+
+/// <summary>A statement that is compiled once and run with other values each time.</summary>
+public sealed class Statement : IDisposable
+{
+    private readonly SqliteCommand _command;
+
+    internal Statement(SqliteCommand command) => _command = command;
+
+    public int Run(params ReadOnlySpan<(string Name, object? Value)> parameters)
+    {
+        Bind(parameters);
+        return _command.ExecuteNonQuery();
+    }
+
+    /// <summary>The first row, or the default when there is none.</summary>
+    public T? Single<T>(Func<SqliteDataReader, T> map, params ReadOnlySpan<(string Name, object? Value)> parameters)
+    {
+        Bind(parameters);
+        using var reader = _command.ExecuteReader();
+        return reader.Read() ? map(reader) : default;
+    }
+
+    public void Dispose() => _command.Dispose();
+
+    private void Bind(ReadOnlySpan<(string Name, object? Value)> parameters)
+    {
+        _command.Parameters.Clear();
+        foreach (var (name, value) in parameters)
+        {
+            _command.Parameters.AddWithValue(name, value ?? DBNull.Value);
+        }
     }
 }
 

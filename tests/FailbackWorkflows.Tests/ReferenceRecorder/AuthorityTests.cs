@@ -1,5 +1,6 @@
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
+using FailbackWorkflows.Recorders.Material;
 using Shouldly;
 using Xunit;
 
@@ -122,7 +123,7 @@ public sealed class AuthorityTests
         waiting.ShouldBe(new DutyState(RecorderHost.Identity, DutyRole.AwaitingRole, DutyRole.Recorder, 1, "seed", 0, false, false));
         confirmed.ShouldBe(waiting with { Role = DutyRole.Recorder, Recording = true });
         (await host.SegmentsAsync()).Count.ShouldBeGreaterThan(written);
-        (await host.SegmentsAsync()).ShouldAllBe(s => s.Disputed == "none");
+        (await host.SegmentsAsync()).ShouldAllBe(s => s.Disputed == DisputeState.None);
     }
 
     [Fact]
@@ -135,13 +136,13 @@ public sealed class AuthorityTests
         (await Should.ThrowAsync<RecorderException>(() => host.StartRecordingAsync(1))).ProblemType.ShouldBe(RecorderProblems.NotRecorder);
         await host.PassAsync(TimeSpan.FromSeconds(14));
         var unanswered = await host.DutyAsync();
-        var disputed = (await host.SegmentsAsync()).Count(s => s.Disputed == "provisional");
+        var disputed = (await host.SegmentsAsync()).Count(s => s.Disputed == DisputeState.Provisional);
         var confirmed = await host.AssignAsync(DutyRole.Recorder, 1, "seed");
 
         unanswered.ShouldBe(new DutyState(RecorderHost.Identity, DutyRole.AwaitingRole, DutyRole.Recorder, 1, "seed", 0, true, true));
         disputed.ShouldBeGreaterThan(0);
         confirmed.ShouldBe(unanswered with { Role = DutyRole.Recorder, Disputed = false });
-        (await host.SegmentsAsync()).ShouldAllBe(s => s.Disputed == "none");
+        (await host.SegmentsAsync()).ShouldAllBe(s => s.Disputed == DisputeState.None);
     }
 
     [Fact]
@@ -156,9 +157,9 @@ public sealed class AuthorityTests
         await host.StopRecordingAsync(2, ends: new Dictionary<string, DateTimeOffset> { ["video-1"] = end });
 
         var segments = await host.SegmentsAsync();
-        segments.Where(s => s.To <= end).ShouldAllBe(s => s.Disputed == "none");
+        segments.Where(s => s.To <= end).ShouldAllBe(s => s.Disputed == DisputeState.None);
         segments.Where(s => s.To > end).ShouldNotBeEmpty();
-        segments.Where(s => s.To > end).ShouldAllBe(s => s.Disputed == "disputed" && s.DisputedFrom >= end);
+        segments.Where(s => s.To > end).ShouldAllBe(s => s.Disputed == DisputeState.Disputed && s.DisputedFrom >= end);
         (await host.DutyAsync()).Role.ShouldBe(DutyRole.Standby);
     }
 }

@@ -4,11 +4,11 @@ using System.Text.Json;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.Recorders.Http;
+using FailbackWorkflows.Recorders.Material;
 using FailbackWorkflows.Recorders.Recording;
 using FailbackWorkflows.Recorders.Settings;
 using FailbackWorkflows.ReferenceRecorder.Recording;
 using FailbackWorkflows.ReferenceRecorder.Retention;
-using FailbackWorkflows.ReferenceRecorder.Segments;
 using FailbackWorkflows.ReferenceRecorder.Settings;
 using FailbackWorkflows.ReferenceRecorder.Storage;
 using FailbackWorkflows.Testing;
@@ -16,6 +16,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging.Abstractions;
+using Shouldly;
 using RecorderProgram = FailbackWorkflows.ReferenceRecorder.Program;
 
 namespace FailbackWorkflows.Tests.ReferenceRecorder;
@@ -134,8 +135,52 @@ internal sealed class RecorderHost : IAsyncDisposable
 
     public Task<RecordingState> RecordingAsync() => Client.GetRecordingAsync(Endpoint, Identity, default);
 
-    public async Task<IReadOnlyList<SegmentView>> SegmentsAsync(string channel = "video-1") =>
-        (await Raw.GetFromJsonAsync<SegmentList>($"v1/tracks/{Identity}~{channel}/segments", RecorderJson.Options))!.Items;
+    public async Task<IReadOnlyList<Segment>> SegmentsAsync(string channel = "video-1") =>
+        (await Raw.GetFromJsonAsync<SegmentPage>($"v1/tracks/{Identity}~{channel}/segments", RecorderJson.Options))!.Items;
+
+    /// <summary>A call as somebody else makes it: another credential, other headers.</summary>
+    public Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, HttpContent? content = null, string? credential = null, params (string Name, string Value)[] headers)
+    {
+        var request = new HttpRequestMessage(method, path) { Content = content };
+        if (credential is not null)
+        {
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", credential);
+        }
+
+        foreach (var (name, value) in headers)
+        {
+            request.Headers.TryAddWithoutValidation(name, value);
+        }
+
+        return Raw.SendAsync(request);
+    }
+
+    public async Task<(System.Net.HttpStatusCode Status, JsonElement Body)> CallAsync(HttpMethod method, string path, object? body = null, string? credential = null, params (string Name, string Value)[] headers)
+    {
+        using var response = await SendAsync(method, path, body is null ? null : JsonContent.Create(body, options: RecorderJson.Options), credential, headers);
+        var text = await response.Content.ReadAsStringAsync();
+        return (response.StatusCode, text.Length == 0 ? default : Json(text));
+    }
+
+    /// <summary>Headers of a command for a copy task or a read token.</summary>
+    public (string Name, string Value)[] TaskHeaders(long epoch = 1, long fence = 1, string? key = null) =>
+        [("X-Duty-Epoch", $"{epoch}"), ("X-Copy-Fence", $"{fence}"), ("Idempotency-Key", key ?? NewKey())];
+
+    public async Task<ReadToken> IssueAsync(DateTimeOffset from, DateTimeOffset to, string tokenId = "token-1", int generation = 1)
+    {
+        var (_, body) = await CallAsync(HttpMethod.Put, $"v1/read-tokens/{tokenId}", new ReadTokenRequest(Identity, from, to, generation, "Copy."), null, TaskHeaders());
+        return body.Deserialize<ReadToken>(RecorderJson.Options)!;
+    }
+
+    /// <summary>Lines of a page of records, and its end mark.</summary>
+    public async Task<(IReadOnlyList<MaterialRecord> Items, RecordPageEnd? End)> RecordsAsync(string kind, string query = "", string? credential = null)
+    {
+        using var response = await SendAsync(HttpMethod.Get, $"v1/records/{kind}?identity={Identity}{query}", null, credential);
+        var text = await response.Content.ReadAsStringAsync();
+        response.StatusCode.ShouldBe(System.Net.HttpStatusCode.OK, text);
+        var lines = text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        return ([.. lines[..^1].Select(l => JsonSerializer.Deserialize<MaterialRecord>(l, RecorderJson.Options)!)], JsonSerializer.Deserialize<RecordPageEnd>(lines[^1], RecorderJson.Options));
+    }
 
     public static SettingsContent Content(int channels = 1) => SeedSettings.Content(Identity, channels);
 

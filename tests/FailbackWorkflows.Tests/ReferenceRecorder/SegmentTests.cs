@@ -2,6 +2,7 @@ using System.Net;
 using System.Security.Cryptography;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
+using FailbackWorkflows.Recorders.Material;
 using Shouldly;
 using Xunit;
 
@@ -155,7 +156,7 @@ public sealed class SegmentTests
         return (response.StatusCode, body.TryGetProperty("type", out var type) ? type.GetString() : null);
     }
 
-    private static void FilesAreAsIndexed(RecorderHost host, IReadOnlyList<FailbackWorkflows.ReferenceRecorder.Segments.SegmentView> segments)
+    private static void FilesAreAsIndexed(RecorderHost host, IReadOnlyList<Segment> segments)
     {
         var files = Directory.EnumerateFiles(Path.Combine(host.Folder, "segments", RecorderHost.Identity, "video-1"))
             .Where(p => !p.EndsWith(".tmp", StringComparison.Ordinal))

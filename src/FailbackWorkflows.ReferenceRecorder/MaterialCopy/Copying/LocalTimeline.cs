@@ -1,0 +1,89 @@
+using FailbackWorkflows.ReferenceRecorder.Segments;
+using FailbackWorkflows.ReferenceRecorder.Storage;
+
+namespace FailbackWorkflows.ReferenceRecorder.MaterialCopy.Copying;
+
+/// <summary>A segment that is here, as far as comparing needs it.</summary>
+/// <param name="OrdinaryTo">End of what is not disputed of it; its start when all of it is.</param>
+/// <param name="IsOwn">Recorded by this machine, by this machine's clock.</param>
+internal readonly record struct LocalSegment(string Id, long From, long To, long OrdinaryTo, string? Sha256, long Bytes, string? TaskId, string File, bool IsOwn, bool Overlaps);
+
+/// <summary>What this recorder holds of a stretch of a track.</summary>
+internal sealed class LocalTimeline
+{
+    private readonly List<LocalSegment> _rows;
+    private readonly Dictionary<string, LocalSegment> _byId;
+    private readonly long _tolerance;
+    private readonly long _ownOffset;
+    private int _first;
+
+    private LocalTimeline(List<LocalSegment> rows, TimeSpan tolerance, TimeSpan ownOffset)
+    {
+        _rows = rows;
+        _byId = rows.ToDictionary(r => r.Id, StringComparer.Ordinal);
+        _tolerance = tolerance.Ticks;
+        _ownOffset = ownOffset.Duration() > tolerance ? ownOffset.Ticks : 0;
+    }
+
+    public IReadOnlyList<LocalSegment> Rows => _rows;
+
+    /// <param name="ownOffset">Source's clock minus ours: where this machine's own material would stand on the source's clock.</param>
+    public static LocalTimeline Load(RecorderStore store, string trackId, DateTimeOffset from, DateTimeOffset to, TimeSpan tolerance, TimeSpan ownOffset)
+    {
+        var reach = ownOffset.Duration() + tolerance;
+        var rows = store.Read(sql => sql.Query(
+            """
+            SELECT segment_id, from_ticks, to_ticks, coalesce(disputed_from, to_ticks), sha256, bytes, task_id, file, origin_recorder, overlaps
+            FROM segments WHERE track_id = $track AND to_ticks > $from AND from_ticks >= $far AND from_ticks < $to ORDER BY from_ticks, segment_id
+            """,
+            r => new LocalSegment(
+                r.GetString(0), r.GetInt64(1), r.GetInt64(2), r.GetInt64(3), r.TextOrNull(4), r.GetInt64(5), r.TextOrNull(6), r.GetString(7), r.GetString(8) == store.MachineId, r.GetInt64(9) != 0),
+            ("$track", trackId), ("$far", (from - reach - SegmentStore.LongestSegment).UtcTicks), ("$from", (from - reach).UtcTicks), ("$to", (to + reach).UtcTicks)));
+        return new LocalTimeline(rows, tolerance, ownOffset);
+    }
+
+    public LocalSegment? Find(string id) => _byId.TryGetValue(id, out var row) ? row : null;
+
+    /// <summary>
+    /// True when nothing of <c>[from, to)</c> is missing here, boundaries within the tolerance aside. With clocks apart it must hold for the
+    /// times as they stand and as the source's clock has them: rather an overlap than a hole. Ask in ascending order of <paramref name="from"/>.
+    /// </summary>
+    public bool Covers(long from, long to)
+    {
+        while (_first < _rows.Count && _rows[_first].To + Math.Max(0, _ownOffset) <= from - _tolerance)
+        {
+            _first++;
+        }
+
+        return Covers(from, to, 0) && (_ownOffset == 0 || Covers(from, to, _ownOffset));
+    }
+
+    /// <summary>True when something ordinary here shares more than the tolerance with <c>[from, to)</c>.</summary>
+    public bool Overlaps(long from, long to)
+    {
+        for (var i = _first; i < _rows.Count && _rows[i].From < to - _tolerance; i++)
+        {
+            if (Math.Min(_rows[i].OrdinaryTo, to) - Math.Max(_rows[i].From, from) > _tolerance)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private bool Covers(long from, long to, long ownOffset)
+    {
+        var reached = from;
+        for (var i = _first; i < _rows.Count && reached < to - _tolerance; i++)
+        {
+            var shift = _rows[i].IsOwn ? ownOffset : 0;
+            if (_rows[i].From + shift <= reached + _tolerance && _rows[i].OrdinaryTo + shift > reached)
+            {
+                reached = _rows[i].OrdinaryTo + shift;
+            }
+        }
+
+        return reached >= to - _tolerance;
+    }
+}

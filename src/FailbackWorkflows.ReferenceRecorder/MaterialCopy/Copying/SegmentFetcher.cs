@@ -1,0 +1,240 @@
+using System.Buffers;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Security.Cryptography;
+using FailbackWorkflows.Recorders.Material;
+using FailbackWorkflows.ReferenceRecorder.MaterialCopy.Source;
+using Microsoft.Win32.SafeHandles;
+
+namespace FailbackWorkflows.ReferenceRecorder.MaterialCopy.Copying;
+
+/// <summary>A segment whose bytes are here and have the right digest; not flushed and not indexed yet.</summary>
+internal sealed record FetchedSegment(FetchJob Job, string Path, SafeFileHandle File);
+
+/// <summary>The bytes are not those the source's list promises.</summary>
+internal sealed class DigestMismatchException(string sentence) : Exception(sentence);
+
+/// <summary>
+/// Brings one segment: resumes what an earlier attempt left, receives into pooled buffers, hashes and writes one buffer while the next
+/// one comes in. What does not have its digest is thrown away.
+/// </summary>
+internal sealed class SegmentFetcher(SourceConnection source, IncomingFolder incoming, CopyPace pace, CopyTuning tuning, TimeProvider time)
+{
+    private const int BufferBytes = 256 * 1024;
+
+    public async Task<FetchedSegment> FetchAsync(FetchJob job, CancellationToken cancellationToken)
+    {
+        var segment = job.Segment;
+        var path = incoming.PathOf(segment);
+        var file = System.IO.File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
+        try
+        {
+            // Once more from the start tells damage on the way from damage at the source.
+            for (var tries = 0; !await TryReceiveAsync(segment, file, cancellationToken).ConfigureAwait(false); tries++)
+            {
+                RandomAccess.SetLength(file, 0);
+                if (tries == 1)
+                {
+                    throw new DigestMismatchException($"The bytes of segment '{segment.Id}' do not have the digest the source states.");
+                }
+            }
+
+            return new FetchedSegment(job, path, file);
+        }
+        catch (Exception error)
+        {
+            file.Dispose();
+            if (error is DigestMismatchException)
+            {
+                System.IO.File.Delete(path);
+            }
+
+            throw;
+        }
+    }
+
+    /// <summary>False: all bytes came and their digest is wrong.</summary>
+    private async Task<bool> TryReceiveAsync(Segment segment, SafeFileHandle file, CancellationToken cancellationToken)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var offset = Adopt(file, hash, segment.Bytes);
+
+        // The contract makes the tag of the digest; a source that words it otherwise just sends everything again.
+        var etag = new EntityTagHeaderValue($"\"{segment.Sha256}\"");
+        var repeats = 0;
+        while (offset < segment.Bytes)
+        {
+            var before = offset;
+            try
+            {
+                using var idle = new IdleTimer(tuning.IdleTimeout, time, cancellationToken);
+                using var answer = await source.OpenSegmentAsync(segment.Id, offset, etag, idle, cancellationToken).ConfigureAwait(false);
+                if (!IsResumed(answer, offset) && offset > 0)
+                {
+                    _ = hash.GetHashAndReset();
+                    RandomAccess.SetLength(file, 0);
+                    before = offset = 0;
+                }
+
+                if (answer.Content.Headers.ContentLength is { } length && length != segment.Bytes - offset)
+                {
+                    throw new SourceException(SourceFault.Refused, $"Segment '{segment.Id}' is sent with {length} bytes from {offset} on, but was listed with {segment.Bytes}.");
+                }
+
+                etag = answer.Headers.ETag is { IsWeak: false } tag ? tag : etag;
+                using var body = await answer.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
+                SourceException? broken;
+                (offset, broken) = await ReceiveAsync(body, file, hash, offset, segment.Bytes, idle, cancellationToken).ConfigureAwait(false);
+                if (broken is not null)
+                {
+                    throw broken;
+                }
+
+                if (await ReadAsync(body, new byte[1], idle, cancellationToken).ConfigureAwait(false) is { Count: > 0 })
+                {
+                    throw new SourceException(SourceFault.Refused, $"Segment '{segment.Id}' goes on after the {segment.Bytes} bytes it was listed with.");
+                }
+            }
+            catch (SourceException error) when (error.Fault == SourceFault.Broken && (offset > before || repeats < tuning.RepeatsPerSegment))
+            {
+                repeats = offset > before ? 1 : repeats + 1;
+                await Task.Delay(tuning.FirstBackoff * 0.1 * repeats, time, cancellationToken).ConfigureAwait(false);
+            }
+        }
+
+        return IsDigest(hash, segment.Sha256!);
+    }
+
+    private static bool IsDigest(IncrementalHash hash, string expected)
+    {
+        Span<byte> computed = stackalloc byte[SHA256.HashSizeInBytes];
+        hash.GetHashAndReset(computed);
+        Span<char> text = stackalloc char[SHA256.HashSizeInBytes * 2];
+        return Convert.TryToHexStringLower(computed, text, out _) && expected.AsSpan().SequenceEqual(text);
+    }
+
+    private static bool IsResumed(HttpResponseMessage answer, long offset) =>
+        answer.StatusCode == HttpStatusCode.PartialContent && answer.Content.Headers.ContentRange?.From == offset;
+
+    /// <summary>Hashes what an earlier attempt left and answers with its length.</summary>
+    private static long Adopt(SafeFileHandle file, IncrementalHash hash, long most)
+    {
+        var length = RandomAccess.GetLength(file);
+        if (length == 0)
+        {
+            return 0;
+        }
+
+        if (length > most)
+        {
+            RandomAccess.SetLength(file, 0);
+            return 0;
+        }
+
+        var buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
+        try
+        {
+            for (long offset = 0; offset < length;)
+            {
+                var read = RandomAccess.Read(file, buffer, offset);
+                hash.AppendData(buffer.AsSpan(0, read));
+                offset += read;
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+
+        return length;
+    }
+
+    /// <summary>Two buffers take turns: one is filled from the socket while the other is hashed and written. What came before a break is kept.</summary>
+    private async Task<(long Offset, SourceException? Broken)> ReceiveAsync(
+        Stream body, SafeFileHandle file, IncrementalHash hash, long offset, long end, IdleTimer idle, CancellationToken cancellationToken)
+    {
+        var filling = ArrayPool<byte>.Shared.Rent((int)Math.Min(BufferBytes, end - offset));
+        byte[]? storing = null;
+        var stored = Task.CompletedTask;
+        try
+        {
+            while (offset < end)
+            {
+                var (filled, broken) = await FillAsync(body, filling.AsMemory(0, (int)Math.Min(Math.Min(filling.Length, BufferBytes), end - offset)), idle, cancellationToken).ConfigureAwait(false);
+                await stored.ConfigureAwait(false);
+                if (broken is not null || offset + filled == end)
+                {
+                    Store(filling, filled, offset);
+                    return (offset + filled, broken);
+                }
+
+                var (buffer, count, at) = (filling, filled, offset);
+                stored = Task.Run(() => Store(buffer, count, at), CancellationToken.None);
+                filling = storing ?? ArrayPool<byte>.Shared.Rent(BufferBytes);
+                storing = buffer;
+                offset += filled;
+            }
+
+            return (offset, null);
+        }
+        finally
+        {
+            // A buffer goes back only when nobody writes from it any more.
+            await stored.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            ArrayPool<byte>.Shared.Return(filling);
+            if (storing is not null)
+            {
+                ArrayPool<byte>.Shared.Return(storing);
+            }
+        }
+
+        void Store(byte[] buffer, int count, long at)
+        {
+            if (count > 0)
+            {
+                var bytes = buffer.AsSpan(0, count);
+                hash.AppendData(bytes);
+                RandomAccess.Write(file, bytes, at);
+            }
+        }
+    }
+
+    private async ValueTask<(int Filled, SourceException? Broken)> FillAsync(Stream body, Memory<byte> buffer, IdleTimer idle, CancellationToken cancellationToken)
+    {
+        var filled = 0;
+        while (filled < buffer.Length)
+        {
+            var (count, broken) = await ReadAsync(body, buffer[filled..], idle, cancellationToken).ConfigureAwait(false);
+            if (broken is not null || count == 0)
+            {
+                return (filled, broken ?? new SourceException(SourceFault.Broken, "The source closed the connection in the middle of a segment."));
+            }
+
+            filled += count;
+        }
+
+        // The wait for bandwidth or for recording is ours, not the source's silence.
+        idle.Pause();
+        await pace.ReceivedAsync(filled, cancellationToken).ConfigureAwait(false);
+        idle.Restart();
+        return (filled, null);
+    }
+
+    private static async ValueTask<(int Count, SourceException? Broken)> ReadAsync(Stream body, Memory<byte> buffer, IdleTimer idle, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var count = await body.ReadAsync(buffer, idle.Token).ConfigureAwait(false);
+            idle.Restart();
+            return (count, null);
+        }
+        catch (OperationCanceledException error) when (!cancellationToken.IsCancellationRequested)
+        {
+            return (0, new SourceException(SourceFault.Stalled, $"The source sent nothing for {idle.Length.TotalSeconds:0.###} s.", inner: error));
+        }
+        catch (Exception error) when (error is IOException or HttpRequestException)
+        {
+            return (0, new SourceException(SourceFault.Broken, "The connection to the source broke in the middle of a segment.", inner: error));
+        }
+    }
+}

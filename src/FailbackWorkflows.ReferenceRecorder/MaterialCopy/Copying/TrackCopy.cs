@@ -1,0 +1,276 @@
+using FailbackWorkflows.Recorders.Material;
+using FailbackWorkflows.ReferenceRecorder.MaterialCopy.Queue;
+using FailbackWorkflows.ReferenceRecorder.MaterialCopy.Source;
+
+namespace FailbackWorkflows.ReferenceRecorder.MaterialCopy.Copying;
+
+/// <summary>
+/// Audio and video, track by track. A track in trouble is put off, longer each time, while the others go on; when repeating does not mend
+/// it, what it lacks is written down as lost.
+/// </summary>
+internal sealed class TrackCopy(CopyRun run, SegmentPool pool, IReadOnlyList<Track> tracks)
+{
+    private readonly Dictionary<(string Pass, string TrackId), TrackLane> _lanes = [];
+    private readonly Dictionary<(string Pass, string Kind, string Channel), CopyPosition> _known =
+        run.Store.Read(sql => CopyTaskStore.Positions(sql, run.TaskId)).ToDictionary(p => (p.Pass, p.Kind, p.Channel));
+
+    /// <summary>Why some list could not be read to its end; null when all could.</summary>
+    public string? ListingError { get; private set; }
+
+    /// <summary>Some track was given up, so that looking again would find the same.</summary>
+    public bool GaveUp { get; private set; }
+
+    /// <summary>What the source has and what of it is needed, before anything is fetched.</summary>
+    public async Task SurveyAsync()
+    {
+        long needed = 0, expected = 0, there = 0;
+        foreach (var track in tracks)
+        {
+            var lane = Lane(CopyPosition.Copying, track);
+            long laneSegments = 0, laneBytes = 0;
+            try
+            {
+                var period = run.Task.PeriodOf(track.ChannelId);
+                await foreach (var page in run.Walk(track).PagesAsync(period.FromUtc, period.ToUtc, run.Stopping).ConfigureAwait(false))
+                {
+                    run.ThrowIfStopping();
+                    foreach (var item in page)
+                    {
+                        var bytes = item.Segment.Bytes;
+                        if (item.Verdict == Verdict.Missing)
+                        {
+                            (laneSegments, laneBytes) = (laneSegments + 1, laneBytes + bytes);
+                        }
+
+                        there += item.Verdict == Verdict.Present && item.Local?.TaskId != run.TaskId ? 1 : 0;
+                        expected += item.Verdict is Verdict.Missing or Verdict.Present ? bytes : 0;
+                    }
+                }
+            }
+            catch (SourceException error) when (!error.ConcernsAll)
+            {
+                // Copying reads the list again and says what is wrong with it.
+                lane.Error = error.Message;
+            }
+
+            var at = lane.ToPosition();
+            lane.Total = at.Done + laneSegments;
+            lane.BytesTotal = at.BytesDone + laneBytes;
+            needed += laneBytes;
+        }
+
+        run.Progress.AlreadyThere = there;
+        run.Progress.BytesTotal = run.Task.Counters.Bytes + needed;
+        run.Progress.BytesToVerify = expected;
+        await run.SaveAsync(sql =>
+        {
+            CopyTaskStore.SetTotals(sql, run.TaskId, there, run.Progress.BytesTotal, 0);
+            foreach (var track in tracks)
+            {
+                CopyTaskStore.SavePosition(sql, run.TaskId, Lane(CopyPosition.Copying, track).ToPosition());
+            }
+        }).ConfigureAwait(false);
+    }
+
+    /// <summary>The minutes that matter most, of every track, before the rest of any.</summary>
+    public async Task CopyEvidenceAsync(EvidenceRanges evidence)
+    {
+        foreach (var track in tracks)
+        {
+            var lane = Lane(CopyPosition.Evidence, track);
+            var ranges = evidence.Of(track.ChannelId, run.Task.PeriodOf(track.ChannelId));
+            if (lane.IsDone || ranges.Count == 0)
+            {
+                continue;
+            }
+
+            try
+            {
+                lane.Begin();
+                foreach (var (from, to) in ranges.Where(r => lane.Position is not { } position || r.To > position))
+                {
+                    await FetchAsync(lane, from, to).ConfigureAwait(false);
+                }
+
+                lane.IsDone = lane.Trouble is null && lane.FailedItems().Count == 0;
+            }
+            catch (SourceException error) when (!error.ConcernsAll)
+            {
+                // The pass over the whole track follows and repeats what failed here.
+                lane.Error = error.Message;
+            }
+
+            await SaveAsync(lane).ConfigureAwait(false);
+        }
+    }
+
+    public Task CopyAsync() => CopyAsync([.. tracks.Select(t => Lane(CopyPosition.Copying, t)).Where(l => !l.IsDone)]);
+
+    /// <summary>From the start of the period, for what verification missed; what is here is passed over quickly.</summary>
+    public Task CopyAgainAsync()
+    {
+        foreach (var track in tracks)
+        {
+            var former = Lane(CopyPosition.Copying, track).ToPosition();
+            _lanes[(CopyPosition.Copying, track.Id)] = new TrackLane(CopyPosition.Copying, track, former with { Position = null, IsDone = false, Attempts = 0 });
+        }
+
+        return CopyAsync();
+    }
+
+    private async Task CopyAsync(List<TrackLane> lanes)
+    {
+        while (lanes.Count > 0)
+        {
+            var now = run.Time.GetUtcNow();
+            var lane = lanes.Find(l => l.NotBefore is not { } notBefore || notBefore <= now);
+            if (lane is null)
+            {
+                var wait = lanes.Min(l => l.NotBefore!.Value) - now;
+                await Task.Delay(wait > TimeSpan.Zero ? wait : TimeSpan.FromMilliseconds(1), run.Time, run.Stopping).ConfigureAwait(false);
+                run.ThrowIfStopping();
+                continue;
+            }
+
+            if (await CopyOnceAsync(lane).ConfigureAwait(false))
+            {
+                lanes.Remove(lane);
+            }
+        }
+    }
+
+    /// <summary>True when the lane is through: complete, or given up.</summary>
+    private async Task<bool> CopyOnceAsync(TrackLane lane)
+    {
+        var period = run.Task.PeriodOf(lane.Track.ChannelId);
+        string? listing = null;
+        var isGrowing = false;
+        try
+        {
+            lane.Begin();
+            var from = lane.Position is { } position && position > period.FromUtc ? position : period.FromUtc;
+            isGrowing = await FetchAsync(lane, from, period.ToUtc).ConfigureAwait(false);
+        }
+        catch (SourceException error) when (!error.ConcernsAll)
+        {
+            await lane.DrainAsync().ConfigureAwait(false);
+            listing = lane.Error = error.Message;
+        }
+
+        var failed = lane.FailedItems();
+        if (listing is null && failed.Count == 0 && !isGrowing)
+        {
+            lane.IsDone = true;
+            lane.Error = null;
+            await SaveAsync(lane).ConfigureAwait(false);
+            return true;
+        }
+
+        var now = run.Time.GetUtcNow();
+        if (isGrowing && listing is null && failed.Count == 0)
+        {
+            // Its end is about to be closed; waiting for that is no failure.
+            lane.GrowingSince ??= now;
+            lane.Error = "The end of the period is still being recorded at the source.";
+            if (now - lane.GrowingSince < run.Tuning.GrowingWait)
+            {
+                lane.NotBefore = now + TimeSpan.FromSeconds(1);
+                await SaveAsync(lane).ConfigureAwait(false);
+                return false;
+            }
+        }
+
+        lane.Attempts = lane.HasProgress ? 1 : lane.Attempts + 1;
+        if (lane.Attempts < run.Tuning.AttemptsPerChannel && !(isGrowing && failed.Count == 0 && listing is null))
+        {
+            lane.NotBefore = now + run.Tuning.BackoffAfter(lane.Attempts);
+            await SaveAsync(lane).ConfigureAwait(false);
+            return false;
+        }
+
+        GaveUp = true;
+        ListingError ??= listing is null ? null : $"Track '{lane.Track.Id}': {listing}";
+        run.Log.LogGaveUp(run.TaskId, lane.Track.Id, lane.Error ?? "");
+        lane.IsDone = listing is null;
+        await run.SaveAsync(sql =>
+        {
+            foreach (var (segment, reason) in failed)
+            {
+                CopyTaskStore.SaveLoss(sql, run.TaskId, lane.LossOf(segment, reason));
+            }
+        }).ConfigureAwait(false);
+        await SaveAsync(lane).ConfigureAwait(false);
+        return true;
+    }
+
+    /// <summary>Fetches what is missing of a range; true when its end is still growing at the source.</summary>
+    private async Task<bool> FetchAsync(TrackLane lane, DateTimeOffset from, DateTimeOffset to)
+    {
+        var isGrowing = false;
+        try
+        {
+            await foreach (var page in run.Walk(lane.Track).PagesAsync(from, to, run.Stopping).ConfigureAwait(false))
+            {
+                foreach (var item in page)
+                {
+                    run.ThrowIfStopping();
+                    switch (item.Verdict)
+                    {
+                        case Verdict.Missing when item.Segment.Bytes > run.Tuning.MaxSegmentBytes:
+                            lane.Refuse(item.Segment, "tooLarge");
+                            break;
+                        case Verdict.Missing:
+                            await pool.DispatchAsync(new FetchJob(lane, lane.Add(item.Segment.To, isDone: false), item.Segment, item.Overlaps)).ConfigureAwait(false);
+                            break;
+                        case Verdict.Growing:
+                            isGrowing = true;
+                            lane.Block();
+                            break;
+                        case Verdict.Refused:
+                            lane.Refuse(item.Segment, "refused");
+                            break;
+                        case Verdict.Present or Verdict.Lost or Verdict.OutsideRetention or Verdict.Disputed:
+                            lane.Add(item.Segment.To, isDone: true);
+                            break;
+                    }
+
+                    if (lane.Trouble is not null)
+                    {
+                        return isGrowing;
+                    }
+                }
+            }
+        }
+        finally
+        {
+            await lane.DrainAsync().WaitAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+
+        return isGrowing;
+    }
+
+    private Task SaveAsync(TrackLane lane)
+    {
+        var losses = lane.TakeLosses();
+        return run.SaveAsync(sql =>
+        {
+            foreach (var loss in losses)
+            {
+                CopyTaskStore.SaveLoss(sql, run.TaskId, loss);
+            }
+
+            CopyTaskStore.SavePosition(sql, run.TaskId, lane.ToPosition());
+        });
+    }
+
+    private TrackLane Lane(string pass, Track track)
+    {
+        if (!_lanes.TryGetValue((pass, track.Id), out var lane))
+        {
+            var known = _known.GetValueOrDefault((pass, track.Kind, track.ChannelId)) ?? new CopyPosition(pass, track.Kind, track.ChannelId);
+            _lanes.Add((pass, track.Id), lane = new TrackLane(pass, track, known));
+        }
+
+        return lane;
+    }
+}

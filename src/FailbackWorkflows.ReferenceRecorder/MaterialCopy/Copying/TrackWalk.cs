@@ -1,0 +1,67 @@
+using System.Runtime.CompilerServices;
+using FailbackWorkflows.Recorders.Material;
+using FailbackWorkflows.ReferenceRecorder.MaterialCopy.Source;
+using FailbackWorkflows.ReferenceRecorder.Storage;
+
+namespace FailbackWorkflows.ReferenceRecorder.MaterialCopy.Copying;
+
+/// <summary>
+/// Walks a stretch of a source's track in order, page by page, each segment compared with what is here. A page cut short is asked for
+/// again; an expired one is listed again from the last time. Memory is that of one page.
+/// </summary>
+internal sealed class TrackWalk(SourceConnection source, RecorderStore store, SegmentJudge judge, TimeSpan clockOffset)
+{
+    private const int MostTroublesPerPage = 3;
+
+    /// <summary>What the source says it removed, by segment id.</summary>
+    public Dictionary<string, GoneSegment> Gone { get; } = new(StringComparer.Ordinal);
+
+    public async IAsyncEnumerable<IReadOnlyList<JudgedSegment>> PagesAsync(DateTimeOffset from, DateTimeOffset to, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        string? pageToken = null;
+        var troubles = 0;
+        (DateTimeOffset From, string Id) last = (DateTimeOffset.MinValue, "");
+        while (true)
+        {
+            SegmentPage page;
+            try
+            {
+                page = await source.GetSegmentsAsync(judge.TrackId, from, to, pageToken, cancellationToken).ConfigureAwait(false);
+            }
+            catch (SourceException error) when (error.Fault is SourceFault.PageExpired or SourceFault.Broken && ++troubles < MostTroublesPerPage)
+            {
+                if (error.Fault == SourceFault.PageExpired)
+                {
+                    pageToken = null;
+                    from = Later(from, last.From);
+                }
+
+                continue;
+            }
+
+            troubles = 0;
+            foreach (var gone in page.Gone.Where(g => g.To > judge.Period.FromUtc && g.From < judge.Period.ToUtc))
+            {
+                Gone[gone.Id] = gone;
+            }
+
+            // After a new start the page begins with what was given before.
+            var items = page.Items.Where(s => s.From > last.From || (s.From == last.From && string.CompareOrdinal(s.Id, last.Id) > 0)).ToList();
+            if (items.Count > 0)
+            {
+                var here = LocalTimeline.Load(store, judge.TrackId, items[0].From, items.Max(s => s.To), judge.Tolerance, clockOffset);
+                last = (items[^1].From, items[^1].Id);
+                yield return items.ConvertAll(s => judge.Judge(s, here));
+            }
+
+            if (page.NextPageToken is null)
+            {
+                yield break;
+            }
+
+            pageToken = page.NextPageToken;
+        }
+    }
+
+    private static DateTimeOffset Later(DateTimeOffset one, DateTimeOffset other) => one > other ? one : other;
+}

@@ -1,0 +1,201 @@
+using FailbackWorkflows.Recorders.Material;
+using FailbackWorkflows.Recorders.MaterialCopy;
+using FailbackWorkflows.ReferenceRecorder.MaterialCopy.Copying;
+using FailbackWorkflows.ReferenceRecorder.MaterialCopy.Queue;
+using FailbackWorkflows.ReferenceRecorder.MaterialCopy.Source;
+using FailbackWorkflows.ReferenceRecorder.Records;
+using FailbackWorkflows.ReferenceRecorder.Storage;
+
+namespace FailbackWorkflows.ReferenceRecorder.MaterialCopy.Coverage;
+
+internal sealed record RecordVerdict(IReadOnlyList<RecordCoverage> Coverage, IReadOnlyList<CopyLoss> Losses);
+
+/// <summary>
+/// Verifies records. Where count and root agree with the source's there is nothing to look at; where not (the target has records of its
+/// own, or later revisions), each record of the source is looked up, and one that is not here is stored now.
+/// </summary>
+internal sealed class RecordVerification(CopyRun run)
+{
+    private sealed record Known(long Revision, string Sha256, string? TaskId);
+
+    private sealed class Tally
+    {
+        public long Expected { get; set; }
+
+        public long Copied { get; set; }
+
+        public long There { get; set; }
+
+        public long Superseded { get; set; }
+
+        public long Missing { get; set; }
+
+        public long Outside { get; set; }
+    }
+
+    public async Task<RecordVerdict> RunAsync(IReadOnlyList<RecordScope> scopes)
+    {
+        var names = Enum.GetValues<RecordKind>().Select(RecordDigest.Name).ToHashSet(StringComparer.Ordinal);
+        await run.SaveAsync(sql => CopyTaskStore.ForgetLosses(sql, run.TaskId, names)).ConfigureAwait(false);
+        var coverage = new List<RecordCoverage>();
+        foreach (var scope in scopes)
+        {
+            run.ThrowIfStopping();
+            var others = scope.Channel == CopyPosition.AllChannels
+                ? scopes.Where(s => s.Kind == scope.Kind && s.Channel != CopyPosition.AllChannels).Select(s => s.Channel).ToHashSet(StringComparer.Ordinal)
+                : [];
+            coverage.AddRange(await VerifyAsync(scope, others).ConfigureAwait(false));
+        }
+
+        return new RecordVerdict(coverage, run.Store.Read(sql => CopyTaskStore.Losses(sql, run.TaskId)).FindAll(l => names.Contains(l.Kind)));
+    }
+
+    private async Task<IReadOnlyList<RecordCoverage>> VerifyAsync(RecordScope scope, HashSet<string> others)
+    {
+        var isOne = scope.Channel != CopyPosition.AllChannels;
+        try
+        {
+            if (isOne && await AgreesAsync(scope).ConfigureAwait(false) is { } agreed)
+            {
+                return [agreed];
+            }
+
+            var tallies = await LookUpAsync(scope, others).ConfigureAwait(false);
+            if (isOne && tallies.Count == 0)
+            {
+                tallies.Add(scope.Channel, new Tally());
+            }
+
+            var result = new List<RecordCoverage>();
+            foreach (var (channel, tally) in tallies.OrderBy(t => t.Key, StringComparer.Ordinal))
+            {
+                var period = run.Task.PeriodOf(channel == CopyPosition.NoChannel ? null : channel);
+                var source = await run.Source.GetRecordManifestAsync(scope.Kind, run.Task.Identity, channel, period.FromUtc, period.ToUtc, run.Stopping).ConfigureAwait(false);
+                result.Add(new RecordCoverage(
+                    scope.Kind, channel == CopyPosition.NoChannel ? null : channel, period.FromUtc, period.ToUtc,
+                    tally.Expected, tally.Copied, tally.There, tally.Superseded, tally.Missing, tally.Outside,
+                    source.RootSha256, Root(scope.Kind, channel, period).RootSha256, tally.Missing == 0));
+            }
+
+            return result;
+        }
+        catch (SourceException error) when (!error.ConcernsAll)
+        {
+            // Not asked is not verified.
+            var channelId = scope.Channel is CopyPosition.AllChannels or CopyPosition.NoChannel ? null : scope.Channel;
+            return [new RecordCoverage(scope.Kind, channelId, scope.Period.FromUtc, scope.Period.ToUtc, 0, 0, 0, 0, 0, 0, null, null, IsVerified: false)];
+        }
+    }
+
+    private async Task<RecordCoverage?> AgreesAsync(RecordScope scope)
+    {
+        var period = scope.Period;
+        var source = await run.Source.GetRecordManifestAsync(scope.Kind, run.Task.Identity, scope.Channel, period.FromUtc, period.ToUtc, run.Stopping).ConfigureAwait(false);
+        var (count, root) = Root(scope.Kind, scope.Channel, period);
+        if (source.Count != count || source.RootSha256 != root)
+        {
+            return null;
+        }
+
+        var channelId = scope.Channel == CopyPosition.NoChannel ? null : scope.Channel;
+        var copied = run.Store.Read(sql => sql.Single(
+            """
+            SELECT count(*) FROM records WHERE identity = $identity AND kind = $kind AND channel_id IS $channel AND time_ticks >= $from AND time_ticks < $to
+                AND dispute = 'none' AND task_id = $task
+            """,
+            r => r.GetInt64(0),
+            ("$identity", run.Task.Identity), ("$kind", scope.KindName), ("$channel", channelId), ("$from", period.FromUtc.UtcTicks), ("$to", period.ToUtc.UtcTicks), ("$task", run.TaskId)));
+        return new RecordCoverage(scope.Kind, channelId, period.FromUtc, period.ToUtc, count, copied, count - copied, 0, 0, 0, source.RootSha256, root, IsVerified: true);
+    }
+
+    private (long Count, string RootSha256) Root(RecordKind kind, string channel, CopyPeriod period) =>
+        run.Store.Read(sql => RecordStore.Root(sql, new RecordQuery(kind, run.Task.Identity, channel == CopyPosition.NoChannel ? "" : channel, period.FromUtc, period.ToUtc)));
+
+    private async Task<Dictionary<string, Tally>> LookUpAsync(RecordScope scope, HashSet<string> others)
+    {
+        var tallies = new Dictionary<string, Tally>(StringComparer.Ordinal);
+        await foreach (var batch in RecordLane.BatchesAsync(run, scope, scope.Period.FromUtc, null, _ => { }, run.Stopping).ConfigureAwait(false))
+        {
+            await run.Pace.YieldToRecordingAsync(run.Stopping).ConfigureAwait(false);
+            var own = batch.FindAll(r => !others.Contains(r.ChannelId ?? CopyPosition.NoChannel));
+            var known = run.Store.Read(sql => LookUp(sql, own));
+            var toStore = new List<MaterialRecord>();
+            for (var i = 0; i < own.Count; i++)
+            {
+                var (record, here) = (own[i], known[i]);
+                var verdict = RecordLane.Judge(run, record);
+                if (verdict is Verdict.Missing or Verdict.OutsideRetention)
+                {
+                    var tally = TallyOf(tallies, record);
+                    tally.Expected++;
+                    if (here is null && verdict == Verdict.OutsideRetention)
+                    {
+                        tally.Outside++;
+                    }
+                    else if (here?.Sha256 == record.Sha256)
+                    {
+                        _ = here.TaskId == run.TaskId ? tally.Copied++ : tally.There++;
+                    }
+                    else if (here is not null && here.Revision > record.Revision)
+                    {
+                        tally.Superseded++;
+                    }
+                    else
+                    {
+                        toStore.Add(record);
+                    }
+                }
+            }
+
+            if (toStore.Count > 0)
+            {
+                await run.SaveAsync(sql => Store(sql, toStore, tallies)).ConfigureAwait(false);
+            }
+        }
+
+        return tallies;
+    }
+
+    private void Store(Sql sql, List<MaterialRecord> records, Dictionary<string, Tally> tallies)
+    {
+        foreach (var record in records)
+        {
+            var tally = TallyOf(tallies, record);
+            var stored = RecordLane.Import(sql, run, [record]);
+            CopyTaskStore.Count(sql, run.TaskId, 0, stored, 0, run.Time.GetUtcNow());
+            var here = LookUp(sql, [record])[0];
+            if (stored > 0)
+            {
+                tally.Copied++;
+            }
+            else if (here is not null && !CopyTaskStore.IsLost(sql, run.TaskId, RecordDigest.Name(record.Kind), record.Id))
+            {
+                // An alarm of the same revision that is further on here.
+                tally.Superseded++;
+            }
+            else
+            {
+                tally.Missing++;
+            }
+        }
+    }
+
+    private List<Known?> LookUp(Sql sql, List<MaterialRecord> records)
+    {
+        using var find = sql.Reusable("SELECT revision, sha256, task_id FROM records WHERE identity = $identity AND kind = $kind AND id = $id");
+        return records.ConvertAll(record => find.Single(
+            r => new Known(r.GetInt64(0), r.GetString(1), r.TextOrNull(2)),
+            ("$identity", record.Identity), ("$kind", RecordDigest.Name(record.Kind)), ("$id", record.Id)));
+    }
+
+    private static Tally TallyOf(Dictionary<string, Tally> tallies, MaterialRecord record)
+    {
+        var channel = record.ChannelId ?? CopyPosition.NoChannel;
+        if (!tallies.TryGetValue(channel, out var tally))
+        {
+            tallies.Add(channel, tally = new Tally());
+        }
+
+        return tally;
+    }
+}

@@ -1,0 +1,178 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using FailbackWorkflows.Recorders.Material;
+using FailbackWorkflows.ReferenceRecorder.Storage;
+using Microsoft.Data.Sqlite;
+
+namespace FailbackWorkflows.ReferenceRecorder.Records;
+
+/// <summary>Which records are meant. Null leaves a condition out.</summary>
+/// <param name="ChannelId">A channel; the empty text means: those that belong to no channel.</param>
+/// <param name="From">Text, metadata, ANPR and alarms belong to a range by their time; locks and bookmarks, which last, by overlap.</param>
+/// <param name="ChangedAfter">Only what was stored or changed after this change sequence.</param>
+/// <param name="Plate">Exact plate without regard to case, or the start of one followed by <c>*</c>.</param>
+public sealed record RecordQuery(
+    RecordKind Kind,
+    string Identity,
+    string? ChannelId = null,
+    DateTimeOffset? From = null,
+    DateTimeOffset? To = null,
+    long? ChangedAfter = null,
+    string? Plate = null,
+    string? State = null,
+    string? AlarmId = null);
+
+/// <summary>
+/// Records of every kind. Each transaction that changes records draws one change sequence, never given again: asking for what came after
+/// a sequence finds whatever was stored or changed later, however old its time.
+/// </summary>
+public static class RecordStore
+{
+    internal const string Columns =
+        "id, kind, identity, channel_id, time_ticks, to_ticks, revision, sha256, dispute, epoch, origin_recorder, body, task_id, change_sequence";
+
+    public static RecordRow? Find(Sql sql, string identity, RecordKind kind, string id) =>
+        sql.Single(
+            $"SELECT {Columns} FROM records WHERE identity = $identity AND kind = $kind AND id = $id",
+            Map,
+            ("$identity", identity), ("$kind", RecordDigest.Name(kind)), ("$id", id));
+
+    /// <summary>At most <paramref name="limit"/> records after a position, ordered by (time, id). Reading on from the last one never misses or repeats any.</summary>
+    public static List<RecordRow> Page(Sql sql, RecordQuery query, (DateTimeOffset Time, string Id)? after, int limit)
+    {
+        var (where, parameters) = Where(query);
+        if (after is { } position)
+        {
+            where.Append(" AND (time_ticks, id) > ($afterTime, $afterId)");
+            parameters.Add(("$afterTime", position.Time.UtcTicks));
+            parameters.Add(("$afterId", position.Id));
+        }
+
+        parameters.Add(("$limit", limit));
+        return sql.Query($"SELECT {Columns} FROM records WHERE {where} ORDER BY time_ticks, id LIMIT $limit", Map, [.. parameters]);
+    }
+
+    /// <summary>Count and root of the ordinary records. Streams; the database sorts on disk.</summary>
+    public static (long Count, string RootSha256) Root(Sql sql, RecordQuery query)
+    {
+        var (where, parameters) = Where(query);
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var count = 0L;
+        var lines = sql.Stream(
+            $"SELECT id, revision, sha256 FROM records WHERE {where} AND dispute = 'none' ORDER BY id",
+            r => string.Create(CultureInfo.InvariantCulture, $"{r.GetString(0)} {r.GetInt64(1)} {r.GetString(2)}\n"),
+            [.. parameters]);
+        foreach (var line in lines)
+        {
+            hash.AppendData(Encoding.UTF8.GetBytes(line));
+            count++;
+        }
+
+        return (count, Convert.ToHexStringLower(hash.GetHashAndReset()));
+    }
+
+    /// <summary>Everything stored or changed so far has a change sequence not larger than this.</summary>
+    public static long ChangeSequence(Sql sql) => sql.Single("SELECT change_sequence FROM machine", r => r.GetInt64(0));
+
+    /// <summary>Draws the change sequence of this transaction.</summary>
+    public static long NextChange(Sql sql) => sql.Single("UPDATE machine SET change_sequence = change_sequence + 1 RETURNING change_sequence", r => r.GetInt64(0));
+
+    /// <summary>
+    /// Stores records by the rules of <see cref="RecordMerge"/>, in the caller's transaction; one result per record, in order. For large
+    /// amounts: some thousand records per transaction. The sequence is enumerated once and not kept.
+    /// </summary>
+    /// <param name="taskId">The copy task that brings them; null when they are made here.</param>
+    public static List<RecordImportResult> Import(Sql sql, IEnumerable<MaterialRecord> records, string? taskId)
+    {
+        using var import = new RecordImport(sql);
+        return [.. records.Select(r => import.Add(RecordRow.Of(r, taskId)))];
+    }
+
+    /// <summary>The successor's first frame settles what of a channel is ordinary and what is disputed; see <see cref="Segments.SegmentStore.EndAuthority"/>. Copies keep their mark.</summary>
+    public static void EndAuthority(Sql sql, string identity, string channelId, DateTimeOffset end, long epoch)
+    {
+        var change = NextChange(sql);
+        sql.Run(
+            """
+            UPDATE records SET dispute = CASE WHEN time_ticks < $end THEN 'none' ELSE 'disputed' END, change_sequence = $change
+            WHERE identity = $identity AND channel_id = $channel AND task_id IS NULL AND epoch <= $epoch AND kind NOT IN ('locks', 'bookmarks')
+                AND ((dispute = 'provisional' AND time_ticks < $end) OR (dispute <> 'disputed' AND time_ticks >= $end))
+            """,
+            ("$identity", identity), ("$channel", channelId), ("$epoch", epoch), ("$end", end.UtcTicks), ("$change", change));
+    }
+
+    /// <summary>What was recorded provisionally under an epoch that proved to have been current is ordinary; answers with the number of records.</summary>
+    public static int Settle(Sql sql, string identity, long epoch) =>
+        sql.Run(
+            "UPDATE records SET dispute = 'none', change_sequence = $change WHERE identity = $identity AND epoch = $epoch AND task_id IS NULL AND dispute = 'provisional'",
+            ("$identity", identity), ("$epoch", epoch), ("$change", NextChange(sql)));
+
+    internal static RecordRow Map(SqliteDataReader r) => new(
+        r.GetString(0),
+        Enum.Parse<RecordKind>(r.GetString(1), ignoreCase: true),
+        r.GetString(2),
+        r.TextOrNull(3),
+        r.Instant(4),
+        r.InstantOrNull(5),
+        r.GetInt64(6),
+        r.GetString(7),
+        DisputeNames.Parse(r.GetString(8)),
+        new MaterialOrigin(r.GetString(10), r.GetInt64(9)),
+        r.GetString(11),
+        r.TextOrNull(12),
+        r.GetInt64(13));
+
+    private static (StringBuilder Where, List<(string Name, object? Value)> Parameters) Where(RecordQuery query)
+    {
+        var where = new StringBuilder("identity = $identity AND kind = $kind");
+        var parameters = new List<(string Name, object? Value)> { ("$identity", query.Identity), ("$kind", RecordDigest.Name(query.Kind)) };
+        void Add(string condition, string name, object value)
+        {
+            where.Append(" AND ").Append(condition);
+            parameters.Add((name, value));
+        }
+
+        if (query.ChannelId is { } channel)
+        {
+            Add(channel.Length == 0 ? "channel_id IS NULL" : "channel_id = $channel", "$channel", channel);
+        }
+
+        var lasts = query.Kind is RecordKind.Locks or RecordKind.Bookmarks;
+        if (query.From is { } from)
+        {
+            Add(lasts ? "max(coalesce(to_ticks, 0), time_ticks + 1) > $from" : "time_ticks >= $from", "$from", from.UtcTicks);
+        }
+
+        if (query.To is { } to)
+        {
+            Add("time_ticks < $to", "$to", to.UtcTicks);
+        }
+
+        if (query.ChangedAfter is { } sequence)
+        {
+            Add("change_sequence > $changed", "$changed", sequence);
+        }
+
+        if (query.Plate is { } plate)
+        {
+            var isStart = plate.EndsWith('*');
+            Add(
+                isStart ? "substr(json_extract(body, '$.plate'), 1, length($plate)) = $plate COLLATE NOCASE" : "json_extract(body, '$.plate') = $plate COLLATE NOCASE",
+                "$plate",
+                isStart ? plate[..^1] : plate);
+        }
+
+        if (query.State is { } state)
+        {
+            Add("json_extract(body, '$.state') = $state", "$state", state);
+        }
+
+        if (query.AlarmId is { } alarm)
+        {
+            Add("json_extract(body, '$.alarmId') = $alarm", "$alarm", alarm);
+        }
+
+        return (where, parameters);
+    }
+}

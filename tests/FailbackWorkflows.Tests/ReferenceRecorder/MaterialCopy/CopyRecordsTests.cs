@@ -1,0 +1,100 @@
+using FailbackWorkflows.Recorders.Material;
+using FailbackWorkflows.Recorders.MaterialCopy;
+using Microsoft.AspNetCore.Http;
+using Shouldly;
+using Xunit;
+
+namespace FailbackWorkflows.Tests.ReferenceRecorder.MaterialCopy;
+
+/// <summary>Records: none lost, none twice, none overwritten by an older one.</summary>
+public sealed class CopyRecordsTests
+{
+    [Fact]
+    public async Task Records_OfEveryKind_ComeHome_ThoughPagesBreakAndTimesAreEqual()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.PageItems = 7;
+        for (var i = 0; i < 50; i++)
+        {
+            host.Source.AddRecord(RecordKind.Anpr, $"anpr-{i:000}", FakeSource.Start + TimeSpan.FromSeconds(i / 10), body: $$"""{"plate":"B{{i}}"}""");
+        }
+
+        host.Source.AddRecord(RecordKind.Locks, "lock-1", FakeSource.Start, to: FakeSource.Start + TimeSpan.FromMinutes(5));
+        host.Source.AddRecord(RecordKind.Text, "text-1", FakeSource.Start, channel: "not-configured-here");
+        host.Source.AddRecord(RecordKind.Alarms, "alarm-1", FakeSource.Start, channel: null, body: """{"alarmId":"a","state":"new"}""");
+        var cuts = 0;
+        host.Source.Instead = async context =>
+        {
+            if (context.Request.Path != "/v1/records/anpr" || ++cuts % 4 != 0)
+            {
+                return false;
+            }
+
+            await context.Response.WriteAsync("{\"id\":\"anpr-0");
+            return true;
+        };
+        await host.StartCopyAsync();
+        var task = await host.EndAsync();
+        task.State.ShouldBe(CopyTaskState.Copied, task.LastError);
+        host.Records(RecordKind.Anpr).Count.ShouldBe(50);
+        host.Records(RecordKind.Text).Single().TaskId.ShouldBe("task-1");
+        var report = await host.CoverageAsync();
+        report.IsVerified.ShouldBeTrue();
+        report.Records.Sum(r => r.Copied).ShouldBe(53);
+
+        await host.StartCopyAsync(CopyHost.Definition("task-2"));
+        (await host.EndAsync("task-2")).State.ShouldBe(CopyTaskState.NothingToCopy);
+        (await host.TaskAsync("task-2")).RecordsDone.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task ARecordThatComesLate_IsNotMissed()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddRecord(RecordKind.Anpr, "anpr-1", FakeSource.Start + TimeSpan.FromSeconds(30));
+        host.Source.AddRecord(RecordKind.Bookmarks, "mark-1", FakeSource.Start, to: FakeSource.Start + TimeSpan.FromSeconds(5));
+        var isLate = true;
+        host.Source.Instead = context =>
+        {
+            if (context.Request.Path == "/v1/records/bookmarks" && isLate)
+            {
+                // Plates have been read by now.
+                isLate = false;
+                host.Source.AddRecord(RecordKind.Anpr, "anpr-0", FakeSource.Start + TimeSpan.FromSeconds(1));
+            }
+
+            return Task.FromResult(false);
+        };
+        await host.StartCopyAsync();
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+        host.Records(RecordKind.Anpr).Count.ShouldBe(2);
+        host.Source.Requests.ShouldContain(r => r.Contains("changedAfter", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task AnAcknowledgedAlarm_StaysSo_AndThatIsNoLoss()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddRecord(RecordKind.Alarms, "alarm-1", FakeSource.Start, body: """{"alarmId":"a","state":"acknowledged","ackBy":"me"}""", revision: 2);
+        await host.StartCopyAsync();
+        await host.EndAsync();
+        host.Source.AddRecord(RecordKind.Alarms, "alarm-1", FakeSource.Start, body: """{"alarmId":"a","state":"new"}""");
+        await host.StartCopyAsync(CopyHost.Definition("task-2"));
+        (await host.EndAsync("task-2")).State.ShouldBe(CopyTaskState.NothingToCopy);
+        host.Records(RecordKind.Alarms).Single().Body.ShouldContain("acknowledged");
+        (await host.CoverageAsync("task-2")).Records.Single(r => r.Kind == RecordKind.Alarms).Superseded.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task TheMinutesOfAnAlarm_ComeFirst()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 600);
+        host.Source.AddRecord(RecordKind.Alarms, "alarm-1", FakeSource.Start + TimeSpan.FromMinutes(15), body: """{"alarmId":"a","state":"new"}""");
+        await host.StartCopyAsync(CopyHost.Definition(length: TimeSpan.FromMinutes(20)));
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+        var first = host.Source.Requests.Where(r => r.StartsWith("/v1/segments/", StringComparison.Ordinal)).Take(60)
+            .Select(r => new DateTimeOffset(long.Parse(r.Split('~')[2], System.Globalization.CultureInfo.InvariantCulture), TimeSpan.Zero));
+        first.ShouldAllBe(t => t >= FakeSource.Start + TimeSpan.FromMinutes(13.9) && t < FakeSource.Start + TimeSpan.FromMinutes(16));
+    }
+}

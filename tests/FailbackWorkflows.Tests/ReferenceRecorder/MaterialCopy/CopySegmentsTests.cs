@@ -1,0 +1,357 @@
+using System.Text;
+using FailbackWorkflows.Recorders.Material;
+using FailbackWorkflows.Recorders.MaterialCopy;
+using Microsoft.AspNetCore.Http;
+using Shouldly;
+using Xunit;
+
+namespace FailbackWorkflows.Tests.ReferenceRecorder.MaterialCopy;
+
+/// <summary>Audio and video: by gap, verified, whatever the source and the network do.</summary>
+public sealed class CopySegmentsTests
+{
+    [Fact]
+    public async Task ACopy_BringsWhatIsMissing_AndTheNextOneNothing()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.PageItems = 4;
+        host.Source.AddTrack("video-1", 30, bytes: 300_000);
+        host.Source.AddTrack("audio-1", 30);
+        await host.StartCopyAsync();
+
+        var task = await host.EndAsync();
+        task.State.ShouldBe(CopyTaskState.Copied, task.LastError);
+        task.SegmentsDone.ShouldBe(60);
+        task.BytesVerified.ShouldBe(30 * 301_000);
+        host.ShouldBeSound();
+        var report = await host.CoverageAsync();
+        report.IsVerified.ShouldBeTrue();
+        report.Sha256.ShouldNotBeNull();
+        report.Tracks.Single(t => t.ChannelId == "video-1").Stretches.ShouldBe([new CoverageStretch(FakeSource.Start, FakeSource.Start + TimeSpan.FromMinutes(1), CoverageState.Copied, null)]);
+        (await host.Target.Raw.GetStringAsync("v1/copy-tasks/task-1/coverage?format=csv")).ShouldStartWith("what,channel,");
+        var reads = host.Source.SegmentReads;
+        reads.ShouldBe(60);
+
+        await host.StartCopyAsync(CopyHost.Definition("task-2"));
+        (await host.EndAsync("task-2")).State.ShouldBe(CopyTaskState.NothingToCopy);
+        host.Source.SegmentReads.ShouldBe(reads);
+        (await host.TaskAsync("task-2")).BytesDone.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task ABreakInASegment_IsResumedByRange()
+    {
+        await using var host = await CopyHost.StartAsync();
+        var content = new byte[900_000];
+        new Random(1).NextBytes(content);
+        var digest = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(content));
+        var segment = host.Source.Add("video-1", FakeSource.Start, TimeSpan.FromSeconds(60), alter: s => s with { Bytes = content.Length, Sha256 = digest });
+        var ranges = new List<string>();
+        host.Source.Instead = async context =>
+        {
+            if (!context.Request.Path.Value!.EndsWith(segment.Id, StringComparison.Ordinal))
+            {
+                return false;
+            }
+
+            ranges.Add(context.Request.Headers.Range.ToString());
+            await FakeSource.SendAsync(context, digest, content, cutAfter: ranges.Count == 1 ? 500_000 : null);
+            return true;
+        };
+        await host.StartCopyAsync();
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+        ranges.Count.ShouldBe(2);
+        ranges[1].ShouldStartWith("bytes=");
+        host.ShouldBeSound();
+    }
+
+    [Fact]
+    public async Task AKilledCopy_GoesOnWhereItWas_AndFetchesNothingTwice()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 30, bytes: 20_000);
+        var edge = FakeSource.Start + TimeSpan.FromSeconds(24);
+        host.Source.Instead = async context =>
+        {
+            if (!context.Request.Path.Value!.StartsWith("/v1/segments/", StringComparison.Ordinal) || TimeOf(context.Request.Path.Value) < edge)
+            {
+                return false;
+            }
+
+            await Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
+            return true;
+        };
+        await host.StartCopyAsync();
+        await host.UntilAsync(t => t.SegmentsDone == 12);
+        await host.KillAsync();
+        host.Source.Instead = null;
+
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+        host.Rows().Count.ShouldBe(30);
+        host.ShouldBeSound();
+        host.Source.Requests.Where(r => r.StartsWith("/v1/segments/", StringComparison.Ordinal)).GroupBy(r => r)
+            .Where(g => g.Count() > 1 && TimeOf(g.Key) < edge).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task APageCutShort_OrExpired_LosesNothing()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.PageItems = 3;
+        host.Source.AddTrack("video-1", 20);
+        var troubles = 0;
+        host.Source.Instead = async context =>
+        {
+            if (!context.Request.Path.Value!.EndsWith("/segments", StringComparison.Ordinal) || context.Request.Query["pageToken"].Count == 0 || ++troubles % 3 != 1)
+            {
+                return false;
+            }
+
+            if (troubles % 2 == 0)
+            {
+                await FakeSource.ProblemAsync(context, 410);
+            }
+            else
+            {
+                await context.Response.WriteAsync("{\"items\":[{\"id\":\"");
+            }
+
+            return true;
+        };
+        await host.StartCopyAsync();
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+        host.Rows().Count.ShouldBe(20);
+        troubles.ShouldBeGreaterThan(3);
+    }
+
+    [Fact]
+    public async Task ASegmentThatIsCorruptAtTheSource_IsALoss_AndTheRestIsCopied()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 10);
+        host.Source.AddTrack("audio-1", 10);
+        var bad = host.Source.Add("video-1", FakeSource.Start + TimeSpan.FromSeconds(8), TimeSpan.FromSeconds(2), alter: s => s with { Sha256 = new string('a', 64) });
+        await host.StartCopyAsync(CopyHost.Definition(length: TimeSpan.FromSeconds(20)));
+
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.CopiedWithLosses);
+        var report = await host.CoverageAsync();
+        report.IsVerified.ShouldBeFalse();
+        report.Losses.Single().ShouldSatisfyAllConditions(l => l.ItemId.ShouldBe(bad.Id), l => l.Reason.ShouldBe("corruptAtSource"));
+        report.Tracks.Single(t => t.ChannelId == "audio-1").IsVerified.ShouldBeTrue();
+        report.Tracks.Single(t => t.ChannelId == "video-1").Stretches.Select(s => s.State).ShouldBe([CoverageState.Copied, CoverageState.Missing, CoverageState.Copied]);
+        host.Rows().Count.ShouldBe(9);
+        host.ShouldBeSound();
+
+        host.Source.Add("video-1", bad.From, TimeSpan.FromSeconds(2));
+        await host.OrderAsync(CopyOrder.Retry);
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+    }
+
+    [Fact]
+    public async Task ARefusedCredential_IsNotTriedAgain_UntilANewOneComes()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 5);
+        await host.StartCopyAsync();
+        host.Source.Token = "rotated-token";
+        await host.SetSourceAsync(token: "outdated-token");
+        await host.UntilAsync(t => t.State == CopyTaskState.Paused || t.EndedAt is not null);
+        if ((await host.TaskAsync()).EndedAt is null)
+        {
+            (await host.TaskAsync()).PauseReason.ShouldBe(CopyPauseReason.Source);
+            var asked = host.Source.Requests.Count;
+            for (var i = 0; i < 10; i++)
+            {
+                host.Target.Time.Advance(TimeSpan.FromSeconds(30));
+                await host.Service.Changed.WaitAsync(TimeSpan.FromMilliseconds(2));
+            }
+
+            host.Source.Requests.Count.ShouldBe(asked);
+            await host.SetSourceAsync();
+            (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+        }
+    }
+
+    [Fact]
+    public async Task ABusySource_IsLeftAloneAsLongAsItAsks()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 5);
+        var start = host.Target.Time.GetUtcNow();
+        host.Source.Instead = context =>
+        {
+            if (host.Target.Time.GetUtcNow() - start >= TimeSpan.FromSeconds(40))
+            {
+                return Task.FromResult(false);
+            }
+
+            context.Response.Headers.RetryAfter = "40";
+            context.Response.StatusCode = 503;
+            return Task.FromResult(true);
+        };
+        await host.StartCopyAsync();
+        (await host.UntilAsync(t => t.State == CopyTaskState.Paused)).PauseReason.ShouldBe(CopyPauseReason.Source);
+        host.Source.Requests.Count.ShouldBe(1);
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+    }
+
+    [Fact]
+    public async Task AHostilePeer_IsRefused()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 3);
+        host.Source.Add("video-1", FakeSource.Start + TimeSpan.FromSeconds(6), TimeSpan.FromSeconds(2), alter: s => s with { Id = "../../../etc/passwd" });
+        host.Source.Add("video-1", FakeSource.Start + TimeSpan.FromSeconds(8), TimeSpan.FromSeconds(2), alter: s => s with { Bytes = 10_000_000_000_000 });
+        var moved = host.Source.Add("video-1", FakeSource.Start + TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(2));
+        var zipped = host.Source.Add("video-1", FakeSource.Start + TimeSpan.FromSeconds(12), TimeSpan.FromSeconds(2));
+        host.Source.Instead = async context =>
+        {
+            if (context.Request.Path.Value!.EndsWith(moved.Id, StringComparison.Ordinal))
+            {
+                context.Response.Redirect("http://127.0.0.1:9/elsewhere");
+                return true;
+            }
+
+            if (context.Request.Path.Value!.EndsWith(zipped.Id, StringComparison.Ordinal))
+            {
+                context.Response.Headers.ContentEncoding = "gzip";
+                await context.Response.WriteAsync("bomb");
+                return true;
+            }
+
+            return false;
+        };
+        await host.StartCopyAsync();
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.CopiedWithLosses);
+        var losses = (await host.CoverageAsync()).Losses;
+        losses.Select(l => l.Reason).Order().ShouldBe(["refused", "refused", "refused", "tooLarge"]);
+        host.Rows().Count.ShouldBe(3);
+        host.ShouldBeSound();
+    }
+
+    [Fact]
+    public async Task WhatTheSourceRemoved_IsNamedWithItsReason()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 10);
+        var from = FakeSource.Start + TimeSpan.FromSeconds(6);
+        var gone = $"{FakeSource.Identity}~video-1~{from.UtcTicks}~src";
+        host.Source.Remove(gone);
+        host.Source.Gone.Add(new GoneSegment(gone, from, from + TimeSpan.FromSeconds(2), 1_000, "pressure", from));
+        await host.StartCopyAsync(CopyHost.Definition(length: TimeSpan.FromSeconds(30)));
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.CopiedWithLosses);
+        var report = await host.CoverageAsync();
+        report.Losses.Single().Reason.ShouldBe("pressure");
+        report.Tracks.Single(t => t.ChannelId == "video-1").Stretches.Select(s => (s.State, s.Reason)).ShouldBe(
+            [(CoverageState.Copied, null), (CoverageState.Missing, "pressure"), (CoverageState.Copied, null), (CoverageState.NotRecorded, null)]);
+        report.Tracks.Single(t => t.ChannelId == "audio-1").Stretches.Single().State.ShouldBe(CoverageState.NotRecorded);
+    }
+
+    [Fact]
+    public async Task OnlyWhatTheTargetLacks_IsFetched_AndAnOverlapIsMarked()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 6);
+        await FeedAsync(host, FakeSource.Start, FakeSource.Start + TimeSpan.FromSeconds(5));
+        await host.StartCopyAsync(CopyHost.Definition(length: TimeSpan.FromSeconds(12)));
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+        host.Source.SegmentReads.ShouldBe(4);
+        var marked = host.Target.Store.Read(sql => sql.Query("SELECT from_ticks FROM segments WHERE overlaps = 1", r => r.GetInt64(0)));
+        marked.ShouldBe([(FakeSource.Start + TimeSpan.FromSeconds(4)).UtcTicks]);
+        (await host.CoverageAsync()).Tracks.Single(t => t.ChannelId == "video-1").AlreadyThere.Segments.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task WithClocksApart_RatherAnOverlapThanAHole()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.ClockOffset = TimeSpan.FromSeconds(2);
+        host.Source.AddTrack("video-1", 6);
+        await FeedAsync(host, FakeSource.Start, FakeSource.Start + TimeSpan.FromSeconds(6));
+        await host.StartCopyAsync(CopyHost.Definition(length: TimeSpan.FromSeconds(12)));
+        var task = await host.EndAsync();
+        task.State.ShouldBe(CopyTaskState.Copied);
+        task.ClockOffset!.Value.TotalSeconds.ShouldBe(2, 0.5);
+        host.Source.SegmentReads.ShouldBe(4);
+        host.Rows().Where(r => r.TaskId is not null).ShouldAllBe(r => r.From >= FakeSource.Start && r.From.Second % 2 == 0);
+    }
+
+    [Fact]
+    public async Task AGrowingEnd_IsWaitedFor()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 5);
+        var from = FakeSource.Start + TimeSpan.FromSeconds(10);
+        host.Source.Add("video-1", from, TimeSpan.FromSeconds(1), alter: s => s with { Growing = true, Sha256 = null });
+        await host.StartCopyAsync(CopyHost.Definition(length: TimeSpan.FromSeconds(12)));
+        await host.UntilAsync(t => t.SegmentsDone == 5 && t.Channels.Any(c => c.Error?.Contains("still being recorded", StringComparison.Ordinal) == true));
+        host.Source.Add("video-1", from, TimeSpan.FromSeconds(2));
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+        host.Rows().Count.ShouldBe(6);
+    }
+
+    [Fact]
+    public async Task DisputedMaterial_IsLeftAlone_UnlessAskedFor()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 4);
+        var from = FakeSource.Start + TimeSpan.FromSeconds(8);
+        host.Source.Add("video-1", from, TimeSpan.FromSeconds(2), alter: s => s with { Disputed = DisputeState.Disputed, DisputedFrom = from });
+        await host.StartCopyAsync(CopyHost.Definition(length: TimeSpan.FromSeconds(10)));
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+        host.Rows().Count.ShouldBe(4);
+        await host.StartCopyAsync(CopyHost.Definition("task-2", TimeSpan.FromSeconds(10), withDisputed: true));
+        (await host.EndAsync("task-2")).State.ShouldBeOneOf(CopyTaskState.Copied, CopyTaskState.NothingToCopy);
+        host.Rows().Last().Dispute.ShouldBe(DisputeState.Disputed);
+    }
+
+    [Fact]
+    public async Task AStalledSegment_LetsOtherChannelsGoOn()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("audio-1", 2);
+        host.Source.AddTrack("video-1", 5);
+        var isStalling = true;
+        host.Source.Instead = async context =>
+        {
+            if (!isStalling || !context.Request.Path.Value!.Contains("/segments/vms-1~audio", StringComparison.Ordinal))
+            {
+                return false;
+            }
+
+            await Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
+            return true;
+        };
+        await host.StartCopyAsync(CopyHost.Definition(length: TimeSpan.FromSeconds(10)));
+        var task = await host.UntilAsync(t => t.SegmentsDone == 5, step: TimeSpan.FromSeconds(1));
+        task.Channels.Single(c => c.Kind == "audio").Error.ShouldNotBeNull().ShouldContain("sent nothing");
+        isStalling = false;
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+    }
+
+    [Fact]
+    public async Task DamageOnTheTargetsDisk_IsFoundByVerification_AndFetchedAgain()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 5);
+        await host.StartCopyAsync();
+        await host.EndAsync();
+        await File.WriteAllTextAsync(Path.Combine(host.Target.Folder, "segments", host.Rows()[2].File), "damaged");
+        await host.StartCopyAsync(CopyHost.Definition("task-2"));
+        (await host.EndAsync("task-2")).State.ShouldBe(CopyTaskState.Copied);
+        host.Rows().Count.ShouldBe(5);
+        host.ShouldBeSound();
+    }
+
+    private static DateTimeOffset TimeOf(string path) => new(long.Parse(path.Split('~')[2], System.Globalization.CultureInfo.InvariantCulture), TimeSpan.Zero);
+
+    private static async Task FeedAsync(CopyHost host, DateTimeOffset from, DateTimeOffset to)
+    {
+        var bytes = Encoding.UTF8.GetBytes("own material");
+        using var content = new ByteArrayContent(bytes);
+        content.Headers.ContentType = new("application/octet-stream");
+        content.Headers.Add("Repr-Digest", $"sha-256=:{Convert.ToBase64String(System.Security.Cryptography.SHA256.HashData(bytes))}:");
+        using var answer = await host.Target.Raw.PutAsync($"v1/tracks/vms-1~video-1/segments/own?from={from:yyyy-MM-ddTHH:mm:ss.fffZ}&to={to:yyyy-MM-ddTHH:mm:ss.fffZ}", content);
+        answer.EnsureSuccessStatusCode();
+    }
+}

@@ -1,0 +1,140 @@
+using System.Net;
+using FailbackWorkflows.Recorders;
+using FailbackWorkflows.Recorders.Duties;
+using FailbackWorkflows.Recorders.Material;
+using FailbackWorkflows.Recorders.MaterialCopy;
+using Shouldly;
+using Xunit;
+
+namespace FailbackWorkflows.Tests.ReferenceRecorder.MaterialCopy;
+
+/// <summary>The queue, orders, and who may give them.</summary>
+public sealed class CopyTaskTests
+{
+    [Fact]
+    public async Task StartDataCopy_AgainWithTheSameDefinition_IsHarmless_AndAnotherIsRefused()
+    {
+        await using var host = await CopyHost.StartAsync();
+        (await host.SendRawAsync(HttpMethod.Post, "v1/copy-tasks", CopyHost.Definition(), key: "k-1")).StatusCode.ShouldBe(HttpStatusCode.Created);
+        (await host.SendRawAsync(HttpMethod.Post, "v1/copy-tasks", CopyHost.Definition(), key: "k-2")).StatusCode.ShouldBe(HttpStatusCode.OK);
+        var other = await host.SendRawAsync(HttpMethod.Post, "v1/copy-tasks", CopyHost.Definition(length: TimeSpan.FromMinutes(2)), key: "k-3");
+        other.StatusCode.ShouldBe(HttpStatusCode.Conflict);
+        (await other.Content.ReadAsStringAsync()).ShouldContain(RecorderProblems.CopyTaskConflict);
+    }
+
+    [Fact]
+    public async Task Orders_OfALowerFenceOrEpoch_AreRefused_AndAKnownKeyGetsTheFirstAnswer()
+    {
+        await using var host = await CopyHost.StartAsync();
+        (await host.SendRawAsync(HttpMethod.Post, "v1/copy-tasks", CopyHost.Definition(), fence: 5)).StatusCode.ShouldBe(HttpStatusCode.Created);
+        (await host.SendRawAsync(HttpMethod.Post, "v1/copy-tasks/task-1:pause", null, fence: 4)).StatusCode.ShouldBe(HttpStatusCode.PreconditionFailed);
+        (await host.SendRawAsync(HttpMethod.Post, "v1/copy-tasks/task-1:pause", null, epoch: 0, fence: 6)).StatusCode.ShouldBe(HttpStatusCode.PreconditionFailed);
+        (await host.SendRawAsync(HttpMethod.Post, "v1/copy-tasks/task-1:pause", null, fence: 5, key: "pause")).StatusCode.ShouldBe(HttpStatusCode.OK);
+        var again = await host.SendRawAsync(HttpMethod.Post, "v1/copy-tasks/task-1:pause", null, fence: 6, key: "pause");
+        again.Headers.GetValues("Idempotency-Replayed").Single().ShouldBe("true");
+        (await host.Target.DutyAsync()).Fence.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task ATaskThatWaitsForItsSource_DoesNotHoldUpTheNext()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 3);
+        await host.SendAsync<CopyTask>(HttpMethod.Post, "v1/copy-tasks", CopyHost.Definition());
+        await host.SetSourceAsync(url: new Uri("http://127.0.0.1:9"));
+        await host.StartCopyAsync(CopyHost.Definition("task-2"));
+
+        (await host.EndAsync("task-2")).State.ShouldBe(CopyTaskState.Copied);
+        var waiting = await host.UntilAsync(t => t.State == CopyTaskState.WaitingForSource);
+        waiting.LastError.ShouldNotBeNull().ShouldContain("cannot be reached");
+
+        await host.SetSourceAsync();
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.NothingToCopy);
+    }
+
+    [Fact]
+    public async Task APause_HoldsUntilResumed_AndCancelKeepsWhatIsCopied()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 10);
+        var reached = new TaskCompletionSource();
+        host.Source.Instead = async context =>
+        {
+            if (host.Source.SegmentReads > 5 && context.Request.Path.Value!.Contains("/segments/", StringComparison.Ordinal))
+            {
+                reached.TrySetResult();
+                await Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
+                return true;
+            }
+
+            return false;
+        };
+        await host.StartCopyAsync();
+        await reached.Task;
+        (await host.OrderAsync(CopyOrder.Pause)).PauseReason.ShouldBe(CopyPauseReason.Operator);
+        host.Source.Instead = null;
+        (await host.OrderAsync(CopyOrder.Cancel)).State.ShouldBe(CopyTaskState.Cancelled);
+        (await host.SendRawAsync(HttpMethod.Post, "v1/copy-tasks/task-1:pause", null)).StatusCode.ShouldBe(HttpStatusCode.Conflict);
+
+        await host.OrderAsync(CopyOrder.Retry);
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+        host.Rows().Count.ShouldBe(10);
+    }
+
+    [Fact]
+    public async Task WithoutAuthority_ItPauses_AndGoesOnByItself()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 3);
+        await host.Target.AssignAsync(DutyRole.Standby, 2, "other");
+        await host.SendRawAsync(HttpMethod.Post, "v1/copy-tasks", CopyHost.Definition(), epoch: 2);
+        await host.SendRawAsync(HttpMethod.Put, "v1/copy-tasks/task-1/source", new { url = host.Source.Url, token = host.Source.Token }, epoch: 2);
+        await host.UntilAsync(t => t.PauseReason == CopyPauseReason.NoAuthority);
+        host.Source.Requests.ShouldBeEmpty();
+
+        await host.Target.AssignAsync(DutyRole.Recorder, 3, "back");
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+    }
+
+    [Fact]
+    public async Task OutsideTheWindow_ItWaits()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 3);
+        await host.StartCopyAsync(CopyHost.Definition() with { Limits = new CopyLimits(null, new TimeOnly(22, 0), new TimeOnly(4, 0)) });
+        await host.UntilAsync(t => t.PauseReason == CopyPauseReason.Window);
+        await host.UntilAsync(_ => host.Target.Time.GetUtcNow().Hour >= 21, step: TimeSpan.FromMinutes(30));
+        host.Source.Requests.ShouldBeEmpty();
+        await host.UntilAsync(_ => host.Target.Time.GetUtcNow().Hour >= 22, step: TimeSpan.FromMinutes(1));
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+    }
+
+    [Fact]
+    public async Task Reconcile_TellsWhatIsUnknown_AndTheManagersCancelWins()
+    {
+        await using var host = await CopyHost.StartAsync();
+        await host.SendAsync<CopyTask>(HttpMethod.Post, "v1/copy-tasks", CopyHost.Definition());
+        var now = host.Target.Time.GetUtcNow();
+        var merged = await host.SendAsync<MergedCopyTasks>(HttpMethod.Post, "v1/copy-tasks:reconcile", new UpdateFailoverTaskStates(
+            FakeSource.Identity, [new KnownCopyTask("task-1", CopyTaskState.Cancelled, now, false), new KnownCopyTask("task-9", CopyTaskState.Running, now, false)]));
+        merged.Tasks.Single().State.ShouldBe(CopyTaskState.Cancelled);
+        merged.UnknownTaskIds.ShouldBe(["task-9"]);
+    }
+
+    [Fact]
+    public async Task TheCredential_StandsNowhereInClear()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.Token = "very-secret-read-token";
+        host.Source.AddTrack("video-1", 1);
+        await host.StartCopyAsync();
+        await host.EndAsync();
+        (await host.Target.Raw.GetStringAsync("v1/copy-tasks")).ShouldNotContain(host.Source.Token);
+        foreach (var file in Directory.EnumerateFiles(host.Target.Folder, "recorder.db*"))
+        {
+            using var copy = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            using var reader = new StreamReader(copy, System.Text.Encoding.Latin1);
+            (await reader.ReadToEndAsync()).ShouldNotContain(host.Source.Token);
+        }
+    }
+}
