@@ -2,6 +2,7 @@ using FailbackWorkflows.Engine.Runtime;
 using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.Licensing;
+using FailbackWorkflows.Failback.MaterialCopy;
 using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Failback.Runs;
 using FailbackWorkflows.Failback.VmsServers;
@@ -16,7 +17,9 @@ public static class FailbackServices
     public static IServiceCollection AddFailback(this IServiceCollection services, LicenseOptions? license = null)
     {
         services.TryAddSingleton(TimeProvider.System);
-        services.AddSingleton<IWorkflowHooks, DutyHooks>();
+        services.AddSingleton<DutyHooks>();
+        services.AddSingleton<MaterialCopyHooks>();
+        services.AddSingleton<IWorkflowHooks, RunHooks>();
         services.AddSingleton<DutyCalls>();
         services.AddSingleton<FailbackPolicies>();
         services.AddSingleton(license ?? new LicenseOptions());
@@ -26,6 +29,14 @@ public static class FailbackServices
         services.AddSingleton<StartFailback>();
         services.AddSingleton<StartFailover>();
         services.AddSingleton<RegisterVmsServer>();
+        services.AddSingleton<CopyCalls>();
+        services.AddSingleton<MergeTaskStates>();
+        services.AddSingleton<StartMaterialCopy>();
+        services.AddSingleton<StartDueCopies>();
+        services.AddSingleton<ControlMaterialCopy>();
+        services.AddSingleton<AcceptLosses>();
+        services.AddSingleton<DeliverOwed>();
+        services.AddSingleton<PollCopyTasks>();
         return services;
     }
 }

@@ -1,3 +1,4 @@
+using FailbackWorkflows.Engine;
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback.Changes;
 using FailbackWorkflows.Failback.Duties;
@@ -10,8 +11,8 @@ using Microsoft.Extensions.Logging;
 namespace FailbackWorkflows.Failback.Connectivity;
 
 /// <summary>
-/// Asks every recorder how it is: notes connections coming and going, keeps the settings cache fresh, and answers a recorder that came up
-/// and waits to hear whether it still has its duty. Owns no truth: a poll that is missed or done twice does no harm.
+/// Asks every recorder how it is: notes connections coming and going (runs that wait for the recorder are woken), keeps the settings cache
+/// fresh, and answers a recorder that came up and waits to hear whether it still has its duty. Owns no truth: a poll that is missed or done twice does no harm.
 /// </summary>
 public sealed class PollRecorders(
     IVmsServers servers,
@@ -20,6 +21,7 @@ public sealed class PollRecorders(
     DutyCalls calls,
     IRecorderClient recorders,
     IDomainWriter writer,
+    IWorkflowRuntime runtime,
     TimeProvider time,
     ILogger<PollRecorders> logger)
 {
@@ -92,6 +94,10 @@ public sealed class PollRecorders(
                 },
                 isNews ? $"{server.Name} is connected." : null,
                 cancellationToken);
+            if (isNews)
+            {
+                await runtime.ResumeAsync(new Stimulus(RecorderConnected.KeyOf(server.Id), new Actor(ActorKind.RecorderSignal, server.Id, server.Name)), cancellationToken);
+            }
         }
     }
 
