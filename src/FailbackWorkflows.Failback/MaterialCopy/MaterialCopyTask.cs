@@ -12,6 +12,7 @@ namespace FailbackWorkflows.Failback.MaterialCopy;
 /// </summary>
 public sealed record MaterialCopyTask
 {
+    private static readonly TimeSpan Stale = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan RepeatWishAfter = TimeSpan.FromSeconds(30);
 
     /// <summary>Derived from entry and source (<see cref="IdOf"/>).</summary>
@@ -136,6 +137,10 @@ public sealed record MaterialCopyTask
         3 => TimeSpan.FromMinutes(15),
         _ => TimeSpan.FromHours(1),
     };
+
+    /// <summary>The target's estimate, verification included; null when it works no more, gives none, or was last heard too long ago to be honest about it.</summary>
+    public long? SecondsLeft(DateTimeOffset now) =>
+        Reported is { State: CopyTaskState.Running or CopyTaskState.Verifying, SecondsLeft: { } left } && !IsOutOfTouch && now - ReportedAt < Stale ? left : null;
 
     /// <summary>The id of the one task of an entry and a source: letters and digits, always the same.</summary>
     public static string IdOf(string entryId, string sourceServerId) =>

@@ -9,13 +9,20 @@ internal static class JobSchedule
 {
     public static void Add(IServiceCollection services)
     {
-        services.AddQuartz(quartz => quartz.ScheduleJob<PollRecordersJob>((provider, trigger) => trigger
-            .WithIdentity("poll-recorders")
+        services.AddQuartz(quartz =>
+        {
+            Repeat<PollRecordersJob>(quartz, "poll-recorders");
+            Repeat<MaterialCopyJob>(quartz, "material-copy");
+        });
+        services.AddQuartzHostedService(options => options.WaitForJobsToComplete = true);
+    }
+
+    private static void Repeat<TJob>(IServiceCollectionQuartzConfigurator quartz, string name)
+        where TJob : IJob => quartz.ScheduleJob<TJob>((provider, trigger) => trigger
+            .WithIdentity(name)
             .StartNow()
             .WithSimpleSchedule(schedule => schedule
                 .WithInterval(provider.GetRequiredService<IOptions<ServerOptions>>().Value.PollInterval)
                 .RepeatForever()
-                .WithMisfireInstruction(SimpleTriggerMisfireInstruction.NextWithRemainingCount))));
-        services.AddQuartzHostedService(options => options.WaitForJobsToComplete = true);
-    }
+                .WithMisfireInstruction(SimpleTriggerMisfireInstruction.NextWithRemainingCount)));
 }
