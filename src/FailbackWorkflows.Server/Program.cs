@@ -106,6 +106,8 @@ public sealed class Program
         services.AddSingleton<FailbackButtons>();
         services.AddSingleton<FailbackStarter>();
         services.AddSingleton<CopyReader>();
+        services.AddSingleton<MaterialCopyViews>();
+        services.AddSingleton<MaterialCopyForms>();
 
         services.ConfigureHttpJsonOptions(json => ApiJson.Configure(json.SerializerOptions));
         services.Configure<RouteHandlerOptions>(routes => routes.ThrowOnBadRequest = true);

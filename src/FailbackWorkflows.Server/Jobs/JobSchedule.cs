@@ -11,18 +11,14 @@ internal static class JobSchedule
     {
         services.AddQuartz(quartz =>
         {
-            Repeat<PollRecordersJob>(quartz, "poll-recorders");
-            Repeat<MaterialCopyJob>(quartz, "material-copy");
+            quartz.ScheduleJob<PollRecordersJob>((provider, trigger) => trigger.WithIdentity("poll-recorders").StartNow().WithSimpleSchedule(schedule => AtPollInterval(schedule, provider)));
+            quartz.ScheduleJob<MaterialCopyJob>((provider, trigger) => trigger.WithIdentity("material-copy").StartNow().WithSimpleSchedule(schedule => AtPollInterval(schedule, provider)));
         });
         services.AddQuartzHostedService(options => options.WaitForJobsToComplete = true);
     }
 
-    private static void Repeat<TJob>(IServiceCollectionQuartzConfigurator quartz, string name)
-        where TJob : IJob => quartz.ScheduleJob<TJob>((provider, trigger) => trigger
-            .WithIdentity(name)
-            .StartNow()
-            .WithSimpleSchedule(schedule => schedule
-                .WithInterval(provider.GetRequiredService<IOptions<ServerOptions>>().Value.PollInterval)
-                .RepeatForever()
-                .WithMisfireInstruction(SimpleTriggerMisfireInstruction.NextWithRemainingCount)));
+    private static void AtPollInterval(SimpleScheduleBuilder schedule, IServiceProvider provider) => schedule
+        .WithInterval(provider.GetRequiredService<IOptions<ServerOptions>>().Value.PollInterval)
+        .RepeatForever()
+        .WithMisfireInstruction(SimpleTriggerMisfireInstruction.NextWithRemainingCount);
 }

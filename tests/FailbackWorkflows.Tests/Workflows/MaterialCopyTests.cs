@@ -190,15 +190,13 @@ public sealed class MaterialCopyTests
         await using var world = play.World;
         world.Store.MovesClock = false;
         world.FailoverRecorder.IsCutOff = true;
-        play.Then(play.PollAsync);
-        play.Then(() => throw new InvalidOperationException("It waits once."));
-        world.Store.Waiting = async _ =>
+        play.Then(async () =>
         {
-            world.Store.Waiting = _ => play.WorkAsync();
             await play.PollAsync();
             world.FailoverRecorder.IsCutOff = false;
             await play.PollAsync();
-        };
+            world.Store.MovesClock = true;
+        });
 
         var run = await play.CopyAsync();
 
@@ -339,7 +337,7 @@ public sealed class MaterialCopyTests
         (await play.CopyAsync()).Result.ShouldBe("cancelled");
         (await play.TaskAsync()).IsCancellationOwed.ShouldBeTrue();
         await play.PollAsync();
-        play.AtTarget.State.ShouldBe(CopyTaskState.Running);
+        play.AtTarget.State.ShouldBeLessThan(CopyTaskState.Copied, "it works on, because nobody could tell it");
         world.FailedRecorder.IsCutOff = false;
         await play.PollAsync();
 
