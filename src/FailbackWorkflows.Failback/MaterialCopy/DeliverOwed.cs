@@ -1,3 +1,4 @@
+using FailbackWorkflows.Engine.Activities;
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback.Changes;
 using FailbackWorkflows.Failback.Duties;
@@ -80,6 +81,16 @@ public sealed class DeliverOwed(
             // A refusal is remembered under its key: the next attempt is another command.
             told = order with { LastError = exception.Message, Refusals = order.Refusals + (exception.IsTransient ? 0 : 1) };
         }
+        catch (ActivityFaultException exception)
+        {
+            // The server is not in the registry (any more): the order stays, and is seen on the entry's page.
+            if (order.LastError == exception.Message)
+            {
+                return;
+            }
+
+            told = order with { LastError = exception.Message };
+        }
         catch (ConcurrentChangeException)
         {
             return;
@@ -108,7 +119,7 @@ public sealed class DeliverOwed(
                 await writer.ApplyAsync([new SaveCopyTask(told)], cancellationToken);
             }
         }
-        catch (Exception exception) when (exception is RecorderException or ConcurrentChangeException or Engine.Activities.ActivityFaultException)
+        catch (Exception exception) when (exception is RecorderException or ConcurrentChangeException or ActivityFaultException)
         {
             logger.LogInformation("What is owed about the material copy {Task} could not be told: {Reason}", task.TaskId, exception.Message);
         }

@@ -337,7 +337,7 @@ public sealed class MaterialCopyTests
         (await play.CopyAsync()).Result.ShouldBe("cancelled");
         (await play.TaskAsync()).IsCancellationOwed.ShouldBeTrue();
         await play.PollAsync();
-        play.AtTarget.State.ShouldBeLessThan(CopyTaskState.Copied, "it works on, because nobody could tell it");
+        play.AtTarget.State.ShouldBeOneOf([CopyTaskState.Running, CopyTaskState.Verifying], "it works on, because nobody could tell it");
         world.FailedRecorder.IsCutOff = false;
         await play.PollAsync();
 
