@@ -3,6 +3,7 @@ using FailbackWorkflows.Failback.Checks;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.MaterialCopy;
 using FailbackWorkflows.Failback.RestoreRoles;
 using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.Undo;
@@ -38,7 +39,24 @@ public static class FailbackActivities
         catalog.Add<LogFailoverPerformed>();
         catalog.Add<LogFailoverFailed>();
 
+        // Material copy, in its order.
+        catalog.Add<CheckMaterialCopy>();
+        catalog.Add<EndOwedHold>();
+        catalog.Add<IssueReadToken>();
+        catalog.Add<StartDataCopyAtTarget>();
+        catalog.Add<RetryDataCopy>();
+        catalog.Add<UpdateClientInfoAtTarget>();
+        catalog.Add<WaitForDataCopy>();
+        catalog.Add<OrderDataCopy>();
+        catalog.Add<UpdateTaskStatesAtTarget>();
+        catalog.Add<KeepCoverageReport>();
+        catalog.Add<ReleaseRetentionHold>();
+        catalog.Add<RevokeReadToken>();
+        catalog.Add<LogMaterialCopy>();
+        catalog.AddComposite<CancelMaterialCopy>();
+
         // Parts of the composites.
+        catalog.Add<CancelDataCopy>();
         catalog.Add<ValidateSettings>();
         catalog.Add<StageSettings>();
         catalog.Add<ActivateSettings>();

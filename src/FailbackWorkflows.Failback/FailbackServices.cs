@@ -3,6 +3,7 @@ using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Licensing;
+using FailbackWorkflows.Failback.MaterialCopy;
 using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Failback.Runs;
 using FailbackWorkflows.Failback.VmsServers;
@@ -17,7 +18,9 @@ public static class FailbackServices
     public static IServiceCollection AddFailback(this IServiceCollection services, LicenseOptions? license = null)
     {
         services.TryAddSingleton(TimeProvider.System);
-        services.AddSingleton<IWorkflowHooks, DutyHooks>();
+        services.AddSingleton<DutyHooks>();
+        services.AddSingleton<MaterialCopyHooks>();
+        services.AddSingleton<IWorkflowHooks, RunHooks>();
         services.AddSingleton<DutyCalls>();
         services.AddSingleton<FailbackPolicies>();
         services.AddSingleton(license ?? new LicenseOptions());
@@ -28,6 +31,14 @@ public static class FailbackServices
         services.AddSingleton<StartFailback>();
         services.AddSingleton<StartFailover>();
         services.AddSingleton<RegisterVmsServer>();
+        services.AddSingleton<CopyCalls>();
+        services.AddSingleton<MergeTaskStates>();
+        services.AddSingleton<StartMaterialCopy>();
+        services.AddSingleton<StartDueCopies>();
+        services.AddSingleton<ControlMaterialCopy>();
+        services.AddSingleton<AcceptLosses>();
+        services.AddSingleton<DeliverOwed>();
+        services.AddSingleton<PollCopyTasks>();
         return services;
     }
 }

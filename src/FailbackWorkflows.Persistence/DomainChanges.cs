@@ -4,6 +4,7 @@ using FailbackWorkflows.Persistence.Changes;
 using FailbackWorkflows.Persistence.Duties;
 using FailbackWorkflows.Persistence.FailoverLog;
 using FailbackWorkflows.Persistence.Licensing;
+using FailbackWorkflows.Persistence.MaterialCopy;
 using FailbackWorkflows.Persistence.Settings;
 using FailbackWorkflows.Persistence.SettingsCache;
 using FailbackWorkflows.Persistence.VmsServers;
@@ -42,6 +43,10 @@ internal sealed class DomainChanges(IDatabase database)
         new GrantEpochHandler(),
         new RaiseFenceHandler(),
         new SaveRetentionHoldHandler(),
+        new SaveCopyTaskHandler(database),
+        new RaiseCopyFenceHandler(database),
+        new KeepCoverageHandler(),
+        new SaveHoldReleaseHandler(),
         new SaveSettingsHandler(),
         new InstallLicenseHandler(),
         new SaveSystemSettingHandler(),

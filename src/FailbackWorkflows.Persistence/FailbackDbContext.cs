@@ -4,6 +4,7 @@ using FailbackWorkflows.Persistence.Duties;
 using FailbackWorkflows.Persistence.FailoverLog;
 using FailbackWorkflows.Persistence.Identity;
 using FailbackWorkflows.Persistence.Licensing;
+using FailbackWorkflows.Persistence.MaterialCopy;
 using FailbackWorkflows.Persistence.Settings;
 using FailbackWorkflows.Persistence.SettingsCache;
 using FailbackWorkflows.Persistence.VmsServers;
@@ -69,6 +70,10 @@ public abstract class FailbackDbContext(DbContextOptions options) : IdentityDbCo
         DutyRow.Configure(builder.Entity<DutyRow>());
         DutyClaimRow.Configure(builder.Entity<DutyClaimRow>());
         RetentionHoldRow.Configure(builder.Entity<RetentionHoldRow>());
+        MaterialCopyTaskRow.Configure(builder.Entity<MaterialCopyTaskRow>());
+        CopyFenceRow.Configure(builder.Entity<CopyFenceRow>());
+        CoverageReportRow.Configure(builder.Entity<CoverageReportRow>());
+        HoldReleaseRow.Configure(builder.Entity<HoldReleaseRow>());
         SettingsBundleRow.Configure(builder.Entity<SettingsBundleRow>());
         LicenseRow.Configure(builder.Entity<LicenseRow>());
         SystemSettingRow.Configure(builder.Entity<SystemSettingRow>());

@@ -7,6 +7,7 @@ using FailbackWorkflows.Persistence.Sqlite;
 using FailbackWorkflows.Recorders.Http;
 using FailbackWorkflows.Server.Api;
 using FailbackWorkflows.Server.Api.Licenses;
+using FailbackWorkflows.Server.Api.MaterialCopy;
 using FailbackWorkflows.Server.Health;
 using FailbackWorkflows.Server.Hosting;
 using FailbackWorkflows.Server.Identity;
@@ -106,6 +107,9 @@ public sealed class Program
         services.AddSingleton<PlannedSteps>();
         services.AddSingleton<FailbackButtons>();
         services.AddSingleton<FailbackStarter>();
+        services.AddSingleton<CopyReader>();
+        services.AddSingleton<MaterialCopyViews>();
+        services.AddSingleton<MaterialCopyForms>();
 
         services.ConfigureHttpJsonOptions(json => ApiJson.Configure(json.SerializerOptions));
         services.Configure<RouteHandlerOptions>(routes => routes.ThrowOnBadRequest = true);

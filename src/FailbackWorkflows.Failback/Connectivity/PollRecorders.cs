@@ -1,3 +1,4 @@
+using FailbackWorkflows.Engine;
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback.Changes;
 using FailbackWorkflows.Failback.Duties;
@@ -11,9 +12,10 @@ using Microsoft.Extensions.Logging;
 namespace FailbackWorkflows.Failback.Connectivity;
 
 /// <summary>
-/// Asks every recorder how it is: notes connections coming and going, keeps the settings cache fresh, and answers a recorder that came up
-/// and waits to hear whether it still has its duty. A recorder that was broken and demonstrably records its own duty again is marked ok:
-/// that is how it comes back when no failover server had the duty meanwhile. Owns no truth: a poll that is missed or done twice does no harm.
+/// Asks every recorder how it is: notes connections coming and going (runs that wait for the recorder are woken), keeps the settings cache
+/// fresh, and answers a recorder that came up and waits to hear whether it still has its duty. A recorder that was broken and demonstrably
+/// records its own duty again is marked ok: that is how it comes back when no failover server had the duty meanwhile. Owns no truth: a poll
+/// that is missed or done twice does no harm.
 /// </summary>
 public sealed class PollRecorders(
     IVmsServers servers,
@@ -22,6 +24,7 @@ public sealed class PollRecorders(
     DutyCalls calls,
     IRecorderClient recorders,
     IDomainWriter writer,
+    IWorkflowRuntime runtime,
     TimeProvider time,
     ILogger<PollRecorders> logger)
 {
@@ -126,6 +129,10 @@ public sealed class PollRecorders(
                 },
                 isBackInService ? $"{server.Name} is back in service: it records its own duty again." : isNews ? $"{server.Name} is connected." : null,
                 cancellationToken);
+            if (isNews)
+            {
+                await runtime.ResumeAsync(new Stimulus(RecorderConnected.KeyOf(server.Id), new Actor(ActorKind.RecorderSignal, server.Id, server.Name)), cancellationToken);
+            }
         }
     }
 

@@ -119,8 +119,49 @@ public record FailoverLogEntry
     public FailoverLogEntry ClosedBy(FailoverLogEntry newer, DateTimeOffset at) =>
         Require(CanFailBack, "failback not started or failed") with { Failback = FailbackState.Done, FailbackEndedAt = at, ClosedByEntryId = newer.Id };
 
+    /// <summary>Its material was recorded and is neither home nor given up: the failover server still owes it.</summary>
+    public bool OwesMaterial => Failover == FailoverState.Done
+        && MaterialCopy is not (MaterialCopyState.Copied or MaterialCopyState.NothingToCopy or MaterialCopyState.LossesAccepted);
+
+    /// <summary>A material copy is queued or at work.</summary>
+    public bool IsCopying => MaterialCopy is MaterialCopyState.Queued or MaterialCopyState.Running or MaterialCopyState.Paused;
+
+    /// <summary>A material copy may be queued: for the first time, or again after it failed, was cancelled or ended with losses.</summary>
+    public bool CanQueueCopy =>
+        MaterialCopy is MaterialCopyState.NotStarted or MaterialCopyState.Failed or MaterialCopyState.Cancelled or MaterialCopyState.CopiedWithLosses;
+
     public FailoverLogEntry MaterialCopyQueued() =>
-        Require(MaterialCopy == MaterialCopyState.NotStarted, "material copy not started") with { MaterialCopy = MaterialCopyState.Queued };
+        Require(CanQueueCopy, "material copy not started, failed, cancelled or copied with losses") with { MaterialCopy = MaterialCopyState.Queued };
+
+    public FailoverLogEntry MaterialCopyRunning() =>
+        Require(MaterialCopy is MaterialCopyState.Queued or MaterialCopyState.Paused, "material copy queued or paused") with { MaterialCopy = MaterialCopyState.Running };
+
+    public FailoverLogEntry MaterialCopyPaused() =>
+        Require(MaterialCopy == MaterialCopyState.Running, "material copy running") with { MaterialCopy = MaterialCopyState.Paused };
+
+    /// <summary>Everything expected is home and verified.</summary>
+    public FailoverLogEntry MaterialCopied() => MaterialCopyEnded(MaterialCopyState.Copied, null);
+
+    /// <summary>Something expected could not be had; the coverage report lists it and the hold stays.</summary>
+    public FailoverLogEntry MaterialCopiedWithLosses(string message) => MaterialCopyEnded(MaterialCopyState.CopiedWithLosses, message);
+
+    /// <summary>The failover server recorded nothing that the failed server lacked.</summary>
+    public FailoverLogEntry NoMaterialToCopy() => MaterialCopyEnded(MaterialCopyState.NothingToCopy, null);
+
+    public FailoverLogEntry MaterialCopyFailed(string message) => MaterialCopyBroken(MaterialCopyState.Failed, message);
+
+    public FailoverLogEntry MaterialCopyCancelled(string message) => MaterialCopyBroken(MaterialCopyState.Cancelled, message);
+
+    /// <summary>An administrator gives up what is not home.</summary>
+    public FailoverLogEntry MaterialLossesAccepted(string message) => Require(
+        MaterialCopy is not (MaterialCopyState.Copied or MaterialCopyState.NothingToCopy or MaterialCopyState.LossesAccepted),
+        "material copy neither copied, nor nothing to copy, nor given up") with { MaterialCopy = MaterialCopyState.LossesAccepted, Message = message };
+
+    private FailoverLogEntry MaterialCopyEnded(MaterialCopyState state, string? message) =>
+        Require(MaterialCopy == MaterialCopyState.Running, "material copy running") with { MaterialCopy = state, Message = message };
+
+    private FailoverLogEntry MaterialCopyBroken(MaterialCopyState state, string message) =>
+        Require(MaterialCopy == MaterialCopyState.NotStarted || IsCopying, "material copy not started, queued, running or paused") with { MaterialCopy = state, Message = message };
 
     private FailoverLogEntry Require(bool condition, string needed) => condition
         ? this

@@ -5,7 +5,7 @@ namespace FailbackWorkflows.Recorders.Http;
 
 /// <summary>
 /// The recorder's routes as the client uses them. Answers come back raw: status, size and meaning are judged in
-/// <see cref="HttpRecorderClient"/>. Nothing here that Refit could not express. RestEase implements the interface at run time,
+/// <see cref="RecorderTransport"/>. Nothing here that Refit could not express. RestEase implements the interface at run time,
 /// which is why it is public.
 /// </summary>
 [AllowAnyStatusCode]

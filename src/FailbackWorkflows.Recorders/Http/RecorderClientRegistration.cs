@@ -1,13 +1,15 @@
+using FailbackWorkflows.Recorders.MaterialCopy;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
 
 namespace FailbackWorkflows.Recorders.Http;
 
-/// <summary>Registers the recorder client.</summary>
+/// <summary>Registers the recorder clients.</summary>
 public static class RecorderClientRegistration
 {
     /// <summary>
-    /// Adds <see cref="IRecorderClient"/> as a singleton over HTTP. Needs logging; uses the registered <see cref="TimeProvider"/> or the
+    /// Adds <see cref="IRecorderClient"/> and <see cref="IMaterialCopyClient"/> as singletons over one HTTP transport. Needs logging; uses the registered <see cref="TimeProvider"/> or the
     /// system's. Options out of range throw here, before the host starts.
     /// </summary>
     public static IServiceCollection AddRecorderClient(this IServiceCollection services, Action<RecorderClientOptions>? configure = null)
@@ -17,7 +19,12 @@ public static class RecorderClientRegistration
         options.Validate();
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton(options);
-        services.AddSingleton<IRecorderClient, HttpRecorderClient>();
+        services.AddSingleton(provider => new RecorderTransport(
+            provider.GetRequiredService<RecorderClientOptions>(),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILogger<RecorderTransport>>()));
+        services.AddSingleton<IRecorderClient>(provider => new HttpRecorderClient(provider.GetRequiredService<RecorderTransport>()));
+        services.AddSingleton<IMaterialCopyClient, HttpMaterialCopyClient>();
         return services;
     }
 }

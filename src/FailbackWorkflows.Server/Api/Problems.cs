@@ -38,6 +38,9 @@ public static class Problems
 
     public static readonly ProblemKind UnknownUser = new("unknown-user", 404, "There is no such user");
 
+    /// <summary>No material copy of the entry has ended yet, so nobody has reported what is covered.</summary>
+    public static readonly ProblemKind NoCoverage = new("no-coverage", 404, "There is no coverage report yet");
+
     public static readonly ProblemKind NoLicense = new("no-license", 404, "No licence is installed");
 
     public static readonly ProblemKind MethodNotAllowed = new("method-not-allowed", 405, "This method is not possible here");

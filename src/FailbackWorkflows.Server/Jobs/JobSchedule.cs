@@ -9,13 +9,16 @@ internal static class JobSchedule
 {
     public static void Add(IServiceCollection services)
     {
-        services.AddQuartz(quartz => quartz.ScheduleJob<PollRecordersJob>((provider, trigger) => trigger
-            .WithIdentity("poll-recorders")
-            .StartNow()
-            .WithSimpleSchedule(schedule => schedule
-                .WithInterval(provider.GetRequiredService<IOptions<ServerOptions>>().Value.PollInterval)
-                .RepeatForever()
-                .WithMisfireInstruction(SimpleTriggerMisfireInstruction.NextWithRemainingCount))));
+        services.AddQuartz(quartz =>
+        {
+            quartz.ScheduleJob<PollRecordersJob>((provider, trigger) => trigger.WithIdentity("poll-recorders").StartNow().WithSimpleSchedule(schedule => AtPollInterval(schedule, provider)));
+            quartz.ScheduleJob<MaterialCopyJob>((provider, trigger) => trigger.WithIdentity("material-copy").StartNow().WithSimpleSchedule(schedule => AtPollInterval(schedule, provider)));
+        });
         services.AddQuartzHostedService(options => options.WaitForJobsToComplete = true);
     }
+
+    private static void AtPollInterval(SimpleScheduleBuilder schedule, IServiceProvider provider) => schedule
+        .WithInterval(provider.GetRequiredService<IOptions<ServerOptions>>().Value.PollInterval)
+        .RepeatForever()
+        .WithMisfireInstruction(SimpleTriggerMisfireInstruction.NextWithRemainingCount);
 }

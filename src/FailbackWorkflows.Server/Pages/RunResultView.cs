@@ -1,6 +1,7 @@
 using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.MaterialCopy;
 using FailbackWorkflows.Failback.Runs;
 
 namespace FailbackWorkflows.Server.Pages;
@@ -28,13 +29,22 @@ public sealed record RunResultView(string Tone, string Title, string? Sentence, 
                 : null;
         }
 
-        var what = run.DefinitionId == StartFailback.DefinitionId ? "Failback" : "Run";
+        var what = run.DefinitionId switch
+        {
+            StartFailback.DefinitionId => "Failback",
+            StartMaterialCopy.DefinitionId => "Material copy",
+            _ => "Run",
+        };
         var (tone, title, next) = run switch
         {
             // What is to be done about it is the entry's alert, which knows how things stand now.
             { Result: "done", NobodyRecords: not null } => ("bad", FailedAgain, null),
             { Result: "done", Alarms.Count: > 0 } => ("warn", $"{what} OK, with alarms", "See to what the alarms name."),
-            { Result: "done" } => ("ok", $"{what} OK", null),
+            { Result: "done" or CopyEndings.Copied } => ("ok", $"{what} OK", null),
+            { Result: CopyEndings.NothingToCopy } => ("ok", "There was nothing to copy", null),
+            { Result: CopyEndings.CopiedWithLosses } => (
+                "warn", "Material copied with losses", "Look at the coverage report, then start the copy again or have an administrator accept the losses."),
+            { Result: "cancelled", DefinitionId: StartMaterialCopy.DefinitionId } => ("warn", "Material copy cancelled", "What is copied stays, the rest is still owed. Start it again to go on."),
             { SubStatus: WorkflowSubStatus.Faulted } or { Result: "faulted" } => (
                 "bad", $"{what} stopped by an error", "Put right what the sentence names, then retry from the failed step."),
             { Result: "running" } => ("busy", $"{what} running", null),

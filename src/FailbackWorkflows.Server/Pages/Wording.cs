@@ -69,12 +69,30 @@ internal static class Wording
     {
         "running" => new("Running", "busy"),
         "done" => new("Done", "ok"),
+        "copied" => new("Copied", "ok"),
+        "copiedWithLosses" => new("Copied with losses", "warn"),
+        "nothingToCopy" => new("Nothing to copy", "ok"),
         "refused" => new("Refused", "warn"),
         "undone" => new("Undone", "warn"),
         "cancelled" => new("Cancelled", "warn"),
         "faulted" => new("Stopped by an error", "bad"),
         _ => new("Failed", "bad"),
     };
+
+    /// <summary>E.g. <c>512 B</c>, <c>1.5 MB</c>, <c>2.34 TB</c>; steps of 1,000.</summary>
+    public static string Bytes(long bytes)
+    {
+        string[] units = ["B", "kB", "MB", "GB", "TB", "PB"];
+        var value = (double)bytes;
+        var unit = 0;
+        while (value >= 999.5 && unit < units.Length - 1)
+        {
+            value /= 1000;
+            unit++;
+        }
+
+        return string.Create(CultureInfo.InvariantCulture, $"{(unit == 0 || value >= 100 ? value.ToString("0", CultureInfo.InvariantCulture) : value.ToString("0.##", CultureInfo.InvariantCulture))} {units[unit]}");
+    }
 
     /// <summary>E.g. <c>42 ms</c>, <c>12.3 s</c>, <c>2 min 05 s</c>, <c>3 h 12 min</c>, <c>2 d 4 h</c>.</summary>
     public static string Duration(TimeSpan length)

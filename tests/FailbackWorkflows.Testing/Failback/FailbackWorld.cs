@@ -17,6 +17,7 @@ using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Persistence;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
+using FailbackWorkflows.Recorders.MaterialCopy;
 using FailbackWorkflows.Recorders.Settings;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -52,6 +53,7 @@ public sealed class FailbackWorld : IAsyncDisposable
         Clock = time;
         Recorders = new FakeRecorders(time);
         Client = client ?? Recorders;
+        CopyClient = client as IMaterialCopyClient ?? Recorders;
         _data = new ServiceCollection().AddPersistence(Path.Combine(folder, "failback.db")).BuildServiceProvider();
         Store = new ObservedWorkflowStore(Get<IWorkflowStore>(), time as FakeTimeProvider);
     }
@@ -65,10 +67,15 @@ public sealed class FailbackWorld : IAsyncDisposable
 
     public IRecorderClient Client { get; }
 
+    public IMaterialCopyClient CopyClient { get; }
+
     public ObservedWorkflowStore Store { get; }
 
     /// <summary>The first node.</summary>
     public FailbackNode Node => _nodes[0];
+
+    /// <summary>The node that was started last.</summary>
+    public FailbackNode NewestNode => _nodes[^1];
 
     public FakeRecorder FailedRecorder => Recorders[Failed];
 

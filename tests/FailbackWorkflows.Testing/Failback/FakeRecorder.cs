@@ -9,7 +9,7 @@ namespace FailbackWorkflows.Testing.Failback;
 /// One recorder in memory, honest about what a real one keeps: duties with epoch and fence, settings with revisions, recording with times
 /// per channel, holds, and every idempotency key with its answer. What a test changes here is what would happen to the machine.
 /// </summary>
-public sealed class FakeRecorder(string serverId, TimeProvider time)
+public sealed partial class FakeRecorder(string serverId, TimeProvider time)
 {
     private readonly Dictionary<string, FakeDuty> _duties = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Remembered> _keys = new(StringComparer.Ordinal);

@@ -33,7 +33,7 @@ public enum CallFate
 public sealed record RecorderCall(string ServerId, string Name, string? Identity, string? Key, DutyAuthority? Authority, CallFate Fate);
 
 /// <summary>Several <see cref="FakeRecorder"/>s and the network to them, on which a test lets things go wrong at a chosen call.</summary>
-public sealed class FakeRecorders(TimeProvider time) : IRecorderClient
+public sealed partial class FakeRecorders(TimeProvider time) : IRecorderClient
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<string, FakeRecorder> _recorders = new(StringComparer.Ordinal);

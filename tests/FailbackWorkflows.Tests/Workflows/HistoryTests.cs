@@ -21,13 +21,16 @@ public sealed class HistoryTests
     [InlineData("failback.v1.done")]
     [InlineData("failback.v1.refused")]
     [InlineData("failback.v1.undone")]
+    [InlineData("material-copy.v1.copied")]
+    [InlineData("material-copy.v1.copiedWithLosses")]
+    [InlineData("material-copy.v1.cancelled")]
     public async Task History_OfAPublishedWorkflow_StillLeadsToTheSameDecisions(string name)
     {
         await using var world = await FailbackWorld.CreateAsync();
         var file = RepositoryFiles.PathOf("tests", "FailbackWorkflows.Tests", "Workflows", "Histories", $"{name}.json");
         if (Environment.GetEnvironmentVariable("FAILBACK_RECORD_HISTORIES") == "1")
         {
-            await RecordAsync(world, name, file);
+            await (name.StartsWith("material-copy", StringComparison.Ordinal) ? RecordCopyAsync(name, file) : RecordAsync(world, name, file));
         }
 
         var history = JsonSerializer.Deserialize<History>(await File.ReadAllTextAsync(file), PlainValue.Json)!;
@@ -53,12 +56,39 @@ public sealed class HistoryTests
             world.FailedRecorder.DarkChannels.Add("video-2");
         }
 
-        var run = await world.FailBackAsync();
+        await WriteAsync(world, "failback/failback.v1.json", await world.FailBackAsync(), file);
+    }
+
+    /// <summary>With an operator's pause and a lost connection on the way, so that the history has something to tell.</summary>
+    private static async Task RecordCopyAsync(string name, string file)
+    {
+        var play = await MaterialCopyPlay.CreateAsync();
+        await using var world = play.World;
+        if (name.EndsWith("WithLosses", StringComparison.Ordinal))
+        {
+            play.Target.EndsAs = FailbackWorkflows.Recorders.MaterialCopy.CopyTaskState.CopiedWithLosses;
+        }
+
+        play.Then(play.WorkAsync)
+            .Then(() => play.Control.PauseAsync(FailbackWorld.Entry, FailbackWorld.Operator, default))
+            .Then(play.WorkAsync)
+            .Then(() => play.Control.ResumeAsync(FailbackWorld.Entry, FailbackWorld.Operator, default))
+            .Then(() => world.FailedRecorder.IsCutOff = true).Then(play.WorkAsync).Then(() => world.FailedRecorder.IsCutOff = false);
+        if (name.EndsWith("cancelled", StringComparison.Ordinal))
+        {
+            play.Then(() => play.Control.CancelAsync(FailbackWorld.Entry, FailbackWorld.Operator, "Later.", default));
+        }
+
+        await WriteAsync(world, "material-copy/material-copy.v1.json", await play.CopyAsync(), file);
+    }
+
+    private static async Task WriteAsync(FailbackWorld world, string definition, EndedRun run, string file)
+    {
         var stored = await world.Store.FindInstanceAsync(run.Id, CancellationToken.None);
         using var state = JsonDocument.Parse(stored!.Snapshot);
         Directory.CreateDirectory(Path.GetDirectoryName(file)!);
         await File.WriteAllTextAsync(
-            file, JsonSerializer.Serialize(new History("failback/failback.v1.json", run.Id, run.Journal, state.RootElement), Indented) + "\n");
+            file, JsonSerializer.Serialize(new History(definition, run.Id, run.Journal, state.RootElement), Indented) + "\n");
     }
 
     /// <param name="Definition">File of the definition below <c>workflows/</c>.</param>

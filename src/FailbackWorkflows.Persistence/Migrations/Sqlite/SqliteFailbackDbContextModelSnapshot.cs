@@ -469,6 +469,293 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                     b.ToTable("licenses", (string)null);
                 });
 
+            modelBuilder.Entity("FailbackWorkflows.Persistence.MaterialCopy.CopyFenceRow", b =>
+                {
+                    b.Property<string>("TaskId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("task_id");
+
+                    b.Property<long>("Fence")
+                        .IsConcurrencyToken()
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("fence");
+
+                    b.HasKey("TaskId");
+
+                    b.ToTable("copy_fences", (string)null);
+                });
+
+            modelBuilder.Entity("FailbackWorkflows.Persistence.MaterialCopy.CoverageReportRow", b =>
+                {
+                    b.Property<string>("TaskId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("task_id");
+
+                    b.Property<string>("EntryId")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("entry_id");
+
+                    b.Property<bool>("IsVerified")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("is_verified");
+
+                    b.Property<long>("KeptAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("kept_at");
+
+                    b.Property<int>("Losses")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("losses");
+
+                    b.Property<string>("Report")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("report");
+
+                    b.Property<string>("Sha256")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("sha256");
+
+                    b.HasKey("TaskId");
+
+                    b.HasIndex("EntryId");
+
+                    b.ToTable("coverage_reports", (string)null);
+                });
+
+            modelBuilder.Entity("FailbackWorkflows.Persistence.MaterialCopy.HoldReleaseRow", b =>
+                {
+                    b.Property<string>("EntryId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("entry_id");
+
+                    b.Property<string>("ServerId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("server_id");
+
+                    b.Property<string>("Identity")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("identity");
+
+                    b.Property<string>("LastError")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("last_error");
+
+                    b.Property<long>("OrderedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("ordered_at");
+
+                    b.Property<string>("Reason")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("reason");
+
+                    b.Property<int>("Refusals")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("refusals");
+
+                    b.Property<string>("Release")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("release");
+
+                    b.Property<long?>("ReleasedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("released_at");
+
+                    b.Property<string>("TaskId")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("task_id");
+
+                    b.HasKey("EntryId", "ServerId");
+
+                    b.HasIndex("ReleasedAt");
+
+                    b.ToTable("hold_releases", (string)null);
+                });
+
+            modelBuilder.Entity("FailbackWorkflows.Persistence.MaterialCopy.MaterialCopyTaskRow", b =>
+                {
+                    b.Property<string>("TaskId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("task_id");
+
+                    b.Property<long>("BytesDone")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("bytes_done");
+
+                    b.Property<long?>("BytesTotal")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("bytes_total");
+
+                    b.Property<string>("CoverageSha256")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("coverage_sha256");
+
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("created_at");
+
+                    b.Property<string>("Definition")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("definition");
+
+                    b.Property<long?>("EndedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("ended_at");
+
+                    b.Property<string>("EntryId")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("entry_id");
+
+                    b.Property<string>("Identity")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("identity");
+
+                    b.Property<bool>("IsCancellationOwed")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("is_cancellation_owed");
+
+                    b.Property<bool>("IsOutOfTouch")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("is_out_of_touch");
+
+                    b.Property<bool>("IsPauseWished")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("is_pause_wished");
+
+                    b.Property<bool>("IsRevocationOwed")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("is_revocation_owed");
+
+                    b.Property<bool>("IsUnknownAtTarget")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("is_unknown_at_target");
+
+                    b.Property<string>("LastRunId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("last_run_id");
+
+                    b.Property<string>("Limits")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("limits");
+
+                    b.Property<string>("NotedPauseReason")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("noted_pause_reason");
+
+                    b.Property<string>("NotedState")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("noted_state");
+
+                    b.Property<string>("PauseReason")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("pause_reason");
+
+                    b.Property<long?>("PeriodFrom")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("period_from");
+
+                    b.Property<long?>("PeriodTo")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("period_to");
+
+                    b.Property<string>("ProtectedToken")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("protected_token");
+
+                    b.Property<long>("RecordsDone")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("records_done");
+
+                    b.Property<string>("Reported")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("reported");
+
+                    b.Property<long?>("ReportedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("reported_at");
+
+                    b.Property<long>("Revision")
+                        .IsConcurrencyToken()
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("revision");
+
+                    b.Property<string>("RunId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("run_id");
+
+                    b.Property<int>("Runs")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("runs");
+
+                    b.Property<long>("SegmentsDone")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("segments_done");
+
+                    b.Property<string>("SourceServerId")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("source_server_id");
+
+                    b.Property<string>("State")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("state");
+
+                    b.Property<string>("StoppedRunId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("stopped_run_id");
+
+                    b.Property<string>("TargetServerId")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("target_server_id");
+
+                    b.Property<long?>("TokenDrawnAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("token_drawn_at");
+
+                    b.Property<int>("TokenGeneration")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("token_generation");
+
+                    b.Property<int>("TokenRefusals")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("token_refusals");
+
+                    b.Property<string>("ToldSourceUrl")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("told_source_url");
+
+                    b.Property<string>("ToldWish")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("told_wish");
+
+                    b.Property<long?>("ToldWishAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("told_wish_at");
+
+                    b.Property<string>("WaitsForServerId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("waits_for_server_id");
+
+                    b.HasKey("TaskId");
+
+                    b.HasIndex("RunId");
+
+                    b.HasIndex("EntryId", "SourceServerId")
+                        .IsUnique();
+
+                    b.ToTable("material_copy_tasks", (string)null);
+                });
+
             modelBuilder.Entity("FailbackWorkflows.Persistence.Settings.SystemSettingRow", b =>
                 {
                     b.Property<string>("Key")

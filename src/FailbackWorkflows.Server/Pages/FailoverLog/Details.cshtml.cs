@@ -26,6 +26,8 @@ public sealed class DetailsModel(
     FailbackButtons buttons,
     FailbackStarter starter,
     EntryAlerts alerts,
+    MaterialCopyViews copyViews,
+    MaterialCopyForms copyForms,
     IAuthorizationService authorization) : PageModel
 {
     /// <summary>The steps up to this one only check; nothing has been touched before the next.</summary>
@@ -56,6 +58,8 @@ public sealed class DetailsModel(
     public IReadOnlyList<RunStep> Steps { get; private set; } = [];
 
     public IReadOnlyList<EarlierRun> EarlierRuns { get; private set; } = [];
+
+    public MaterialCopyView Copy { get; private set; } = null!;
 
     public bool MayOperate { get; private set; }
 
@@ -88,6 +92,7 @@ public sealed class DetailsModel(
         EarlierRuns = await DescribeAsync(runs.Skip(1), cancellationToken);
         Result = RunResultView.Of(Run, entry);
         Alerts = await alerts.FindAsync(entry, cancellationToken) is { } alert ? [alert] : [];
+        Copy = await copyViews.ReadAsync(entry, User, cancellationToken);
         Button = (await buttons.ForAsync([entry], User, cancellationToken))[entry.Id];
         return Page();
     }
@@ -100,6 +105,15 @@ public sealed class DetailsModel(
 
     public Task<IActionResult> OnPostRedriveAsync(string entryId, string? runId, string? reason, CancellationToken cancellationToken) =>
         AskAsync(entryId, runId, reason, runtime.RedriveAsync, "The run goes on from the failed step.", cancellationToken);
+
+    public async Task<IActionResult> OnPostStartCopyAsync(string entryId, string? requestId, string? reason, CancellationToken cancellationToken) =>
+        await MayAsync() ? await copyForms.StartAsync(this, entryId, requestId, reason, cancellationToken) : Forbid();
+
+    public async Task<IActionResult> OnPostOrderCopyAsync(string entryId, string? order, string? reason, CancellationToken cancellationToken) =>
+        await MayAsync() ? await copyForms.OrderAsync(this, entryId, order, reason, cancellationToken) : Forbid();
+
+    public async Task<IActionResult> OnPostLimitCopyAsync(string entryId, string? megabytesPerSecond, string? windowFrom, string? windowTo, CancellationToken cancellationToken) =>
+        await MayAsync() ? await copyForms.LimitAsync(this, entryId, megabytesPerSecond, windowFrom, windowTo, cancellationToken) : Forbid();
 
     private async Task<IReadOnlyList<EarlierRun>> DescribeAsync(IEnumerable<WorkflowInstanceSummary> runs, CancellationToken cancellationToken)
     {

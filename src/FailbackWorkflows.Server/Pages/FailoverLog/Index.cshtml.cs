@@ -11,7 +11,13 @@ namespace FailbackWorkflows.Server.Pages.FailoverLog;
 /// <summary>The failover log: active or finalized failovers, newest first, with "Start failback" where it can be started.</summary>
 [Authorize(Permissions.Read)]
 public sealed class IndexModel(
-    IFailoverLog log, IVmsServers servers, FailbackButtons buttons, FailbackStarter starter, EntryAlerts alerts, IAuthorizationService authorization) : PageModel
+    IFailoverLog log,
+    IVmsServers servers,
+    FailbackButtons buttons,
+    FailbackStarter starter,
+    MaterialCopyForms copyForms,
+    EntryAlerts alerts,
+    IAuthorizationService authorization) : PageModel
 {
     private const int PerPage = 50;
     private Dictionary<string, string> names = [];
@@ -28,6 +34,13 @@ public sealed class IndexModel(
     public IReadOnlyList<EntryAlert> Alerts { get; private set; } = [];
 
     public IReadOnlyDictionary<string, FailbackButton> Buttons { get; private set; } = new Dictionary<string, FailbackButton>();
+
+    /// <summary>Failed servers on this page that are owed material whose copy nobody has started or that has to be started again.</summary>
+    public IReadOnlyList<string> OwedServers => !User.May(Permissions.Operate) ? [] :
+        [.. Entries.Where(e => e.Failback == FailbackState.Done && e.OwesMaterial && !e.IsCopying).Select(e => e.FailedServerId).Distinct().OrderBy(NameOf, StringComparer.CurrentCulture)];
+
+    /// <summary>A click in the making: its id makes the second of a double click harmless.</summary>
+    public string CopyRequestId { get; } = Guid.NewGuid().ToString("N");
 
     public string NameOf(string serverId) => names.GetValueOrDefault(serverId, serverId);
 
@@ -46,5 +59,10 @@ public sealed class IndexModel(
     public async Task<IActionResult> OnPostStartFailbackAsync(string? entryId, string? requestId, CancellationToken cancellationToken) =>
         (await authorization.AuthorizeAsync(User, Permissions.Operate)).Succeeded
             ? await starter.StartAsync(this, entryId, requestId, reason: null, cancellationToken)
+            : Forbid();
+
+    public async Task<IActionResult> OnPostStartCopyAsync(string? serverId, string? requestId, CancellationToken cancellationToken) =>
+        (await authorization.AuthorizeAsync(User, Permissions.Operate)).Succeeded
+            ? await copyForms.StartOldestAsync(this, serverId, requestId, cancellationToken)
             : Forbid();
 }

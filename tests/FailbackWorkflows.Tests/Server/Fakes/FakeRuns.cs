@@ -4,6 +4,7 @@ using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Changes;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.MaterialCopy;
 using FailbackWorkflows.Failback.Runs;
 
 namespace FailbackWorkflows.Tests.Server.Fakes;
@@ -12,7 +13,7 @@ namespace FailbackWorkflows.Tests.Server.Fakes;
 /// Runs that start and then stand still where a test puts them, over the real stores: claims, start keys and changes are those of the
 /// database. What runs do is tested elsewhere; here it is about what the server says of them.
 /// </summary>
-internal sealed class FakeRuns(IDomainWriter writer, IFailoverLog log, IDuties duties) : IWorkflowRuntime, IRunReports
+internal sealed class FakeRuns(IDomainWriter writer, IFailoverLog log, IDuties duties, IMaterialCopies copies) : IWorkflowRuntime, IRunReports
 {
     private readonly SemaphoreSlim gate = new(1, 1);
     private readonly ConcurrentDictionary<string, string> startKeys = [];
@@ -39,6 +40,12 @@ internal sealed class FakeRuns(IDomainWriter writer, IFailoverLog log, IDuties d
             var runId = Guid.NewGuid().ToString("N");
             var entryId = (string)request.Input["EntryId"]!;
             var entry = (await log.FindAsync(entryId, cancellationToken))!;
+            if (request.DefinitionId == StartMaterialCopy.DefinitionId)
+            {
+                await StartCopyAsync(entry, runId, cancellationToken);
+                return Started(request, runId, entryId);
+            }
+
             if (await FindClaimAsync(entry.FailedServerId) is { } claim)
             {
                 throw new ClaimConflictException(claim.Key, claim.InstanceId, claim.Kind);
@@ -51,11 +58,7 @@ internal sealed class FakeRuns(IDomainWriter writer, IFailoverLog log, IDuties d
                     new Notify(new ChangeNotification("run", runId, "A failback was started.", DateTimeOffset.UnixEpoch)),
                 ],
                 cancellationToken);
-            startKeys[request.StartKey!] = runId;
-            Starts.Enqueue(request);
-            Put(new RunReport(
-                runId, request.DefinitionId, 1, WorkflowSubStatus.Executing, "running", null, null, request.Actor, request.Reason, entryId, DateTimeOffset.UnixEpoch, null, [], []));
-            return new(runId, false);
+            return Started(request, runId, entryId);
         }
         finally
         {
@@ -98,6 +101,47 @@ internal sealed class FakeRuns(IDomainWriter writer, IFailoverLog log, IDuties d
                 new Dictionary<string, object?>(),
                 [])
             : null);
+
+    private StartedWorkflow Started(StartWorkflow request, string runId, string entryId)
+    {
+        startKeys[request.StartKey!] = runId;
+        Starts.Enqueue(request);
+        Put(new RunReport(
+            runId, request.DefinitionId, 1, WorkflowSubStatus.Executing, "running", null, null, request.Actor, request.Reason, entryId, DateTimeOffset.UnixEpoch, null, [], []));
+        return new(runId, false);
+    }
+
+    private async Task StartCopyAsync(FailoverLogEntry entry, string runId, CancellationToken cancellationToken)
+    {
+        var taskId = MaterialCopyTask.IdOf(entry.Id, entry.FailoverServerId);
+        if (await copies.FindAsync(taskId, cancellationToken) is { RunId: { } holder })
+        {
+            throw new CopyTaskTakenException(holder);
+        }
+
+        if (MaterialCopyHooks.WhyNot(entry) is { } sentence)
+        {
+            throw new WorkflowRefusedException("copy-not-possible", sentence);
+        }
+
+        await writer.ApplyAsync(
+            [
+                new SaveCopyTask(new MaterialCopyTask
+                {
+                    TaskId = taskId,
+                    EntryId = entry.Id,
+                    Identity = entry.FailedServerId,
+                    SourceServerId = entry.FailoverServerId,
+                    TargetServerId = entry.FailedServerId,
+                    RunId = runId,
+                    LastRunId = runId,
+                    Runs = 1,
+                    CreatedAt = DateTimeOffset.UnixEpoch,
+                }),
+                new SaveFailoverLogEntry(entry.MaterialCopy == MaterialCopyState.Queued ? entry with { Message = null } : entry.MaterialCopyQueued()),
+            ],
+            cancellationToken);
+    }
 
     /// <summary>Lets a run hold a duty, as if it had been started elsewhere.</summary>
     public Task ClaimAsync(string identity, string runId, string kind) =>

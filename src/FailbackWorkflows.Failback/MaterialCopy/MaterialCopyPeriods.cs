@@ -1,0 +1,39 @@
+using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Recorders.MaterialCopy;
+
+namespace FailbackWorkflows.Failback.MaterialCopy;
+
+/// <summary>What of the failover server's material an entry is about.</summary>
+/// <param name="Whole">From the failover's start to the last end of any channel.</param>
+/// <param name="Channels">Per channel <c>[failover started, min(confirmed last time, authority end + margin))</c>.</param>
+public sealed record MaterialCopyPeriods(CopyPeriod Whole, IReadOnlyList<CopyPeriod> Channels)
+{
+    /// <summary>Overlap taken beyond the authority end, so that differences of the clocks leave no hole at the seam.</summary>
+    public static readonly TimeSpan Margin = TimeSpan.FromSeconds(2);
+
+    /// <summary>A recorder that recorded nothing at all still has a period to be asked about.</summary>
+    private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(1);
+
+    /// <summary>
+    /// The periods of an entry whose failback is done. An entry that a newer one closed has no times of a hand-over of its own: its period
+    /// ends at its authority end where that is known, else where the failback ended it. Throws when the failback is not done.
+    /// </summary>
+    public static MaterialCopyPeriods Of(FailoverLogEntry entry)
+    {
+        var start = entry.FailoverStartedAt;
+        var ended = entry.FailbackEndedAt ?? throw new InvalidOperationException($"The period of failover log entry {entry.Id} has no end: its failback is not done.");
+        var ids = (entry.LastTimes?.Keys ?? []).Union(entry.AuthorityEnds?.Keys ?? []).Order(StringComparer.Ordinal);
+        var channels = ids.Select(id => new CopyPeriod(id, start, Later(start, EndOf(entry, id, ended)))).ToList();
+        var end = channels.Count > 0 ? channels.Max(c => c.ToUtc) : ended;
+        return new(new(null, start, Later(start + Shortest, end)), channels);
+    }
+
+    private static DateTimeOffset EndOf(FailoverLogEntry entry, string channelId, DateTimeOffset ended)
+    {
+        var last = entry.LastTimes is { } lastTimes && lastTimes.TryGetValue(channelId, out var time) ? time : ended;
+        var authority = entry.AuthorityEnds is { } ends && ends.TryGetValue(channelId, out var end) ? end + Margin : ended;
+        return last < authority ? last : authority;
+    }
+
+    private static DateTimeOffset Later(DateTimeOffset a, DateTimeOffset b) => a > b ? a : b;
+}

@@ -1,0 +1,193 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text.Json;
+using Microsoft.Extensions.Logging;
+using RestEase;
+
+namespace FailbackWorkflows.Recorders.Http;
+
+/// <summary>
+/// How a call gets to a recorder and its answer back, whatever it is about. One instance serves all recorders and is safe for concurrent
+/// use. Redirects are not followed, answers are limited in size, plain HTTP is refused off loopback before anything is sent. A connection
+/// that breaks before the answer is complete is repeated once, at once: every call either only reads, carries an idempotency key or may be
+/// repeated by its nature.
+/// </summary>
+public sealed partial class RecorderTransport : IDisposable
+{
+    private readonly RecorderClientOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly SocketsHttpHandler _handler;
+    private readonly ConcurrentDictionary<(Uri BaseUrl, Type Api), object> _apis = new();
+
+    public RecorderTransport(RecorderClientOptions options, TimeProvider time, ILogger logger)
+    {
+        options.Validate();
+        _options = options;
+        _time = time;
+        _logger = logger;
+        _handler = new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false,
+            UseCookies = false,
+            UseProxy = false,
+            AutomaticDecompression = DecompressionMethods.None,
+            ConnectTimeout = options.ConnectTimeout,
+            PooledConnectionLifetime = TimeSpan.FromMinutes(5),
+            PooledConnectionIdleTimeout = TimeSpan.FromSeconds(30),
+            MaxResponseDrainSize = 64 * 1024,
+        };
+    }
+
+    public void Dispose() => _handler.Dispose();
+
+    /// <summary>Makes a call and reads its answer, which must not be empty. Throws <see cref="RecorderException"/>.</summary>
+    internal Task<T> CallAsync<TApi, T>(
+        RecorderEndpoint recorder,
+        string call,
+        Func<TApi, string, CancellationToken, Task<HttpResponseMessage>> send,
+        CancellationToken cancellationToken)
+        where TApi : class
+        where T : class => CallAsync(
+            recorder,
+            call,
+            send,
+            body => JsonSerializer.Deserialize<T>(body.Span, RecorderJson.Options) ?? throw RecorderErrors.NotUnderstood(recorder, null),
+            cancellationToken);
+
+    /// <summary>Makes a call whose success is all there is to know.</summary>
+    internal Task CallAsync<TApi>(
+        RecorderEndpoint recorder,
+        string call,
+        Func<TApi, string, CancellationToken, Task<HttpResponseMessage>> send,
+        CancellationToken cancellationToken)
+        where TApi : class => CallAsync(recorder, call, send, _ => true, cancellationToken);
+
+    private async Task<T> CallAsync<TApi, T>(
+        RecorderEndpoint recorder,
+        string call,
+        Func<TApi, string, CancellationToken, Task<HttpResponseMessage>> send,
+        Func<ReadOnlyMemory<byte>, T> read,
+        CancellationToken cancellationToken)
+        where TApi : class
+    {
+        var isHttps = recorder.BaseUrl.IsAbsoluteUri && recorder.BaseUrl.Scheme == Uri.UriSchemeHttps;
+        if (!isHttps && !(recorder.BaseUrl.IsAbsoluteUri && recorder.BaseUrl.Scheme == Uri.UriSchemeHttp && recorder.BaseUrl.IsLoopback))
+        {
+            throw RecorderErrors.PlainHttp(recorder);
+        }
+
+        using var timeout = new CancellationTokenSource(_options.CallTimeout, _time);
+        using var linked = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timeout.Token);
+        var startedAt = _time.GetTimestamp();
+        try
+        {
+            var answer = await SendAsync(recorder, call, send, read, linked.Token).ConfigureAwait(false);
+            LogAnswered(call, recorder.ServerId, _time.GetElapsedTime(startedAt).TotalMilliseconds);
+            return answer;
+        }
+        catch (RecorderException error)
+        {
+            LogFailed(call, recorder.ServerId, error.Kind, error.ProblemType, error.Message);
+            throw;
+        }
+        catch (Exception error) when (error is OperationCanceledException or HttpRequestException or IOException)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var failure = error switch
+            {
+                _ when timeout.IsCancellationRequested => RecorderErrors.TimedOut(recorder, _options.CallTimeout, error),
+                OperationCanceledException => RecorderErrors.TimedOut(recorder, _options.ConnectTimeout, error),
+                _ => RecorderErrors.FromTransport(recorder, error),
+            };
+            LogFailed(call, recorder.ServerId, failure.Kind, failure.ProblemType, failure.Message);
+            throw failure;
+        }
+    }
+
+    private async Task<T> SendAsync<TApi, T>(
+        RecorderEndpoint recorder,
+        string call,
+        Func<TApi, string, CancellationToken, Task<HttpResponseMessage>> send,
+        Func<ReadOnlyMemory<byte>, T> read,
+        CancellationToken cancellationToken)
+        where TApi : class
+    {
+        var api = (TApi)_apis.GetOrAdd((recorder.BaseUrl, typeof(TApi)), key => CreateApi<TApi>(key.BaseUrl));
+        var authorization = "Bearer " + recorder.Credential;
+        for (var isRepeat = false; ; isRepeat = true)
+        {
+            try
+            {
+                using var response = await send(api, authorization, cancellationToken).ConfigureAwait(false);
+                var body = await ReadBodyAsync(recorder, response, cancellationToken).ConfigureAwait(false);
+                if (!response.IsSuccessStatusCode)
+                {
+                    throw RecorderErrors.FromAnswer(recorder, response.StatusCode, body.Span);
+                }
+
+                return read(body);
+            }
+            catch (JsonException error)
+            {
+                throw RecorderErrors.NotUnderstood(recorder, error);
+            }
+            catch (Exception error) when (!isRepeat && !cancellationToken.IsCancellationRequested && RecorderErrors.IsBrokenConnection(error))
+            {
+                LogRepeating(call, recorder.ServerId);
+            }
+        }
+    }
+
+    private async Task<ReadOnlyMemory<byte>> ReadBodyAsync(RecorderEndpoint recorder, HttpResponseMessage response, CancellationToken cancellationToken)
+    {
+        if (response.Content.Headers.ContentLength > _options.MaxAnswerBytes)
+        {
+            throw RecorderErrors.TooLarge(recorder, _options.MaxAnswerBytes);
+        }
+
+        using var stream = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
+        var buffer = new MemoryStream();
+        var chunk = new byte[16 * 1024];
+        int read;
+        while ((read = await stream.ReadAsync(chunk, cancellationToken).ConfigureAwait(false)) > 0)
+        {
+            if (buffer.Length + read > _options.MaxAnswerBytes)
+            {
+                throw RecorderErrors.TooLarge(recorder, _options.MaxAnswerBytes);
+            }
+
+            buffer.Write(chunk, 0, read);
+        }
+
+        return buffer.GetBuffer().AsMemory(0, (int)buffer.Length);
+    }
+
+    private TApi CreateApi<TApi>(Uri baseUrl)
+        where TApi : class
+    {
+        var root = baseUrl.AbsoluteUri.EndsWith('/') ? baseUrl : new Uri(baseUrl.AbsoluteUri + "/");
+        var http = new HttpClient(_handler, disposeHandler: false) { BaseAddress = root, Timeout = Timeout.InfiniteTimeSpan };
+        return new RestClient(http) { RequestBodySerializer = new WireBodySerializer() }.For<TApi>();
+    }
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Recorder {Recorder} answered '{Call}' in {ElapsedMilliseconds} ms")]
+    private partial void LogAnswered(string call, string recorder, double elapsedMilliseconds);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Recorder {Recorder}: the connection broke during '{Call}'; repeating once with the same key")]
+    private partial void LogRepeating(string call, string recorder);
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Recorder {Recorder} failed '{Call}': {Kind} {ProblemType} {Reason}")]
+    private partial void LogFailed(string call, string recorder, RecorderErrorKind kind, string? problemType, string reason);
+
+    private sealed class WireBodySerializer : RequestBodySerializer
+    {
+        public override HttpContent? SerializeBody<T>(T body, RequestBodySerializerInfo info)
+        {
+            var content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body, RecorderJson.Options));
+            content.Headers.ContentType = new MediaTypeHeaderValue("application/json") { CharSet = "utf-8" };
+            return content;
+        }
+    }
+}

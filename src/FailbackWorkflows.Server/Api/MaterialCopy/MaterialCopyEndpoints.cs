@@ -1,0 +1,187 @@
+using System.Text.Json;
+using FailbackWorkflows.Engine;
+using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.MaterialCopy;
+using FailbackWorkflows.Recorders;
+using FailbackWorkflows.Recorders.MaterialCopy;
+using FailbackWorkflows.Server.Identity;
+using Microsoft.AspNetCore.Http.HttpResults;
+
+namespace FailbackWorkflows.Server.Api.MaterialCopy;
+
+internal static class MaterialCopyEndpoints
+{
+    public static void MapMaterialCopy(this IEndpointRouteBuilder api)
+    {
+        var copies = api.MapGroup("").WithTags("Material copy");
+        const string entry = "/failover-log/{entryId}/material-copy";
+        copies.MapGet(entry, GetAsync).RequireAuthorization(Permissions.Read)
+            .WithSummary("The material copy of an entry: state, progress per channel, bytes, rate, time left");
+        copies.MapPost(entry, StartAsync).RequireAuthorization(Permissions.Operate)
+            .WithSummary("Starts the material copy of an entry");
+        copies.MapPost("/servers/{serverId}/material-copy", StartOldestAsync).RequireAuthorization(Permissions.Operate)
+            .WithSummary("Starts the material copy of the oldest period that is owed to a failed server");
+        copies.MapPost($"{entry}:pause", PauseAsync).RequireAuthorization(Permissions.Operate)
+            .WithSummary("Pauses the material copy at the failed server");
+        copies.MapPost($"{entry}:resume", ResumeAsync).RequireAuthorization(Permissions.Operate)
+            .WithSummary("Lets a material copy that an operator paused go on");
+        copies.MapPost($"{entry}:cancel", CancelAsync).RequireAuthorization(Permissions.Operate)
+            .WithSummary("Cancels the material copy; what is copied stays, the rest is still owed");
+        copies.MapPost($"{entry}:limits", LimitAsync).RequireAuthorization(Permissions.Operate)
+            .WithSummary("Changes bandwidth limit and daily window, also while it runs");
+        copies.MapPost($"{entry}/accept-losses", AcceptLossesAsync).RequireAuthorization(Permissions.Administer)
+            .WithSummary("Gives up what is not home, with a reason; the hold is released");
+        copies.MapGet($"{entry}/coverage", GetCoverageAsync).RequireAuthorization(Permissions.Read)
+            .Produces<CoverageReport>()
+            .WithSummary("The coverage report of the newest copy that ended, as JSON or (Accept: text/csv or ?format=csv) as CSV");
+    }
+
+    private static async Task<Results<Ok<MaterialCopyResponse>, Problem>> GetAsync(
+        string entryId, IFailoverLog log, IMaterialCopies copies, TimeProvider time, CancellationToken cancellationToken) =>
+        await log.FindAsync(entryId, cancellationToken) is { } entry
+            ? TypedResults.Ok(MaterialCopyResponse.From(entry, await copies.FindByEntryAsync(entryId, cancellationToken), time.GetUtcNow()))
+            : UnknownEntry();
+
+    private static async Task<Results<Accepted<StartedRun>, Problem>> StartAsync(
+        string entryId, StartCopyRequest request, HttpContext context, StartMaterialCopy start, CancellationToken cancellationToken)
+    {
+        if (Check(request) is { } invalid)
+        {
+            return invalid;
+        }
+
+        context.Audit(entryId, request.Reason);
+        return StartedRun.Answer(
+            await start.ExecuteAsync(new(entryId, request.RequestId!, CurrentActor.Of(context), request.Reason), cancellationToken), Problems.UnknownEntry);
+    }
+
+    private static async Task<Results<Accepted<StartedRun>, Problem>> StartOldestAsync(
+        string serverId, StartCopyRequest request, HttpContext context, StartMaterialCopy start, CancellationToken cancellationToken)
+    {
+        if (Check(request) is { } invalid)
+        {
+            return invalid;
+        }
+
+        context.Audit(serverId, request.Reason);
+        return StartedRun.Answer(
+            await start.ExecuteOldestAsync(serverId, request.RequestId!, CurrentActor.Of(context), request.Reason, cancellationToken), Problems.UnknownServer);
+    }
+
+    private static Task<Results<Accepted<MaterialCopyResponse>, Problem>> PauseAsync(
+        string entryId, CopyOrderRequest request, HttpContext context, ControlMaterialCopy control, CopyReader reader, CancellationToken cancellationToken) =>
+        OrderAsync(entryId, request.Reason, context, reader, actor => control.PauseAsync(entryId, actor, cancellationToken), cancellationToken);
+
+    private static Task<Results<Accepted<MaterialCopyResponse>, Problem>> ResumeAsync(
+        string entryId, CopyOrderRequest request, HttpContext context, ControlMaterialCopy control, CopyReader reader, CancellationToken cancellationToken) =>
+        OrderAsync(entryId, request.Reason, context, reader, actor => control.ResumeAsync(entryId, actor, cancellationToken), cancellationToken);
+
+    private static Task<Results<Accepted<MaterialCopyResponse>, Problem>> CancelAsync(
+        string entryId, CopyOrderRequest request, HttpContext context, ControlMaterialCopy control, CopyReader reader, CancellationToken cancellationToken) =>
+        OrderAsync(entryId, request.Reason, context, reader, actor => control.CancelAsync(entryId, actor, request.Reason, cancellationToken), cancellationToken);
+
+    private static async Task<Results<Accepted<MaterialCopyResponse>, Problem>> LimitAsync(
+        string entryId, CopyLimitsRequest request, HttpContext context, ControlMaterialCopy control, CopyReader reader, CancellationToken cancellationToken)
+    {
+        var errors = new FieldErrors();
+        if (request.MaxBytesPerSecond < ControlMaterialCopy.LeastBytesPerSecond)
+        {
+            errors.Add("maxBytesPerSecond", $"It must be at least {ControlMaterialCopy.LeastBytesPerSecond}. To stop the copy for a while, pause it.");
+        }
+
+        if (request.WindowFrom is null != request.WindowTo is null || (request.WindowFrom is not null && request.WindowFrom == request.WindowTo))
+        {
+            errors.Add("windowTo", "A daily window needs a start and another end, or neither.");
+        }
+
+        return errors.Any
+            ? errors.ToProblem()
+            : await OrderAsync(
+                entryId,
+                request.Reason,
+                context,
+                reader,
+                actor => control.LimitAsync(entryId, new CopyLimits(request.MaxBytesPerSecond, request.WindowFrom, request.WindowTo), actor, cancellationToken),
+                cancellationToken);
+    }
+
+    private static async Task<Results<Accepted<MaterialCopyResponse>, Problem>> AcceptLossesAsync(
+        string entryId, AcceptLossesRequest request, HttpContext context, AcceptLosses accept, CopyReader reader, CancellationToken cancellationToken)
+    {
+        var errors = new FieldErrors();
+        errors.Required("reason", request.Reason, 1000);
+        return errors.Any
+            ? errors.ToProblem()
+            : await OrderAsync(entryId, request.Reason, context, reader, actor => accept.ExecuteAsync(entryId, actor, request.Reason!.Trim(), cancellationToken), cancellationToken);
+    }
+
+    private static async Task<IResult> GetCoverageAsync(string entryId, HttpContext context, IFailoverLog log, IMaterialCopies copies, CancellationToken cancellationToken, string? format = null)
+    {
+        if (format is not (null or "json" or "csv"))
+        {
+            var errors = new FieldErrors();
+            errors.Add("format", "It must be json or csv.");
+            return errors.ToProblem();
+        }
+
+        if (await log.FindAsync(entryId, cancellationToken) is null)
+        {
+            return UnknownEntry();
+        }
+
+        if (await copies.FindCoverageAsync(entryId, cancellationToken) is not { } coverage)
+        {
+            return new Problem(Problems.NoCoverage, "No material copy of this entry has ended yet. Its progress is at material-copy.");
+        }
+
+        context.Response.Headers.ETag = $"\"{coverage.Sha256}\"";
+        var isCsv = format is null ? WantsCsv(context.Request) : format == "csv";
+
+        // As the recorder wrote it, so that its digest can be checked by whoever reads it.
+        return isCsv
+            ? Results.Text(CoverageCsv.Write(coverage.Report), CoverageCsv.ContentType)
+            : Results.Text(JsonSerializer.Serialize(coverage.Report, RecorderJson.Options), "application/json");
+    }
+
+    private static bool WantsCsv(HttpRequest request) =>
+        request.GetTypedHeaders().Accept is { Count: > 0 } accept
+        && accept.Max(a => a.MediaType.Equals(CoverageCsv.ContentType, StringComparison.OrdinalIgnoreCase) ? a.Quality ?? 1 : 0) is > 0 and var csv
+        && csv > accept.Max(a => a.MediaType.Equals("application/json", StringComparison.OrdinalIgnoreCase) ? a.Quality ?? 1 : 0);
+
+    private static Problem? Check(StartCopyRequest request)
+    {
+        var errors = new FieldErrors();
+        errors.Required("requestId", request.RequestId, 64);
+        errors.Optional("reason", request.Reason, 1000);
+        return errors.Any ? errors.ToProblem() : null;
+    }
+
+    private static async Task<Results<Accepted<MaterialCopyResponse>, Problem>> OrderAsync(
+        string entryId, string? reason, HttpContext context, CopyReader reader, Func<Actor, Task<ControlResult>> order, CancellationToken cancellationToken)
+    {
+        var errors = new FieldErrors();
+        errors.Optional("reason", reason, 1000);
+        if (errors.Any)
+        {
+            return errors.ToProblem();
+        }
+
+        context.Audit(entryId, reason);
+        var result = await order(CurrentActor.Of(context));
+        return result.Outcome switch
+        {
+            ControlOutcome.Accepted => TypedResults.Accepted($"/api/v1/failover-log/{Uri.EscapeDataString(entryId)}/material-copy", await reader.ReadAsync(entryId, cancellationToken)),
+            ControlOutcome.Unknown => UnknownEntry(),
+            _ => new Problem(Problems.Refused, result.Message ?? "That is not possible now."),
+        };
+    }
+
+    private static Problem UnknownEntry() => new(Problems.UnknownEntry, "GET /api/v1/failover-log lists the entries there are.");
+}
+
+/// <summary>Reads the copy of an entry again after an order.</summary>
+internal sealed class CopyReader(IFailoverLog log, IMaterialCopies copies, TimeProvider time)
+{
+    public async Task<MaterialCopyResponse> ReadAsync(string entryId, CancellationToken cancellationToken) =>
+        MaterialCopyResponse.From((await log.FindAsync(entryId, cancellationToken))!, await copies.FindByEntryAsync(entryId, cancellationToken), time.GetUtcNow());
+}

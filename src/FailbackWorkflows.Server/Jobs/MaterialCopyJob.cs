@@ -1,0 +1,16 @@
+using FailbackWorkflows.Failback.MaterialCopy;
+using Quartz;
+
+namespace FailbackWorkflows.Server.Jobs;
+
+/// <summary>Looks after material copies: reads the tasks of the failed servers, starts what is queued, tells recorders what they are owed. Derives everything from the tables each time.</summary>
+[DisallowConcurrentExecution]
+internal sealed class MaterialCopyJob(PollCopyTasks poll, StartDueCopies start, DeliverOwed deliver) : IJob
+{
+    public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken)
+    {
+        await poll.ExecuteAsync(cancellationToken);
+        await start.ExecuteAsync(cancellationToken);
+        await deliver.ExecuteAsync(cancellationToken);
+    }
+}

@@ -1,0 +1,71 @@
+using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.MaterialCopy;
+using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Recorders.MaterialCopy;
+using FailbackWorkflows.Server.Identity;
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Mvc.RazorPages;
+
+namespace FailbackWorkflows.Server.Pages.FailoverLog;
+
+/// <summary>What of a failover period is home: a timeline per channel, totals, losses; and where an administrator gives up what is not.</summary>
+[Authorize(Permissions.Read)]
+public sealed class CoverageModel(
+    IFailoverLog log, IMaterialCopies copies, IVmsServers servers, MaterialCopyForms forms, IAuthorizationService authorization) : PageModel
+{
+    /// <summary>Losses shown; the files have all of them.</summary>
+    private const int MostLosses = 200;
+
+    public FailoverLogEntry Entry { get; private set; } = null!;
+
+    public string FailedServerName { get; private set; } = "";
+
+    public string FailoverServerName { get; private set; } = "";
+
+    public KeptCoverage? Kept { get; private set; }
+
+    public CoverageReport? Report => Kept?.Report;
+
+    public CoverageTotals? Totals { get; private set; }
+
+    public IReadOnlyList<CoverageTimeline> Timelines { get; private set; } = [];
+
+    public IReadOnlyList<CopyLoss> Losses => [.. (Report?.Losses ?? []).Take(MostLosses)];
+
+    public HoldReleaseOrder? Release { get; private set; }
+
+    /// <summary>Why losses cannot be accepted; null when they can.</summary>
+    public string? WhyNotAccept { get; private set; }
+
+    /// <summary>States in the order of the legend.</summary>
+    public static IReadOnlyList<CoverageState> Legend { get; } =
+        [CoverageState.Copied, CoverageState.AlreadyThere, CoverageState.NotRecorded, CoverageState.Missing, CoverageState.Disputed, CoverageState.OutsideRetention];
+
+    public async Task<IActionResult> OnGetAsync(string entryId, CancellationToken cancellationToken)
+    {
+        if (await log.FindAsync(entryId, cancellationToken) is not { } entry)
+        {
+            return NotFound();
+        }
+
+        Entry = entry;
+        FailedServerName = (await servers.FindAsync(entry.FailedServerId, cancellationToken))?.Name ?? entry.FailedServerId;
+        FailoverServerName = (await servers.FindAsync(entry.FailoverServerId, cancellationToken))?.Name ?? entry.FailoverServerId;
+        Kept = await copies.FindCoverageAsync(entryId, cancellationToken);
+        Release = await copies.FindReleaseAsync(entryId, entry.FailoverServerId, cancellationToken);
+        WhyNotAccept = AcceptLosses.WhyNot(entry) ?? (User.May(Permissions.Administer) ? null : $"Needs the role {Permissions.RolesText(Permissions.Administer)}.");
+        if (Report is { } report)
+        {
+            Totals = CoverageTotals.Of(report);
+            Timelines = [.. report.Tracks.Select(t => CoverageTimeline.Of(t, report))];
+        }
+
+        return Page();
+    }
+
+    public async Task<IActionResult> OnPostAcceptAsync(string entryId, string? reason, CancellationToken cancellationToken) =>
+        (await authorization.AuthorizeAsync(User, Permissions.Administer)).Succeeded
+            ? await forms.AcceptAsync(this, entryId, reason, cancellationToken)
+            : Forbid();
+}

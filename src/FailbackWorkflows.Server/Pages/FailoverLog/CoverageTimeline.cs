@@ -1,0 +1,52 @@
+using System.Globalization;
+using FailbackWorkflows.Recorders.MaterialCopy;
+
+namespace FailbackWorkflows.Server.Pages.FailoverLog;
+
+/// <summary>A stretch of a timeline, placed in a drawing of 0 to <see cref="CoverageTimeline.Width"/>.</summary>
+public sealed record TimelinePiece(string X, string Width, string Tone, string Title);
+
+/// <summary>The timeline of one track as a drawing, and what it shows in words.</summary>
+public sealed record CoverageTimeline(TrackCoverage Track, IReadOnlyList<TimelinePiece> Pieces, string Text)
+{
+    /// <summary>Width of the drawing in its own units.</summary>
+    public const int Width = 1000;
+
+    private const double Least = 1.5;
+
+    public static CoverageTimeline Of(TrackCoverage track, CoverageReport report)
+    {
+        var from = report.Period.FromUtc;
+        var ticks = (double)Math.Max(1, (report.Period.ToUtc - from).Ticks);
+        var pieces = track.Stretches.Select(s =>
+        {
+            var x = Math.Clamp((s.From - from).Ticks / ticks * Width, 0, Width - Least);
+            var width = Math.Clamp((s.To - s.From).Ticks / ticks * Width, Least, Width - x);
+            return new TimelinePiece(Number(x), Number(width), ToneOf(s.State), $"{NameOf(s.State)}{(s.Reason is null ? "" : $" ({s.Reason})")}: {Time(s.From)} to {Time(s.To)}");
+        });
+        return new(track, [.. pieces], Describe(track));
+    }
+
+    /// <summary>Name of a state in the legend.</summary>
+    public static string NameOf(CoverageState state) => state switch
+    {
+        CoverageState.Copied => "Fetched",
+        CoverageState.AlreadyThere => "Already there",
+        CoverageState.NotRecorded => "Gap (not recorded)",
+        CoverageState.Missing => "Missing",
+        CoverageState.OutsideRetention => "Outside retention",
+        CoverageState.Disputed => "Disputed",
+        _ => "Open",
+    };
+
+    /// <summary>Class of the piece; the style sheet gives it its pattern and colour.</summary>
+    public static string ToneOf(CoverageState state) => $"cov-{char.ToLowerInvariant(state.ToString()[0])}{state.ToString()[1..]}";
+
+    private static string Describe(TrackCoverage track) => string.Join(
+        "; ",
+        track.Stretches.GroupBy(s => s.State).OrderBy(g => g.Key).Select(g => $"{NameOf(g.Key)}: {Wording.Duration(TimeSpan.FromTicks(g.Sum(s => (s.To - s.From).Ticks)))} in {g.Count()} {(g.Count() == 1 ? "stretch" : "stretches")}"));
+
+    private static string Number(double value) => value.ToString("0.##", CultureInfo.InvariantCulture);
+
+    private static string Time(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,161 @@
+using System.Globalization;
+using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.MaterialCopy;
+using FailbackWorkflows.Recorders.MaterialCopy;
+using FailbackWorkflows.Server.Identity;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Mvc.RazorPages;
+
+namespace FailbackWorkflows.Server.Pages.FailoverLog;
+
+/// <summary>What the forms of a material copy do, on whichever page they stand: ask the use case, then go to the entry's page.</summary>
+public sealed class MaterialCopyForms(StartMaterialCopy start, ControlMaterialCopy control, AcceptLosses accept)
+{
+    private const int MostReasonCharacters = 1000;
+    private const decimal MegabyteBytes = 1_000_000;
+
+    public async Task<IActionResult> StartAsync(PageModel page, string? entryId, string? requestId, string? reason, CancellationToken cancellationToken)
+    {
+        if (entryId is not { Length: > 0 and <= 128 } || requestId is not { Length: > 0 and <= 64 } || reason?.Length > MostReasonCharacters)
+        {
+            return new BadRequestResult();
+        }
+
+        var audit = page.HttpContext.Audit(entryId, Trim(reason));
+        var result = await start.ExecuteAsync(new(entryId, requestId, CurrentActor.Of(page.HttpContext), Trim(reason)), cancellationToken);
+        return Answer(page, audit, result);
+    }
+
+    public async Task<IActionResult> StartOldestAsync(PageModel page, string? serverId, string? requestId, CancellationToken cancellationToken)
+    {
+        if (serverId is not { Length: > 0 and <= 64 } || requestId is not { Length: > 0 and <= 64 })
+        {
+            return new BadRequestResult();
+        }
+
+        var audit = page.HttpContext.Audit(serverId);
+        var result = await start.ExecuteOldestAsync(serverId, requestId, CurrentActor.Of(page.HttpContext), null, cancellationToken);
+        return Answer(page, audit, result);
+    }
+
+    /// <param name="order">pause, resume or cancel.</param>
+    public async Task<IActionResult> OrderAsync(PageModel page, string entryId, string? order, string? reason, CancellationToken cancellationToken)
+    {
+        if (reason?.Length > MostReasonCharacters)
+        {
+            return new BadRequestResult();
+        }
+
+        var actor = CurrentActor.Of(page.HttpContext);
+        var audit = page.HttpContext.Audit(entryId, Trim(reason));
+        return order switch
+        {
+            "pause" => Answer(page, audit, entryId, await control.PauseAsync(entryId, actor, cancellationToken), "The pause was asked for."),
+            "resume" => Answer(page, audit, entryId, await control.ResumeAsync(entryId, actor, cancellationToken), "The copy is told to go on."),
+            "cancel" => Answer(page, audit, entryId, await control.CancelAsync(entryId, actor, Trim(reason), cancellationToken), "The cancellation was asked for."),
+            _ => new BadRequestResult(),
+        };
+    }
+
+    /// <param name="megabytesPerSecond">Empty: no limit.</param>
+    public async Task<IActionResult> LimitAsync(PageModel page, string entryId, string? megabytesPerSecond, string? windowFrom, string? windowTo, CancellationToken cancellationToken)
+    {
+        long? bytes = null;
+        if (!string.IsNullOrWhiteSpace(megabytesPerSecond))
+        {
+            if (!decimal.TryParse(megabytesPerSecond, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var megabytes) || megabytes is <= 0 or > 1_000_000)
+            {
+                return new BadRequestResult();
+            }
+
+            bytes = (long)(megabytes * MegabyteBytes);
+        }
+
+        if (!TryTime(windowFrom, out var from) || !TryTime(windowTo, out var to))
+        {
+            return new BadRequestResult();
+        }
+
+        var audit = page.HttpContext.Audit(entryId);
+        return Answer(page, audit, entryId, await control.LimitAsync(entryId, new CopyLimits(bytes, from, to), CurrentActor.Of(page.HttpContext), cancellationToken), "The limits were changed.");
+    }
+
+    public async Task<IActionResult> AcceptAsync(PageModel page, string entryId, string? reason, CancellationToken cancellationToken)
+    {
+        if (Trim(reason) is not { Length: <= MostReasonCharacters } why)
+        {
+            page.TempData["Warning"] = "Nothing was changed. Say why the losses are accepted; the reason is kept with the failover log entry.";
+            return new RedirectResult($"{EntryPage(entryId)}/coverage");
+        }
+
+        var audit = page.HttpContext.Audit(entryId, why);
+        return Answer(page, audit, entryId, await accept.ExecuteAsync(entryId, CurrentActor.Of(page.HttpContext), why, cancellationToken), "The losses were accepted.");
+    }
+
+    private static IActionResult Answer(PageModel page, AuditDetails audit, StartRunResult result)
+    {
+        switch (result.Outcome)
+        {
+            case StartRunOutcome.Started or StartRunOutcome.AlreadyStarted:
+                break;
+
+            case StartRunOutcome.Unknown:
+                audit.Result = "unknown";
+                return new NotFoundResult();
+
+            case StartRunOutcome.Busy:
+                audit.Result = "run in the way";
+                page.TempData["Warning"] = $"Nothing was started: {result.Message}";
+                break;
+
+            default:
+                audit.Result = "refused";
+                page.TempData["Warning"] = result.Message ?? "The material copy was not started.";
+                break;
+        }
+
+        return new RedirectResult(result.EntryId is { } entryId ? EntryPage(entryId) : "/failover-log");
+    }
+
+    private static IActionResult Answer(PageModel page, AuditDetails audit, string entryId, ControlResult result, string done)
+    {
+        if (result.Outcome == ControlOutcome.Unknown)
+        {
+            audit.Result = "unknown";
+            return new NotFoundResult();
+        }
+
+        if (result.Outcome == ControlOutcome.Accepted)
+        {
+            page.TempData["Notice"] = done;
+        }
+        else
+        {
+            audit.Result = "refused";
+            page.TempData["Warning"] = result.Message;
+        }
+
+        return new RedirectResult(EntryPage(entryId));
+    }
+
+    private static bool TryTime(string? text, out TimeOnly? time)
+    {
+        time = null;
+        if (string.IsNullOrWhiteSpace(text))
+        {
+            return true;
+        }
+
+        if (!TimeOnly.TryParse(text, CultureInfo.InvariantCulture, out var parsed))
+        {
+            return false;
+        }
+
+        time = parsed;
+        return true;
+    }
+
+    private static string? Trim(string? text) => string.IsNullOrWhiteSpace(text) ? null : text.Trim();
+
+    private static string EntryPage(string entryId) => $"/failover-log/{Uri.EscapeDataString(entryId)}";
+}
