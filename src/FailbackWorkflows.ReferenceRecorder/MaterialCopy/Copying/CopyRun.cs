@@ -57,6 +57,7 @@ internal sealed class CopyRun
     /// <summary>Times closer than this are the same.</summary>
     public TimeSpan Tolerance { get; private set; }
 
+    /// <summary>Source's clock minus ours, as far as it is certain.</summary>
     public TimeSpan ClockOffset { get; private set; }
 
     /// <summary>Does all there is to do, or as much as can be done now. Never throws for what the source or the disk does.</summary>
@@ -195,14 +196,15 @@ internal sealed class CopyRun
 
     private async Task<int> ConnectAsync()
     {
-        var (status, offset) = await Source.GetStatusAsync(Stopping).ConfigureAwait(false);
+        var (status, offset, uncertainty) = await Source.GetStatusAsync(Stopping).ConfigureAwait(false);
         if (status.Id != Task.Definition.SourceRecorderId)
         {
             throw new SourceException(SourceFault.Unreachable, $"Another recorder ('{status.Id[..Math.Min(64, status.Id.Length)]}') answers at the source's address. Check the address and send it with UpdateClientInfo.");
         }
 
         Tolerance = status.TimeResolution > TimeSpan.FromMilliseconds(1) && status.TimeResolution <= TimeSpan.FromSeconds(10) ? status.TimeResolution : TimeSpan.FromMilliseconds(1);
-        ClockOffset = offset;
+        // What may be the measurement's own error moves nothing.
+        ClockOffset = offset.Duration() <= uncertainty ? TimeSpan.Zero : offset - (uncertainty * Math.Sign(offset.Ticks));
         await SaveAsync(sql => Update(sql, row => row with { ClockOffsetBefore = row.ClockOffsetBefore ?? offset, ClockOffsetAfter = offset, LastError = null })).ConfigureAwait(false);
         return Math.Clamp(status.Capabilities.MaxParallelReads, 1, Tuning.ParallelFetches);
     }
@@ -225,7 +227,7 @@ internal sealed class CopyRun
 
     private async Task<CopyOutcome> EndAsync(CoverageReport report, string? listingError)
     {
-        var (_, after) = await Source.GetStatusAsync(Stopping).ConfigureAwait(false);
+        var (_, after, _) = await Source.GetStatusAsync(Stopping).ConfigureAwait(false);
         ThrowIfStopping();
         report = CoverageReports.Seal(report with { ClockOffsetAfter = after, AsOf = Time.GetUtcNow() });
         await SaveAsync(sql =>

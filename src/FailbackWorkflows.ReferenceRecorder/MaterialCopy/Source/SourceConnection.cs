@@ -36,13 +36,14 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
         return new HttpClient(handler) { Timeout = Timeout.InfiniteTimeSpan, MaxResponseContentBufferSize = tuning.MaxPageBytes };
     }
 
-    /// <summary>The source's status, and its clock minus ours with half the round trip taken off.</summary>
-    public async Task<(RecorderStatus Status, TimeSpan ClockOffset)> GetStatusAsync(CancellationToken cancellationToken)
+    /// <summary>The source's status, and its clock minus ours with half the round trip taken off, which is also as wrong as that can be.</summary>
+    public async Task<(RecorderStatus Status, TimeSpan ClockOffset, TimeSpan Uncertainty)> GetStatusAsync(CancellationToken cancellationToken)
     {
         var sent = time.GetUtcNow();
         var started = time.GetTimestamp();
         var status = await GetJsonAsync<RecorderStatus>("recorder", cancellationToken).ConfigureAwait(false);
-        return (status, status.TimeUtc - (sent + (time.GetElapsedTime(started) / 2)));
+        var half = time.GetElapsedTime(started) / 2;
+        return (status, status.TimeUtc - (sent + half), half);
     }
 
     public async Task<IReadOnlyList<Track>> GetTracksAsync(string identity, CancellationToken cancellationToken)
