@@ -158,6 +158,7 @@ public sealed class Program
 
     /// <summary>Turns what commonly stands in the way of a start into a sentence and an exit code; null for anything else, which crashes with its stack.</summary>
     private static StartRefusedException? Explain(Exception exception) => exception switch
+        DatabaseNotOpenedException notOpened => new(ExitCodes.BadSettings, notOpened.Message, notOpened),
     {
         StartRefusedException refused => refused,
         OptionsValidationException options => new(ExitCodes.BadSettings, string.Join(Environment.NewLine, options.Failures), options),
