@@ -127,11 +127,8 @@ public sealed class Program
     private static void Configure(WebApplication app)
     {
         app.UseMiddleware<SecurityHeaders>();
-        if (!app.Urls.All(url => url.StartsWith("http://", StringComparison.OrdinalIgnoreCase)))
-        {
-            app.UseHsts();
-        }
-
+        // Says something only over https; which addresses there will be is not known yet.
+        app.UseHsts();
         app.UseStaticFiles(new StaticFileOptions
         {
             // Addresses carry a hash of the content (asp-append-version), so a new version is a new address.
@@ -165,6 +162,7 @@ public sealed class Program
     {
         StartRefusedException refused => refused,
         OptionsValidationException options => new(ExitCodes.BadSettings, string.Join(Environment.NewLine, options.Failures), options),
+        DatabaseNotOpenedException notOpened => new(ExitCodes.BadSettings, notOpened.Message, notOpened),
         DatabaseInUseException inUse => new(ExitCodes.DatabaseInUse, inUse.Message, inUse),
         IOException { InnerException: AddressInUseException } taken => new(
             ExitCodes.PortTaken, $"{taken.Message} End the other program or give another address with --urls URL.", taken),

@@ -15,7 +15,8 @@ internal sealed class WorkflowDispatcher(
     WorkflowRunner runner,
     TimeProvider time,
     WorkflowEngineOptions options,
-    ILogger<WorkflowDispatcher> logger) : BackgroundService
+    ILogger<WorkflowDispatcher> logger,
+    IHostApplicationLifetime? lifetime = null) : BackgroundService
 {
     private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private readonly ConcurrentDictionary<string, LiveRun> _running = new(StringComparer.Ordinal);
@@ -53,6 +54,7 @@ internal sealed class WorkflowDispatcher(
         var heartbeat = HeartbeatAsync(stoppingToken);
         try
         {
+            await WaitUntilServedAsync(stoppingToken);
             while (!stoppingToken.IsCancellationRequested)
             {
                 await ClaimAsync(stoppingToken);
@@ -67,6 +69,22 @@ internal sealed class WorkflowDispatcher(
         await _stopping.CancelAsync();
         await Task.WhenAll(_running.Values.Select(r => r.Task ?? Task.CompletedTask));
         await heartbeat;
+    }
+
+    /// <summary>
+    /// A process that cannot serve (its address is taken, say) is about to end and must not go on with anybody's run. Without a host there is
+    /// nothing to wait for.
+    /// </summary>
+    private async Task WaitUntilServedAsync(CancellationToken cancellationToken)
+    {
+        if (lifetime is null)
+        {
+            return;
+        }
+
+        var served = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var registration = lifetime.ApplicationStarted.Register(served.SetResult);
+        await served.Task.WaitAsync(cancellationToken);
     }
 
     private async Task ClaimAsync(CancellationToken cancellationToken)

@@ -159,6 +159,12 @@ public static class PlainValue
 
         if (target.IsPrimitive && value is long or double or bool)
         {
+            // A conversion would round in silence.
+            if (value is double number && number != Math.Truncate(number) && target != typeof(double) && target != typeof(float) && target != typeof(bool))
+            {
+                throw new FormatException($"{number} has a fraction.");
+            }
+
             return System.Convert.ChangeType(value, target, CultureInfo.InvariantCulture);
         }
 

@@ -64,18 +64,22 @@ public sealed class SetRecorderSettings : Composite
         """;
 }
 
-/// <summary>Dry run of settings against the server that shall get them. Only reads.</summary>
-[Activity("Failback.ValidateSettings", Category = "Failback parts", Description = "Would the server accept these settings?")]
-[FlowNode("Acceptable", "NotAcceptable")]
-[Retry(5, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 5000)]
-public sealed class ValidateSettings(DutyCalls calls, IRecorderClient recorders, ISettingsCache cache) : DutyActivity
+/// <summary>A part that deals with the settings of one duty at one server.</summary>
+public abstract class SettingsActivity : DutyActivity
 {
     [Input(DisplayName = "Recorded identity")]
     public required Input<string> Identity { get; init; }
 
     [Input]
     public required Input<string> Server { get; init; }
+}
 
+/// <summary>Dry run of settings against the server that shall get them. Only reads.</summary>
+[Activity("Failback.ValidateSettings", Category = "Failback parts", Description = "Would the server accept these settings?")]
+[FlowNode("Acceptable", "NotAcceptable")]
+[Retry(5, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 5000)]
+public sealed class ValidateSettings(DutyCalls calls, IRecorderClient recorders, ISettingsCache cache) : SettingsActivity
+{
     [Input]
     public required Input<string> Sha256 { get; init; }
 
@@ -108,14 +112,8 @@ public sealed class ValidateSettings(DutyCalls calls, IRecorderClient recorders,
 /// <summary>Uploads the settings; nothing is active yet.</summary>
 [Activity("Failback.StageSettings", Category = "Failback parts", Description = "Uploads the settings without activating them.")]
 [Retry(5, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 5000)]
-public sealed class StageSettings(DutyCalls calls, IRecorderClient recorders, ISettingsCache cache) : DutyActivity
+public sealed class StageSettings(DutyCalls calls, IRecorderClient recorders, ISettingsCache cache) : SettingsActivity
 {
-    [Input(DisplayName = "Recorded identity")]
-    public required Input<string> Identity { get; init; }
-
-    [Input]
-    public required Input<string> Server { get; init; }
-
     [Input]
     public required Input<string> Sha256 { get; init; }
 
@@ -141,14 +139,8 @@ public sealed class StageSettings(DutyCalls calls, IRecorderClient recorders, IS
 /// <summary>Makes the staged settings the active ones, all or nothing.</summary>
 [Activity("Failback.ActivateSettings", Category = "Failback parts", Description = "Makes the uploaded settings the active ones.")]
 [Retry(5, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 5000)]
-public sealed class ActivateSettings(DutyCalls calls, IRecorderClient recorders, ISettingsCache cache) : DutyActivity
+public sealed class ActivateSettings(DutyCalls calls, IRecorderClient recorders, ISettingsCache cache) : SettingsActivity
 {
-    [Input(DisplayName = "Recorded identity")]
-    public required Input<string> Identity { get; init; }
-
-    [Input]
-    public required Input<string> Server { get; init; }
-
     [Input]
     public required Input<string> Sha256 { get; init; }
 
@@ -184,15 +176,9 @@ public sealed class ActivateSettings(DutyCalls calls, IRecorderClient recorders,
 [Activity("Failback.FreezeSettings", Category = "Failback parts", Description = "Freezes the settings of the duty, or lifts the freeze.")]
 [FlowNode("Done", "Unreachable")]
 [Retry(1_000_000, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 5000)]
-public sealed class FreezeSettings(DutyCalls calls, IRecorderClient recorders) : DutyActivity
+public sealed class FreezeSettings(DutyCalls calls, IRecorderClient recorders) : SettingsActivity
 {
     private const int AttemptsBeforeGivingUp = 5;
-
-    [Input(DisplayName = "Recorded identity")]
-    public required Input<string> Identity { get; init; }
-
-    [Input]
-    public required Input<string> Server { get; init; }
 
     [Input(DefaultValue = true)]
     public Input<bool>? Frozen { get; init; }
@@ -229,14 +215,8 @@ public sealed class FreezeSettings(DutyCalls calls, IRecorderClient recorders) :
 [Activity("Failback.RollBackSettings", Category = "Failback parts", Description = "Makes the former settings active again.")]
 [FlowNode("Done", "NotNeeded", "Unreachable")]
 [Retry(3, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 2000)]
-public sealed class RollBackSettings(DutyCalls calls, IRecorderClient recorders) : DutyActivity
+public sealed class RollBackSettings(DutyCalls calls, IRecorderClient recorders) : SettingsActivity
 {
-    [Input(DisplayName = "Recorded identity")]
-    public required Input<string> Identity { get; init; }
-
-    [Input]
-    public required Input<string> Server { get; init; }
-
     [Input(DisplayName = "Former revision")]
     public Input<long?>? FormerRevision { get; init; }
 

@@ -26,6 +26,8 @@ internal static class Logging
         .MinimumLevel.Override("Microsoft.Extensions.Hosting.Internal.Host", LogEventLevel.Fatal)
         // Its errors are those of our own exception handler, once more.
         .MinimumLevel.Override("Microsoft.AspNetCore.Diagnostics.ExceptionHandlerMiddleware", LogEventLevel.Fatal)
+        // It warns at the first start that keys are stored as they are. They lie in the database, whose file is its owner's only; see docs/deployment.md.
+        .MinimumLevel.Override("Microsoft.AspNetCore.DataProtection.KeyManagement.XmlKeyManager", LogEventLevel.Error)
         .ReadFrom.Configuration(configuration)
         .Enrich.FromLogContext()
         .WriteTo.Console(

@@ -126,6 +126,18 @@ public sealed class SqliteDatabaseTests : IDisposable
         Should.Throw<DatabaseInUseException>(() => second.GetRequiredService<IDatabase>());
     }
 
+    [Theory]
+    [InlineData("missing/failback.db", "does not exist. Create it")]
+    [InlineData("locked/failback.db", "may not be written by this user")]
+    [InlineData("long", "cannot be written")]
+    public async Task File_CannotBeOpened_SaysWhyAndNotThatItIsInUse(string file, string reason)
+    {
+        Directory.CreateDirectory(Path.Combine(_folder.FullName, "locked", "failback.db.lock"));
+        await using var services = Build(Path.Combine(_folder.FullName, file == "long" ? new string('x', 300) : file));
+
+        Should.Throw<DatabaseNotOpenedException>(() => services.GetRequiredService<IDatabase>()).Message.ShouldContain(reason);
+    }
+
     [Fact]
     public async Task File_NotADatabase_SaysSoEachTime()
     {
@@ -134,14 +146,6 @@ public sealed class SqliteDatabaseTests : IDisposable
 
         Should.Throw<SqliteException>(() => services.GetRequiredService<IDatabase>());
         Should.Throw<SqliteException>(() => services.GetRequiredService<IDatabase>(), "the lock of the failed attempt is gone");
-    }
-
-    [Fact]
-    public void Folder_Missing_IsNotCalledInUse()
-    {
-        using var services = Build(Path.Combine(_folder.FullName, "missing", "failback.db"));
-
-        Should.Throw<DirectoryNotFoundException>(() => services.GetRequiredService<IDatabase>());
     }
 
     [Fact]

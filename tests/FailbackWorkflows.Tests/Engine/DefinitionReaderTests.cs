@@ -33,6 +33,7 @@ public sealed class DefinitionReaderTests(ITestOutputHelper output)
             Add(Activity("Delay", "x", ("timeSpan", Literal("soon"))), ".timeSpan.expression.value", "'\"soon\"' cannot be read as TimeSpan");
             Add(Activity("Delay", "x", ("timeSpan", "soon")), ".timeSpan", "cannot be read as TimeSpan");
             Add(Do("x", ("number", Literal("many"))), ".number.expression.value", "cannot be read as Int32");
+            Add(Do("x", ("number", Literal(1.5))), ".number.expression.value", "'1.5' cannot be read as Int32");
             Add(Do("x", ("number", Literal(99999999999))), ".number.expression.value", "cannot be read as Int32");
             Add(Do("x", ("value", Expression("Object", "{oops"))), ".value.expression.value", "The object is not JSON (column 2).");
             Add(Do("x", ("value", Expression("CSharp", "1"))), ".value.expression.type", "CSharp expressions are not available. Write it as a JavaScript expression.");

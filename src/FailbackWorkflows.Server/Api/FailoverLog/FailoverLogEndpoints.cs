@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Server.Api.Runs;
 using FailbackWorkflows.Server.Identity;
 using Microsoft.AspNetCore.Http.HttpResults;
 
@@ -136,14 +137,14 @@ internal static class FailoverLogEndpoints
             cancellationToken);
         if (result is not { Outcome: StartRunOutcome.Started or StartRunOutcome.AlreadyStarted, EntryId: { } entryId })
         {
-            return (Problem)StartedRun.Answer(result, Problems.UnknownServer).Result;
+            return StartedRun.Refusal(result, Problems.UnknownServer);
         }
 
-        var links = result.RunId is { } runId ? RunLinks.Of(runId, entryId) : new Dictionary<string, string> { ["entry"] = Entry(entryId) };
+        var links = result.RunId is { } runId ? RunLinks.Of(runId, entryId) : new Dictionary<string, string> { ["entry"] = RunLinks.Entry(entryId) };
         var reported = new ReportedFailover(entryId, result.RunId, await log.FindAsync(entryId, cancellationToken), links);
         return result.Outcome == StartRunOutcome.AlreadyStarted
             ? TypedResults.Ok(reported)
-            : TypedResults.Accepted(Entry(entryId), reported);
+            : TypedResults.Accepted(RunLinks.Entry(entryId), reported);
     }
 
     private static async Task<Results<Accepted<StartedRun>, Problem>> StartFailbackAsync(
@@ -154,8 +155,7 @@ internal static class FailoverLogEndpoints
         CancellationToken cancellationToken)
     {
         var errors = new FieldErrors();
-        errors.Required("requestId", request.RequestId, 64);
-        errors.Optional("reason", request.Reason, 1000);
+        StartedRun.Check(request.RequestId, request.Reason, errors);
         if (errors.Any)
         {
             return errors.ToProblem();
@@ -169,6 +169,4 @@ internal static class FailoverLogEndpoints
     }
 
     private static string? NullIfEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;
-
-    private static string Entry(string entryId) => $"/api/v1/failover-log/{Uri.EscapeDataString(entryId)}";
 }

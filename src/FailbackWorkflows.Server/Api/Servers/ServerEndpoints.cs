@@ -1,6 +1,7 @@
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Server.Api.Runs;
 using FailbackWorkflows.Server.Identity;
 using Microsoft.AspNetCore.Http.HttpResults;
 
@@ -142,8 +143,7 @@ internal static class ServerEndpoints
     {
         var errors = new FieldErrors();
         errors.Required("failoverServerId", request.FailoverServerId, 64);
-        errors.Required("requestId", request.RequestId, 64);
-        errors.Optional("reason", request.Reason, 1000);
+        StartedRun.Check(request.RequestId, request.Reason, errors);
         if (errors.Any)
         {
             return errors.ToProblem();

@@ -1,9 +1,11 @@
-namespace FailbackWorkflows.Server.Api;
+namespace FailbackWorkflows.Server.Api.Runs;
 
 /// <summary>Where a client finds what belongs to a run.</summary>
 internal static class RunLinks
 {
     public static string Run(string runId) => $"/api/v1/runs/{Uri.EscapeDataString(runId)}";
+
+    public static string Entry(string entryId) => $"/api/v1/failover-log/{Uri.EscapeDataString(entryId)}";
 
     public static IReadOnlyDictionary<string, string> Of(string runId, string? entryId)
     {
@@ -15,7 +17,7 @@ internal static class RunLinks
         };
         if (entryId is not null)
         {
-            links["entry"] = $"/api/v1/failover-log/{Uri.EscapeDataString(entryId)}";
+            links["entry"] = Entry(entryId);
         }
 
         return links;
