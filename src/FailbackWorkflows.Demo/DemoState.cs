@@ -19,7 +19,10 @@ internal enum Chapter
     /// <summary>The failback runs.</summary>
     FailingBack,
 
-    /// <summary>The failback is done; what must hold is looked at.</summary>
+    /// <summary>The failback is done; the material of the failover comes home.</summary>
+    Copying,
+
+    /// <summary>It is home; what must hold is looked at.</summary>
     Verifying,
 
     /// <summary>It was found to hold. The next start begins a new round.</summary>
@@ -46,6 +49,8 @@ internal sealed record DemoState
     public int FailoverAttempt { get; init; } = 1;
 
     public int FailbackAttempt { get; init; } = 1;
+
+    public int CopyAttempt { get; init; } = 1;
 
     /// <summary>Cursor of the change feed when the round began.</summary>
     public long FeedCursor { get; init; }

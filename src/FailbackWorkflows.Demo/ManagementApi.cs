@@ -42,6 +42,15 @@ internal sealed class ManagementApi : IDisposable
     public Task<LogEntry> GetEntryAsync(string entryId, CancellationToken cancellationToken) =>
         ReadAsync<LogEntry>($"api/v1/failover-log/{Uri.EscapeDataString(entryId)}", cancellationToken);
 
+    public Task<MaterialCopy> GetCopyAsync(string entryId, CancellationToken cancellationToken) =>
+        ReadAsync<MaterialCopy>($"api/v1/failover-log/{Uri.EscapeDataString(entryId)}/material-copy", cancellationToken);
+
+    public Task<StartedRun> StartCopyAsync(string entryId, string requestId, string reason, CancellationToken cancellationToken) =>
+        SendAsync<StartedRun>(HttpMethod.Post, $"api/v1/failover-log/{Uri.EscapeDataString(entryId)}/material-copy", new { requestId, reason }, cancellationToken);
+
+    public Task<Coverage> GetCoverageAsync(string entryId, CancellationToken cancellationToken) =>
+        ReadAsync<Coverage>($"api/v1/failover-log/{Uri.EscapeDataString(entryId)}/material-copy/coverage", cancellationToken);
+
     /// <summary>Cursor of the newest change.</summary>
     public async Task<long> GetCursorAsync(CancellationToken cancellationToken)
     {
@@ -173,6 +182,27 @@ internal sealed record LogEntry(
     string? FailbackRunId,
     IReadOnlyDictionary<string, DateTimeOffset>? LastTimes,
     IReadOnlyDictionary<string, DateTimeOffset>? AuthorityEnds);
+
+internal sealed record MaterialCopy(string State, string? Message, CopyTask? Task);
+
+internal sealed record CopyTask(
+    string? Phase,
+    string? LastError,
+    long SegmentsDone,
+    long RecordsDone,
+    long BytesDone,
+    long? BytesTotal,
+    long BytesPerSecond,
+    DateTimeOffset CreatedAt,
+    DateTimeOffset? EndedAt);
+
+internal sealed record Coverage(bool IsVerified, IReadOnlyList<TrackCoverage> Tracks, IReadOnlyList<RecordCoverage> Records, IReadOnlyList<JsonElement> Losses);
+
+internal sealed record TrackCoverage(string TrackId, string Kind, DateTimeOffset From, DateTimeOffset To, Amount Expected, Amount Copied, Amount Verified, bool IsVerified);
+
+internal sealed record Amount(long Segments, long Bytes);
+
+internal sealed record RecordCoverage(string Kind, string? ChannelId, long Expected, long Copied, bool IsVerified);
 
 internal sealed record ChangePage(IReadOnlyList<Change> Items, long NextAfter);
 

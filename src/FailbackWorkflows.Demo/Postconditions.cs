@@ -19,6 +19,7 @@ internal sealed class Postconditions(Processes processes, DemoState state, Chang
         .. await RolesAsync(cancellationToken),
         .. await SettingsAsync(cancellationToken),
         .. await MaterialAsync(cancellationToken),
+        .. await CopyAsync(cancellationToken),
         .. await CommandsAsync(cancellationToken),
         .. Notified(),
     ];
@@ -110,9 +111,44 @@ internal sealed class Postconditions(Processes processes, DemoState state, Chang
                     ? "times missing"
                     : string.Create(CultureInfo.InvariantCulture, $"both recorded for {overlaps.Min().TotalMilliseconds:0} to {overlaps.Max().TotalMilliseconds:0} ms{(wasInterrupted ? "; programs were killed meanwhile" : "")}")),
             new(
-                "material of the failover is held until it is home",
-                hold is { ToUtc: not null } && hold.Identity == Identity && last.Count > 0 && hold.ToUtc >= last.Values.Max(),
-                hold is null ? "no hold" : $"{hold.FromUtc:HH:mm:ss} to {hold.ToUtc:HH:mm:ss}"),
+                "material of the failover was held until it was home",
+                hold is { ToUtc: not null, Release: "verifiedCopy" } && hold.Identity == Identity && last.Count > 0 && hold.ToUtc >= last.Values.Max(),
+                hold is null ? "no hold" : $"{hold.FromUtc:HH:mm:ss} to {hold.ToUtc:HH:mm:ss}, {hold.Release ?? "not released"}"),
+        ];
+    }
+
+    /// <summary>The report is the copier's own word; the segments are compared at the two recorders themselves.</summary>
+    private async Task<IEnumerable<Postcondition>> CopyAsync(CancellationToken cancellationToken)
+    {
+        var entry = await processes.Management.GetEntryAsync(state.EntryId!, cancellationToken);
+        var coverage = await processes.Management.GetCoverageAsync(state.EntryId!, cancellationToken);
+        var (same, other) = (0, new List<string>());
+        foreach (var track in coverage.Tracks)
+        {
+            var source = await processes.Recorders[Processes.Failover].ListSegmentsAsync(track.TrackId, track.From, track.To, cancellationToken);
+            var target = await processes.Recorders[Processes.Failed].ListSegmentsAsync(track.TrackId, track.From, track.To, cancellationToken);
+            foreach (var segment in source.Where(s => s.Disputed == "none"))
+            {
+                // What the failed server recorded itself, while both did, is there already and is not stored twice.
+                if (target.Any(t => t.Id == segment.Id && t.Sha256 == segment.Sha256 && t.Bytes == segment.Bytes) || target.Any(t => t.From < segment.To && t.To > segment.From && t.Id != segment.Id))
+                {
+                    same++;
+                }
+                else
+                {
+                    other.Add(segment.Id);
+                }
+            }
+        }
+
+        return
+        [
+            new("material copy of the log entry", entry.MaterialCopy == "copied", entry.MaterialCopy),
+            new(
+                "coverage report: everything verified, no loss",
+                coverage.IsVerified && coverage.Losses.Count == 0 && coverage.Tracks.All(t => t.IsVerified) && coverage.Records.All(r => r.IsVerified),
+                $"{coverage.Tracks.Sum(t => t.Verified.Segments)} segments, {coverage.Records.Sum(r => r.Expected)} records of {coverage.Records.Select(r => r.Kind).Distinct().Count()} kinds"),
+            new("every segment of the period is at both recorders", same > 0 && other.Count == 0, other.Count == 0 ? $"{same} compared by id, size and sha256" : $"not at recorder-1: {string.Join(' ', other.Take(3))}"),
         ];
     }
 

@@ -71,7 +71,7 @@ internal static class Program
             if (options.ReportFile is { } file)
             {
                 var endedAt = time.GetUtcNow();
-                new Report(well, error, startedAt, endedAt, (endedAt - startedAt).TotalMilliseconds, story.Round, processes.AddressOf(Processes.ManagementServer).ToString(), story.Failover, story.Failback, story.Postconditions, processes.Restarted).Write(file);
+                new Report(well, error, startedAt, endedAt, (endedAt - startedAt).TotalMilliseconds, story.Round, processes.AddressOf(Processes.ManagementServer).ToString(), story.Failover, story.Failback, story.Copy, story.Postconditions, processes.Restarted).Write(file);
             }
         }
 

@@ -36,6 +36,23 @@ internal sealed class RecorderApi : IDisposable
     public async Task<IReadOnlyList<RecorderKey>> ListKeysAsync(string runId, CancellationToken cancellationToken) =>
         (await FindAsync<RecorderKeys>($"v1/idempotency-keys?prefix={Uri.EscapeDataString(runId + "/")}", cancellationToken))?.Items ?? [];
 
+    /// <summary>Every segment of a track that overlaps the range.</summary>
+    public async Task<IReadOnlyList<RecorderSegment>> ListSegmentsAsync(string trackId, DateTimeOffset from, DateTimeOffset to, CancellationToken cancellationToken)
+    {
+        var all = new List<RecorderSegment>();
+        var path = $"v1/tracks/{trackId}/segments?from={from.UtcDateTime:O}&to={to.UtcDateTime:O}";
+        for (var page = await FindAsync<RecorderSegments>(path, cancellationToken); page is not null; page = await FindAsync<RecorderSegments>($"{path}&pageToken={Uri.EscapeDataString(page.NextPageToken)}", cancellationToken))
+        {
+            all.AddRange(page.Items);
+            if (page.NextPageToken is null)
+            {
+                break;
+            }
+        }
+
+        return all;
+    }
+
     /// <summary>Changes settings at the recorder itself, as its administrator would.</summary>
     public async Task PutSettingsAsync(string identity, JsonObject content, CancellationToken cancellationToken)
     {
@@ -81,11 +98,15 @@ internal sealed record RecorderSettings(long Revision, string Sha256, bool Froze
     public int MaskCount => (Content["masks"] as JsonArray)?.Count ?? 0;
 }
 
-internal sealed record RecorderHold(string EntryId, string Identity, DateTimeOffset FromUtc, DateTimeOffset? ToUtc);
+internal sealed record RecorderHold(string EntryId, string Identity, DateTimeOffset FromUtc, DateTimeOffset? ToUtc, string? Release);
 
 internal sealed record RecorderRecording(IReadOnlyList<RecorderChannel> Channels);
 
 internal sealed record RecorderChannel(string ChannelId, bool Enabled, bool Required, bool Recording, DateTimeOffset? FirstFrameAt, DateTimeOffset? LastFrameAt);
+
+internal sealed record RecorderSegments(IReadOnlyList<RecorderSegment> Items, string? NextPageToken);
+
+internal sealed record RecorderSegment(string Id, DateTimeOffset From, DateTimeOffset To, long Bytes, string? Sha256, string Disputed);
 
 internal sealed record RecorderKeys(IReadOnlyList<RecorderKey> Items);
 

@@ -18,6 +18,7 @@ internal sealed record Report(
     string? ManagementServer,
     ReportedRun? Failover,
     ReportedRun? Failback,
+    ReportedCopy? MaterialCopy,
     IReadOnlyList<Postcondition> Postconditions,
     IReadOnlyList<string> Restarted)
 {
@@ -34,6 +35,20 @@ internal sealed record Report(
         File.WriteAllText(next, JsonSerializer.Serialize(this, Json) + Environment.NewLine);
         File.Move(next, file, overwrite: true);
     }
+}
+
+/// <summary>What came home.</summary>
+/// <param name="RecordsByKind">Records that were expected, by kind; all of them are at the failed server when <paramref name="Verified"/>.</param>
+internal sealed record ReportedCopy(string State, bool Verified, long Bytes, long Segments, IReadOnlyDictionary<string, long> RecordsByKind, double? DurationMs, int Attempts)
+{
+    public static ReportedCopy From(MaterialCopy copy, Coverage coverage, int attempts) => new(
+        copy.State,
+        coverage.IsVerified,
+        coverage.Tracks.Sum(t => t.Expected.Bytes),
+        coverage.Tracks.Sum(t => t.Expected.Segments),
+        coverage.Records.GroupBy(r => r.Kind).ToDictionary(g => g.Key, g => g.Sum(r => r.Expected)),
+        (copy.Task?.EndedAt - copy.Task?.CreatedAt)?.TotalMilliseconds,
+        attempts);
 }
 
 /// <summary>A run with its steps.</summary>

@@ -22,6 +22,8 @@ internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense 
 
     public ReportedRun? Failback { get; private set; }
 
+    public ReportedCopy? Copy { get; private set; }
+
     public IReadOnlyList<Postcondition> Postconditions { get; private set; } = [];
 
     /// <exception cref="StoryBrokenException">It cannot be brought to its end.</exception>
@@ -29,7 +31,7 @@ internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense 
     {
         if (_state.Chapter == Chapter.Done)
         {
-            Remember(_state with { Round = _state.Round + 1, Chapter = Chapter.Recording, FailoverAttempt = 1, FailbackAttempt = 1, EntryId = null, FailbackRunId = null, SettingsSha256 = null, WasInterrupted = false });
+            Remember(_state with { Round = _state.Round + 1, Chapter = Chapter.Recording, FailoverAttempt = 1, FailbackAttempt = 1, CopyAttempt = 1, EntryId = null, FailbackRunId = null, SettingsSha256 = null, WasInterrupted = false });
         }
 
         else if (_state.Chapter != Chapter.Recording)
@@ -58,6 +60,11 @@ internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense 
         if (_state.Chapter == Chapter.FailingBack)
         {
             await FailBackAsync(cancellationToken);
+        }
+
+        if (_state.Chapter == Chapter.Copying)
+        {
+            await CopyAsync(cancellationToken);
         }
 
         return await VerifyAsync(client, cancellationToken);
@@ -182,7 +189,60 @@ internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense 
             () => _state.FailbackAttempt,
             attempt => Remember(_state with { FailbackAttempt = attempt }),
             cancellationToken);
-        Remember(_state with { Chapter = Chapter.Verifying, FailbackRunId = run.RunId });
+        Remember(_state with { Chapter = Chapter.Copying, FailbackRunId = run.RunId });
+    }
+
+    /// <summary>
+    /// The management server starts the copy by itself. One that ends without everything being home (a program was just killed) is started
+    /// again: what is there stays, and only what is lacking is fetched.
+    /// </summary>
+    private async Task CopyAsync(CancellationToken cancellationToken)
+    {
+        terminal.Title("Material copy: what recorder-2 recorded comes home");
+        var shown = (Phase: (string?)null, Done: -1L);
+        var since = time.GetTimestamp();
+        while (true)
+        {
+            var copy = await InsistAsync(() => processes.Management.GetCopyAsync(_state.EntryId!, cancellationToken), cancellationToken);
+            if (copy.Task is { } task && shown != (task.Phase, task.BytesDone))
+            {
+                shown = (task.Phase, task.BytesDone);
+                terminal.Progress(task);
+            }
+
+            if (copy.State is "copied" or "nothingToCopy")
+            {
+                Remember(_state with { Chapter = Chapter.Verifying });
+                return;
+            }
+
+            if (copy.State is "failed" or "cancelled" or "copiedWithLosses")
+            {
+                terminal.Warn($"material copy {copy.State}: {copy.Message ?? copy.Task?.LastError}");
+                if (_state.CopyAttempt >= MostAttempts)
+                {
+                    throw new StoryBrokenException($"The material copy did not end well in {MostAttempts} attempts. {copy.Message}");
+                }
+
+                Remember(_state with { CopyAttempt = _state.CopyAttempt + 1 });
+                await PauseAsync(BeforeNextAttempt, cancellationToken);
+                try
+                {
+                    await InsistAsync(() => processes.Management.StartCopyAsync(_state.EntryId!, $"demo-{_state.Round}-copy-{_state.CopyAttempt}", "The demo tries again", cancellationToken), cancellationToken);
+                }
+                catch (AnswerException answer) when (answer.Status == HttpStatusCode.Conflict)
+                {
+                    terminal.Warn($"it goes on already ({answer.Message})");
+                }
+            }
+
+            if (time.GetElapsedTime(since) > Patience)
+            {
+                throw new StoryBrokenException($"The material copy has not ended after {Patience.TotalSeconds:0} s; it is {copy.State}. {copy.Task?.LastError}");
+            }
+
+            await PauseAsync(LookAgain, cancellationToken);
+        }
     }
 
     private async Task<bool> VerifyAsync(ChangeListener client, CancellationToken cancellationToken)
@@ -192,6 +252,13 @@ internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense 
         terminal.Result(
             run.Result == "done",
             $"Failback {(run.Result == "done" ? "OK" : run.Result)}   start {run.StartedAt:HH:mm:ss.fff}   end {run.FinishedAt:HH:mm:ss.fff}   duration {Terminal.Length(run.FinishedAt - run.StartedAt)}");
+
+        var copied = await InsistAsync(() => processes.Management.GetCopyAsync(_state.EntryId!, cancellationToken), cancellationToken);
+        var coverage = await InsistAsync(() => processes.Management.GetCoverageAsync(_state.EntryId!, cancellationToken), cancellationToken);
+        Copy = ReportedCopy.From(copied, coverage, _state.CopyAttempt);
+        terminal.Result(
+            Copy.Verified,
+            $"Material {Copy.State}{(Copy.Verified ? ", verified" : "")}   {Copy.Bytes / 1e6:0.00} MB in {Copy.Segments} segments   {string.Join("   ", Copy.RecordsByKind.Select(k => $"{k.Key} {k.Value}"))}   duration {Terminal.Length(copied.Task?.EndedAt - copied.Task?.CreatedAt)}");
 
         terminal.Title("What must hold now");
         var looking = new Postconditions(processes, _state, client);

@@ -37,6 +37,17 @@ internal sealed class Terminal
         Console.WriteLine($"  {Paint(colour, mark)} {step.Number,2}  {step.Name.PadRight(42)} {Paint(Dim, $"{step.StartedAt:HH:mm:ss.fff}")} {Length(length),9}{extra}");
     }
 
+    /// <summary>One line per look: it also reads well where lines cannot be overwritten.</summary>
+    public void Progress(CopyTask task)
+    {
+        const int width = 24;
+        var share = task.BytesTotal is > 0 and var total ? Math.Clamp((double)task.BytesDone / total, 0, 1) : 0;
+        var done = (int)(share * width);
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"  [{new string('#', done)}{new string('.', width - done)}] {task.Phase ?? "waiting",-9} {task.BytesDone / 1e6,7:0.00} MB of {(task.BytesTotal is { } all ? $"{all / 1e6:0.00} MB" : "?")}, {task.SegmentsDone} segments, {task.RecordsDone} records, {task.BytesPerSecond / 1e6:0.0} MB/s"));
+    }
+
     public void Result(bool well, string text) => Console.WriteLine($"{Environment.NewLine}  {Paint(well ? Green : Red, text)}");
 
     public static void Error(string text) => Console.Error.WriteLine(text);

@@ -4,6 +4,7 @@ using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.MaterialCopy;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.MaterialCopy;
+using FailbackWorkflows.Server.Api.Runs;
 using FailbackWorkflows.Server.Identity;
 using Microsoft.AspNetCore.Http.HttpResults;
 

@@ -2,6 +2,7 @@ using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.MaterialCopy;
 using FailbackWorkflows.Recorders.Material;
 using FailbackWorkflows.Recorders.MaterialCopy;
+using FailbackWorkflows.Server.Api.Runs;
 
 namespace FailbackWorkflows.Server.Api.MaterialCopy;
 
