@@ -108,8 +108,6 @@ public sealed class StartRecording(DutyCalls calls, IRecorderClient recorders) :
 [Retry(10, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 3000)]
 public sealed class ConfirmRecording(DutyCalls calls, IRecorderClient recorders, FailbackPolicies policies) : DutyActivity
 {
-    private static readonly TimeSpan LookAgainAfter = TimeSpan.FromMilliseconds(150);
-
     [Input(DisplayName = "Recorded identity")]
     public required Input<string> Identity { get; init; }
 
@@ -141,7 +139,7 @@ public sealed class ConfirmRecording(DutyCalls calls, IRecorderClient recorders,
         var policy = await policies.GetAsync(cancellationToken);
         if (dark.Count > 0 && now - since < policy.ConfirmTimeout)
         {
-            return ActivityResult.RunAgainAt(now + LookAgainAfter, since.UtcDateTime.ToString("O"));
+            return ActivityResult.RunAgainAt(Looks.Next(since, now, policy.ConfirmTimeout), since.UtcDateTime.ToString("O"));
         }
 
         var first = state.Channels.Where(c => c.FirstFrameAt is not null).ToDictionary(c => c.ChannelId, c => c.FirstFrameAt!.Value);
@@ -180,7 +178,6 @@ public sealed class PointOfNoReturn : DutyActivity
 public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorders, FailbackPolicies policies) : DutyActivity
 {
     private static readonly TimeSpan FreshFrame = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan LookAgainAfter = TimeSpan.FromMilliseconds(150);
 
     [Input(DisplayName = "Recorded identity")]
     public required Input<string> Identity { get; init; }
@@ -213,7 +210,7 @@ public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorder
             // Counted from the first look that found it silent: the failover server may have been awaited for long before.
             var silentSince = wait.SilentSince ?? now;
             return now - silentSince < policy.HandOverTimeout
-                ? ActivityResult.RunAgainAt(now + LookAgainAfter, wait with { SilentSince = silentSince })
+                ? ActivityResult.RunAgainAt(Looks.Next(silentSince, now, policy.HandOverTimeout), wait with { SilentSince = silentSince })
                 : ActivityResult.Completed("FailedServerLost").With(Failure, $"{failed.Name} stopped recording before the failover server was stopped.");
         }
 
@@ -334,5 +331,23 @@ public sealed class MarkFailedServerOk(DutyCalls calls, IRecorderClient recorder
             .WithWorkflowOutput(RunOutputs.NobodyRecords, server.Id)
             .WithWorkflowOutput(RunOutputs.Message, alarm)
             .WithAlarm(context, server.Id, $"{alarm} Start a failover of {server.Name} now, or bring it back.");
+    }
+}
+
+/// <summary>
+/// When to look at a recorder again. Each look takes the run up anew, which raises its fence in the database and at the recorder: soon at
+/// first, because frames usually come within a second, then less often.
+/// </summary>
+internal static class Looks
+{
+    private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(150);
+    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(1);
+
+    /// <summary>A tenth of the wait so far, 150 ms to 1 s, and never past the end of the wait.</summary>
+    public static DateTimeOffset Next(DateTimeOffset since, DateTimeOffset now, TimeSpan timeout)
+    {
+        var wait = (now - since) / 10;
+        var next = now + (wait < Shortest ? Shortest : wait > Longest ? Longest : wait);
+        return next > since + timeout ? since + timeout : next;
     }
 }
