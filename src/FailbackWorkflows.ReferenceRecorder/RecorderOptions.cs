@@ -28,6 +28,9 @@ public sealed record RecorderOptions
     /// <summary>Most bytes of segments it keeps, however large the drive. 1 MiB or more; null (the default) is the whole drive.</summary>
     public long? CapacityBytes { get; init; }
 
+    /// <summary>What gives way when the disk is full of owed material. The default is <see cref="HoldPressure.DropOldestOwed"/>.</summary>
+    public HoldPressure OnHoldPressure { get; init; }
+
     /// <summary>Time between two generated frames. 10 ms to 10 s; the default is 200 ms.</summary>
     public required TimeSpan FrameInterval { get; init; }
 
@@ -78,7 +81,7 @@ public sealed record RecorderOptions
             throw Refuse($"--seedIdentity '{seed}' is not an identity. {Names.Rule}");
         }
 
-        return new RecorderOptions
+        var options = new RecorderOptions
         {
             Urls = CheckUrls(configuration["urls"] ?? "http://127.0.0.1:5100"),
             DataFolder = Path.GetFullPath(configuration["data"] ?? "recorder-data"),
@@ -89,6 +92,12 @@ public sealed record RecorderOptions
             BootConfirm = Length(configuration, "bootConfirm", "00:00:30", TimeSpan.Zero, TimeSpan.FromDays(1)),
             ReserveBytes = Whole(configuration, "reserveBytes", 64L * 1024 * 1024, 0, long.MaxValue),
             CapacityBytes = configuration["capacityBytes"] is null ? null : Whole(configuration, "capacityBytes", 0, 1024 * 1024, long.MaxValue),
+            OnHoldPressure = configuration["onHoldPressure"] switch
+            {
+                null or "dropOldestOwed" => HoldPressure.DropOldestOwed,
+                "stopAccepting" => HoldPressure.StopAccepting,
+                _ => throw Refuse("--onHoldPressure must be dropOldestOwed or stopAccepting."),
+            },
             FrameInterval = interval,
             SegmentLength = Length(configuration, "segmentLength", "00:00:02", interval, TimeSpan.FromHours(1)),
             MaxChannels = (int)Whole(configuration, "maxChannels", 1024, 1, 10_000),
@@ -98,6 +107,7 @@ public sealed record RecorderOptions
             SeedIdentity = seed,
             SeedChannels = (int)Whole(configuration, "seedChannels", 2, 1, 500),
         };
+        return options.CapacityBytes <= options.ReserveBytes ? throw Refuse("--capacityBytes must be more than --reserveBytes, or nothing could ever be recorded.") : options;
     }
 
     // The compiler's record text would print the token.
@@ -141,6 +151,16 @@ public sealed record RecorderOptions
     }
 
     private static StartRefusedException Refuse(string sentence) => new(StartRefusedException.BadOptions, sentence);
+}
+
+/// <summary>What a recorder does when its disk falls below the reserve and all that is left is owed to another recorder.</summary>
+public enum HoldPressure
+{
+    /// <summary>Live recording wins: the oldest owed material is dropped, and listed as lost.</summary>
+    DropOldestOwed,
+
+    /// <summary>What is owed wins: nothing more is recorded or accepted until there is room.</summary>
+    StopAccepting,
 }
 
 /// <summary>The recorder cannot start; the message is a sentence for the operator, <see cref="ExitCode"/> is for scripts.</summary>

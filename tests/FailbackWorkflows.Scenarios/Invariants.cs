@@ -1,6 +1,7 @@
 using System.Globalization;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Recorders.Duties;
+using FailbackWorkflows.Recorders.Recording;
 using FailbackWorkflows.Testing.Processes;
 using Shouldly;
 
@@ -148,6 +149,14 @@ internal static class Invariants
 
         foreach (var channel in (await recorder.GetRecordingAsync(identity)).Channels)
         {
+            if (channel.Kind == ChannelKind.Text)
+            {
+                // Text has records and no segments; a line is an instant.
+                segments.AddRange((await recorder.ListRecordsAsync("text", identity, channel.ChannelId)).Select(r => new Segment(
+                    (string)r["id"]!, $"{identity}~{channel.ChannelId}", Instant(r["timeUtc"]!), Instant(r["timeUtc"]!), r["body"]!.ToJsonString().Length)));
+                continue;
+            }
+
             segments.AddRange((await recorder.ListSegmentsAsync(identity, channel.ChannelId)).Select(s => new Segment(
                 (string)s!["id"]!, (string)s["trackId"]!, Instant(s["from"]!), Instant(s["to"]!), (long)s["bytes"]!)));
         }

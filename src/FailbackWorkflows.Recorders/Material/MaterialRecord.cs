@@ -64,7 +64,7 @@ public sealed record RecordPageEnd(
 
 /// <summary>
 /// What a recorder holds of a kind and range. <paramref name="RootSha256"/> is over the lines <c>id revision sha256\n</c>, ordered by id
-/// (ordinal), of the ordinary records whose time lies in <c>[From, To)</c>.
+/// (ordinal), of the ordinary records that belong to <c>[From, To)</c>: by their time, locks and bookmarks by overlap.
 /// </summary>
 public sealed record RecordManifest(RecordKind Kind, string Identity, string? ChannelId, DateTimeOffset From, DateTimeOffset To, long Count, string RootSha256, DateTimeOffset AsOf);
 

@@ -77,7 +77,7 @@ public sealed record GoneSegment(string Id, DateTimeOffset From, DateTimeOffset 
 /// </summary>
 /// <param name="NextPageToken">Opaque, survives restarts of the recorder; null on the last page.</param>
 /// <param name="Complete">True exactly when <paramref name="NextPageToken"/> is null. An answer that breaks this rule was cut short.</param>
-/// <param name="Gone">On every page: what was removed from the range, after this page's position, since the listing began; on a first page since ever (as far as the recorder remembers).</param>
+/// <param name="Gone">On every page: what was removed, ever as far as the recorder remembers, from the stretch that this page covers (after the page before, up to its own last position).</param>
 public sealed record SegmentPage(IReadOnlyList<Segment> Items, string? NextPageToken, bool Complete, DateTimeOffset AsOf, IReadOnlyList<GoneSegment> Gone);
 
 /// <summary>

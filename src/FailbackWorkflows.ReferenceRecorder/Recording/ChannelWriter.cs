@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using FailbackWorkflows.Recorders.Material;
 using FailbackWorkflows.Recorders.Recording;
+using FailbackWorkflows.ReferenceRecorder.Records;
 using FailbackWorkflows.ReferenceRecorder.Segments;
 using FailbackWorkflows.ReferenceRecorder.Storage;
 
@@ -9,11 +10,18 @@ namespace FailbackWorkflows.ReferenceRecorder.Recording;
 /// <summary>A channel that should be recorded now, under one epoch.</summary>
 public sealed record PlannedChannel(string Identity, string ChannelId, ChannelKind Kind, long Epoch, bool Provisional);
 
-/// <summary>Writes the frames of one channel into growing segments. Used under the store's lock only.</summary>
+/// <summary>
+/// Writes the frames of one channel: of video and audio into growing segments, of text as records. What analytics and alarm inputs deliver
+/// beside them are records too. Used under the store's lock only.
+/// </summary>
 internal sealed class ChannelWriter(PlannedChannel plan, DateTimeOffset nextFrame, DataFolder folder, string machineId) : IDisposable
 {
     private readonly List<GrowingSegment> _full = [];
+    private readonly List<RecordRow> _records = [];
     private GrowingSegment? _growing;
+    private DateTimeOffset _nextStep = Grid.Ceiling(nextFrame, RecordGenerator.Step);
+    private (DateTimeOffset First, DateTimeOffset Last)? _lines;
+    private bool _hasConfirmedLines;
 
     public PlannedChannel Plan => plan;
 
@@ -21,7 +29,16 @@ internal sealed class ChannelWriter(PlannedChannel plan, DateTimeOffset nextFram
     public DateTimeOffset NextFrame { get; private set; } = nextFrame;
 
     /// <summary>There is a segment that the index does not know yet, or one that is full.</summary>
-    public bool WantsIndex => _full.Count > 0 || _growing is { IsIndexed: false };
+    public bool WantsIndex => _full.Count > 0 || _growing is { IsIndexed: false } || (_lines is not null && !_hasConfirmedLines);
+
+    /// <summary>There are frames or records that are not on disk and in the index yet.</summary>
+    public bool HasUnconfirmed => _records.Count > 0 || _lines is not null || Unconfirmed.Any();
+
+    /// <summary>Records that are not stored yet.</summary>
+    public IReadOnlyList<RecordRow> Records => _records;
+
+    /// <summary>First and last frame of a text channel since the last confirmation; null when there was none.</summary>
+    public (DateTimeOffset First, DateTimeOffset Last)? Lines => _lines;
 
     /// <summary>Segments with frames that are not flushed and indexed yet.</summary>
     public IEnumerable<GrowingSegment> Unconfirmed => _growing is { HasUnconfirmed: true } ? [.. _full, _growing] : _full;
@@ -34,18 +51,34 @@ internal sealed class ChannelWriter(PlannedChannel plan, DateTimeOffset nextFram
             // Frames that no camera buffers that long: a gap, so the span ends here.
             Fill();
             NextFrame = Grid.Floor(now, interval);
+            _nextStep = Grid.Ceiling(NextFrame, RecordGenerator.Step);
         }
 
         for (; NextFrame <= now; NextFrame += interval)
         {
-            if (_growing is not null && Grid.Floor(NextFrame, segmentLength) > _growing.From)
+            if (plan.Kind == ChannelKind.Text)
             {
-                Fill();
+                WriteLine();
+            }
+            else
+            {
+                WriteFrame(interval, segmentLength);
             }
 
-            _growing ??= GrowingSegment.Open(plan, NextFrame, folder, machineId);
-            _growing.Append(SegmentFile.Encode(NextFrame, FrameGenerator.Payload(plan.ChannelId, plan.Kind, NextFrame)), NextFrame, interval);
+            for (; _nextStep <= NextFrame; _nextStep += RecordGenerator.Step)
+            {
+                _records.AddRange(RecordGenerator.At(plan, machineId, _nextStep));
+            }
         }
+    }
+
+    /// <summary>What was unconfirmed is on disk and in the index.</summary>
+    public void ForgetConfirmed()
+    {
+        _full.Clear();
+        _records.Clear();
+        _hasConfirmedLines |= _lines is not null;
+        _lines = null;
     }
 
     /// <summary>No more frames go into the growing segment.</summary>
@@ -59,9 +92,6 @@ internal sealed class ChannelWriter(PlannedChannel plan, DateTimeOffset nextFram
         }
     }
 
-    /// <summary>What was full is published and indexed.</summary>
-    public void ForgetFull() => _full.Clear();
-
     public void Dispose()
     {
         foreach (var segment in _full)
@@ -70,6 +100,28 @@ internal sealed class ChannelWriter(PlannedChannel plan, DateTimeOffset nextFram
         }
 
         _growing?.Dispose();
+    }
+
+    private void WriteFrame(TimeSpan interval, TimeSpan segmentLength)
+    {
+        if (_growing is not null && Grid.Floor(NextFrame, segmentLength) > _growing.From)
+        {
+            Fill();
+        }
+
+        _growing ??= GrowingSegment.Open(plan, NextFrame, folder, machineId);
+        _growing.Append(SegmentFile.Encode(NextFrame, FrameGenerator.Payload(plan.ChannelId, plan.Kind, NextFrame)), NextFrame, interval);
+    }
+
+    /// <summary>A till is heard with every frame, also when it prints nothing; what it prints comes with the seconds.</summary>
+    private void WriteLine()
+    {
+        if (_lines is null && !_hasConfirmedLines && NextFrame != _nextStep)
+        {
+            _records.Add(RecordGenerator.Line(plan, machineId, NextFrame));
+        }
+
+        _lines = (_lines?.First ?? NextFrame, NextFrame);
     }
 }
 

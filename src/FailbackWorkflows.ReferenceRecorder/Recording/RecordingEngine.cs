@@ -3,6 +3,7 @@ using System.Text.Json;
 using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.ReferenceRecorder.Duties;
 using FailbackWorkflows.ReferenceRecorder.MaterialCopy.Copying;
+using FailbackWorkflows.ReferenceRecorder.Records;
 using FailbackWorkflows.ReferenceRecorder.Segments;
 using FailbackWorkflows.ReferenceRecorder.Settings;
 using FailbackWorkflows.ReferenceRecorder.Storage;
@@ -189,7 +190,7 @@ public sealed partial class RecordingEngine : BackgroundService
     private void ConfirmAll()
     {
         List<ChannelWriter> writers = [.. _closing, .. _writers.Values];
-        if (writers.Any(w => w.Unconfirmed.Any()))
+        if (writers.Any(w => w.HasUnconfirmed))
         {
             // Confirming changes no duty and no settings, so a fresh plan stays fresh.
             var planIsOld = _planIsOld;
@@ -298,9 +299,30 @@ public sealed partial class RecordingEngine : BackgroundService
             segment.Confirmed();
         }
 
+        ConfirmRecords(sql, writers);
         foreach (var writer in writers)
         {
-            writer.ForgetFull();
+            writer.ForgetConfirmed();
+        }
+    }
+
+    private static void ConfirmRecords(Sql sql, IReadOnlyCollection<ChannelWriter> writers)
+    {
+        foreach (var writer in writers)
+        {
+            if (writer.Lines is { } lines)
+            {
+                ChannelTimes.Confirm(sql, writer.Plan.Identity, writer.Plan.ChannelId, writer.Plan.Epoch, lines.First, lines.Last);
+            }
+        }
+
+        if (writers.Any(w => w.Records.Count > 0))
+        {
+            using var import = new RecordImport(sql);
+            foreach (var record in writers.SelectMany(w => w.Records))
+            {
+                import.Record(record);
+            }
         }
     }
 

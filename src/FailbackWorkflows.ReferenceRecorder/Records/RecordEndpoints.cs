@@ -130,25 +130,36 @@ public static class RecordEndpoints
         {
             var read = await input.ReadAsync(context.RequestAborted);
             var buffer = read.Buffer;
-            while (buffer.PositionOf((byte)'\n') is { } end)
+            try
             {
-                Take(buffer.Slice(0, end));
-                buffer = buffer.Slice(buffer.GetPosition(1, end));
+                while (buffer.PositionOf((byte)'\n') is { } end)
+                {
+                    Take(buffer.Slice(0, end));
+                    buffer = buffer.Slice(buffer.GetPosition(1, end));
+                }
+
+                if (read.IsCompleted)
+                {
+                    Take(buffer);
+                    buffer = buffer.Slice(buffer.End);
+                }
+                else if (buffer.Length > LongestLine)
+                {
+                    throw TooLarge();
+                }
+            }
+            catch (Refusal)
+            {
+                // The rest is taken off the wire by the server, or the caller would see a broken connection in place of the answer.
+                input.AdvanceTo(read.Buffer.End);
+                throw;
             }
 
+            input.AdvanceTo(buffer.Start, read.Buffer.End);
             if (read.IsCompleted)
             {
-                Take(buffer);
-                input.AdvanceTo(read.Buffer.End);
                 return lines;
             }
-
-            if (buffer.Length > LongestLine)
-            {
-                throw TooLarge();
-            }
-
-            input.AdvanceTo(buffer.Start, buffer.End);
         }
 
         void Take(ReadOnlySequence<byte> line)

@@ -27,7 +27,7 @@ public sealed class RecordImport(Sql sql) : IDisposable
             return new RecordImportResult(Names.IsItem(record.Id) ? record.Id : null, ImportOutcome.Rejected, reason);
         }
 
-        var here = _find.Single(RecordStore.Map, ("$identity", record.Identity), ("$kind", RecordDigest.Name(record.Kind)), ("$id", record.Id));
+        var here = Here(record);
         var (outcome, row) = here is null ? (ImportOutcome.Created, record) : RecordMerge.Decide(here, record);
         if (row is not null)
         {
@@ -37,11 +37,30 @@ public sealed class RecordImport(Sql sql) : IDisposable
         return new RecordImportResult(record.Id, outcome, outcome == ImportOutcome.Conflict ? $"Revision {here!.Revision} is here with another content and stays." : null);
     }
 
+    /// <summary>Stores a state of an alarm as it is recorded here: it follows on whatever is known of the alarm. Other records are plainly added.</summary>
+    internal void Record(RecordRow row)
+    {
+        if (row.Kind == RecordKind.Alarms && Here(row) is { } here)
+        {
+            if (Recording.RecordGenerator.FollowUp(here, row) is { } next)
+            {
+                Save(next);
+            }
+
+            return;
+        }
+
+        Add(row);
+    }
+
     public void Dispose()
     {
         _find.Dispose();
         _save.Dispose();
     }
+
+    private RecordRow? Here(RecordRow record) =>
+        _find.Single(RecordStore.Map, ("$identity", record.Identity), ("$kind", RecordDigest.Name(record.Kind)), ("$id", record.Id));
 
     private void Save(RecordRow row)
     {

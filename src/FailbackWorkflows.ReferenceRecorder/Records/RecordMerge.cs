@@ -12,7 +12,8 @@ namespace FailbackWorkflows.ReferenceRecorder.Records;
 /// </summary>
 public static class RecordMerge
 {
-    private static readonly string[] States = ["new", "acknowledged", "closed"];
+    /// <summary>States of an alarm, each further on than the one before.</summary>
+    internal static readonly string[] AlarmStates = ["new", "acknowledged", "closed"];
 
     /// <summary>What is to be stored when <paramref name="incoming"/> meets <paramref name="here"/>; null row: what is here stays.</summary>
     public static (ImportOutcome Outcome, RecordRow? Row) Decide(RecordRow here, RecordRow incoming)
@@ -66,7 +67,7 @@ public static class RecordMerge
         var body = JsonNode.Parse(winner.Body)!.AsObject();
         if (won.Rank == 0)
         {
-            body["state"] = States[1];
+            body["state"] = AlarmStates[1];
         }
 
         Take(body, loser.Body, "ackBy");
@@ -91,7 +92,7 @@ public static class RecordMerge
         {
             using var document = JsonDocument.Parse(body);
             var root = document.RootElement;
-            var rank = Math.Max(0, Array.IndexOf(States, Text(root, "state")));
+            var rank = Math.Max(0, Array.IndexOf(AlarmStates, Text(root, "state")));
             return new AlarmState(rank, rank == 1 || Text(root, "ackUtc") is not null || Text(root, "ackBy") is not null);
         }
 

@@ -108,6 +108,28 @@ public static class RecordStore
             "UPDATE records SET dispute = 'none', change_sequence = $change WHERE identity = $identity AND epoch = $epoch AND task_id IS NULL AND dispute = 'provisional'",
             ("$identity", identity), ("$epoch", epoch), ("$change", NextChange(sql)));
 
+    /// <summary>Removes records that ended before <paramref name="before"/> and that nothing keeps; answers with their number. A lock stays as long as it protects.</summary>
+    public static int DeleteExpired(Sql sql, string identity, DateTimeOffset before, DateTimeOffset now, int limit)
+    {
+        sql.Run(
+            "DELETE FROM locked_ranges WHERE identity = $identity AND expires_ticks <= $now AND to_ticks <= $before",
+            ("$identity", identity), ("$now", now.UtcTicks), ("$before", before.UtcTicks));
+        return Enum.GetValues<RecordKind>().Sum(kind => sql.Run(
+            """
+            DELETE FROM records WHERE rowid IN (
+                SELECT r.rowid FROM records AS r
+                WHERE r.identity = $identity AND r.kind = $kind AND r.time_ticks < $before AND coalesce(r.to_ticks, 0) <= $before
+                    AND NOT EXISTS (
+                        SELECT 1 FROM kept_ranges AS k
+                        WHERE k.identity = r.identity AND (k.channel_id IS NULL OR k.channel_id = r.channel_id)
+                            AND max(coalesce(r.to_ticks, 0), r.time_ticks + 1) > k.from_ticks AND r.time_ticks < k.to_ticks
+                            AND k.expires_ticks > $now AND (k.disputed_only = 0 OR r.dispute <> 'none'))
+                    AND NOT (r.kind = 'locks' AND EXISTS (SELECT 1 FROM locked_ranges AS l WHERE l.identity = r.identity AND l.lock_id = r.id))
+                ORDER BY r.time_ticks LIMIT $limit)
+            """,
+            ("$identity", identity), ("$kind", RecordDigest.Name(kind)), ("$before", before.UtcTicks), ("$now", now.UtcTicks), ("$limit", limit)));
+    }
+
     internal static RecordRow Map(SqliteDataReader r) => new(
         r.GetString(0),
         Enum.Parse<RecordKind>(r.GetString(1), ignoreCase: true),

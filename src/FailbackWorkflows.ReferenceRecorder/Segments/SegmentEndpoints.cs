@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Material;
+using FailbackWorkflows.Recorders.Recording;
 using FailbackWorkflows.ReferenceRecorder.Commands;
 using FailbackWorkflows.ReferenceRecorder.Duties;
 using FailbackWorkflows.ReferenceRecorder.Recording;
@@ -75,6 +76,11 @@ public static class SegmentEndpoints
     private static Answer Store(Sql sql, RecorderStore store, DataFolder folder, string trackId, string segmentId, DateTimeOffset from, DateTimeOffset to, long bytes, string sha256, string temporary)
     {
         var (duty, channel) = FindTrack(sql, trackId) ?? throw TrackEndpoints.Unknown(trackId);
+        if (channel.Kind == ChannelKind.Text)
+        {
+            throw Refusal.Malformed($"Channel '{channel.Id}' is a text channel, which has records and no segments. Send its lines to /v1/records/text:import.");
+        }
+
         if (SegmentStore.Find(sql, segmentId) is { } known)
         {
             return known.Sha256 == sha256 && known.TrackId == trackId && known.From == from && known.To == to

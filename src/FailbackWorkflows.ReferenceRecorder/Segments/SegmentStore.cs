@@ -180,6 +180,32 @@ public static class SegmentStore
         return expired.ConvertAll(e => e.File);
     }
 
+    /// <summary>The oldest whole segments of any identity that may give way, as many as have <paramref name="bytes"/> together.</summary>
+    /// <param name="owed">False: only what nothing keeps. True: what is kept for a copy; never what is locked as evidence.</param>
+    public static List<SegmentRow> Oldest(Sql sql, bool owed, long bytes, DateTimeOffset now, int limit)
+    {
+        var rows = new List<SegmentRow>();
+        var oldest = sql.Stream(
+            $"SELECT {Columns} FROM segments AS s WHERE s.sha256 IS NOT NULL AND NOT EXISTS ({Kept}{(owed ? " AND k.why = 'lock'" : "")}) ORDER BY s.from_ticks LIMIT $limit",
+            Map,
+            ("$now", now.UtcTicks),
+            ("$limit", limit));
+        foreach (var row in oldest)
+        {
+            rows.Add(row);
+            bytes -= row.Bytes;
+            if (bytes <= 0)
+            {
+                break;
+            }
+        }
+
+        return rows;
+    }
+
+    /// <summary>Forgets what was removed long ago.</summary>
+    public static int ForgetGone(Sql sql, DateTimeOffset before) => sql.Run("DELETE FROM gone_segments WHERE at < $before", ("$before", before.UtcTicks));
+
     private static (string Name, object? Value)[] Range(string trackId, DateTimeOffset? from, DateTimeOffset? to)
     {
         var first = from?.UtcTicks ?? 0;

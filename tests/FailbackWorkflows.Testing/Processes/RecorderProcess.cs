@@ -89,6 +89,26 @@ public sealed class RecorderProcess : IAsyncDisposable
     public async Task<JsonArray> ListSegmentsAsync(string identity, string channelId) =>
         (await ReadAsync<JsonObject>($"v1/tracks/{identity}~{channelId}/segments"))["items"]!.AsArray();
 
+    /// <summary>Records of a channel, oldest first; a page that was cut short is an error.</summary>
+    public async Task<IReadOnlyList<JsonObject>> ListRecordsAsync(string kind, string identity, string channelId)
+    {
+        var records = new List<JsonObject>();
+        for (string? token = ""; token is not null;)
+        {
+            var page = await SendAsync(HttpMethod.Get, $"v1/records/{kind}?identity={identity}&channelId={channelId}&limit=10000&pageToken={token}");
+            var lines = page.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => JsonNode.Parse(l)!.AsObject()).ToList();
+            if (lines is not [.., var end] || end["_end"] is null)
+            {
+                throw new InvalidOperationException($"The page of {kind} was cut short: {page}");
+            }
+
+            records.AddRange(lines[..^1]);
+            token = (string?)end["nextPageToken"];
+        }
+
+        return records;
+    }
+
     /// <summary>Every command it has answered definitively, optionally of one run.</summary>
     public async Task<IReadOnlyList<RememberedCommand>> ListCommandsAsync(string runId = "") =>
         (await ReadAsync<CommandList>($"v1/idempotency-keys?prefix={Uri.EscapeDataString(runId.Length == 0 ? "" : runId + "/")}")).Items;

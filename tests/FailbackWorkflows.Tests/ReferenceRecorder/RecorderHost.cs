@@ -36,7 +36,8 @@ internal sealed class RecorderHost : IAsyncDisposable
         Folder = folder;
         Client = new HttpRecorderClient(new RecorderClientOptions(), TimeProvider.System, NullLogger<HttpRecorderClient>.Instance);
         Endpoint = new RecorderEndpoint("recorder", new Uri(app.Urls.Single()), Token);
-        Raw = new HttpClient { BaseAddress = Endpoint.BaseUrl };
+        // A refusal of a body that is never sent is waited for, however busy the machine is.
+        Raw = new HttpClient(new SocketsHttpHandler { Expect100ContinueTimeout = TimeSpan.FromSeconds(30) }) { BaseAddress = Endpoint.BaseUrl };
         Raw.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Token);
     }
 

@@ -147,7 +147,7 @@ public sealed class SegmentTests
         return host;
     }
 
-    private static async Task<(HttpStatusCode Status, string? Type)> PutAsync(RecorderHost host, string id, string from, string to, byte[] bytes, byte[]? digestOf = null, string track = "vms-1~video-1")
+    internal static async Task<(HttpStatusCode Status, string? Type)> PutAsync(RecorderHost host, string id, string from, string to, byte[] bytes, byte[]? digestOf = null, string track = "vms-1~video-1")
     {
         using var request = new HttpRequestMessage(HttpMethod.Put, $"v1/tracks/{track}/segments/{id}?from=2026-02-01T{from}Z&to=2026-02-01T{to}Z") { Content = new ByteArrayContent(bytes) };
         request.Headers.Add("Repr-Digest", $"sha-256=:{Convert.ToBase64String(SHA256.HashData(digestOf ?? bytes))}:");
