@@ -56,6 +56,7 @@ public sealed class MaterialCopyTests
         var play = await MaterialCopyPlay.CreateAsync();
         await using var world = play.World;
 
+        var before = world.Recorders.Calls.Count;
         var run = await play.CopyAsync();
 
         var waits = run.Journal.OfType<ActivitySuspended>().ToList();
@@ -63,7 +64,7 @@ public sealed class MaterialCopyTests
         waits.ShouldAllBe(w => w.Bookmarks.Any(b => b.DueAt != null));
         waits.Where(w => w.NodeId.EndsWith("WaitForDataCopy", StringComparison.Ordinal)).ShouldAllBe(w => w.Bookmarks.Any(b => b.Key != null));
         world.Store.Commits.SelectMany(c => c.Changes).OfType<RaiseFence>().ShouldBeEmpty();
-        world.Recorders.Calls.ShouldNotContain(c => c.Name == "RaiseFence" && c.Authority != null);
+        world.Recorders.Calls.Skip(before).ShouldNotContain(c => c.Name == "RaiseFence");
     }
 
     [Fact]
@@ -315,7 +316,8 @@ public sealed class MaterialCopyTests
         (cancelled.SubStatus, cancelled.Result).ShouldBe((WorkflowSubStatus.Cancelled, "cancelled"));
         var entry = await world.EntryAsync();
         (entry.MaterialCopy, entry.OwesMaterial).ShouldBe((MaterialCopyState.Cancelled, true));
-        (play.AtTarget.State, play.AtTarget.BytesDone).ShouldBe((CopyTaskState.Cancelled, FakeCopies.BytesTotal / 3));
+        play.AtTarget.State.ShouldBe(CopyTaskState.Cancelled);
+        play.AtTarget.BytesDone.ShouldBeInRange(FakeCopies.BytesTotal / 3, FakeCopies.BytesTotal * 2 / 3, "it may work on until it is told");
         world.FailoverRecorder.Holds.ShouldContainKey(FailbackWorld.Entry);
         play.Source.Tokens.ShouldBeEmpty();
 
