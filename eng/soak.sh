@@ -41,13 +41,19 @@ repeat() { # name, count, filter
   rows+=("$(printf '%-28s %6d %7d %7d %9ds %9ds' "$name" "$count" "$passed" "$failed" "$longest" "$((SECONDS - started))")")
 }
 
+# Also when it is stopped before its end: what was seen until then is a result, too.
+print_table() {
+  echo
+  echo "seed $seed"
+  printf '%-28s %6s %7s %7s %10s %10s\n' what runs passed failed longest total
+  printf '%s\n' "${rows[@]-}"
+}
+trap print_table EXIT
+trap 'exit 130' INT TERM
+
 repeat once "$once" "FullyQualifiedName~Once_it_ends_with_0"
 repeat kill-and-restart "$kill" "FullyQualifiedName~Killed_at_a_random_moment"
 repeat manager-killed "$steps" "FullyQualifiedName~S26_"
 repeat two-operators "$steps" "FullyQualifiedName~S01_"
 
-echo
-echo "seed $seed"
-printf '%-28s %6s %7s %7s %10s %10s\n' what runs passed failed longest total
-printf '%s\n' "${rows[@]}"
 [ "$total_failed" = 0 ]
