@@ -150,6 +150,8 @@ public sealed partial class FakeRecorder(string serverId, TimeProvider time)
         }
     }
 
+    internal void ForgetKeys() => _keys.Clear();
+
     internal SettingsValidation Validate(SettingsContent content) => RejectsSettingsBecause is { } reason
         ? new([new("channels[0]", FindingSeverity.Error, reason)])
         : new([]);

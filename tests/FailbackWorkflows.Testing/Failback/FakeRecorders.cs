@@ -61,6 +61,19 @@ public sealed partial class FakeRecorders(TimeProvider time) : IRecorderClient
     /// <summary>Commands that took effect, in order.</summary>
     public IReadOnlyList<RecorderCall> Effects => [.. Calls.Where(c => c.Key is not null && (c.Fate is CallFate.Answered or CallFate.AnswerLost))];
 
+    /// <summary>Lets go of the calls and the remembered keys so far: no command of theirs is repeated.</summary>
+    public void ForgetCalls()
+    {
+        lock (_lock)
+        {
+            _calls.Clear();
+            foreach (var recorder in _recorders.Values)
+            {
+                recorder.ForgetKeys();
+            }
+        }
+    }
+
     public FakeRecorder Add(string serverId)
     {
         var recorder = new FakeRecorder(serverId, time);

@@ -41,6 +41,16 @@ public sealed class ObservedWorkflowStore(IWorkflowStore store, FakeTimeProvider
         }
     }
 
+    /// <summary>Lets go of the commits so far, for who plays so many runs that keeping them would be what is measured.</summary>
+    public void ForgetCommits()
+    {
+        lock (_lock)
+        {
+            _commits.Clear();
+            _ended.Clear();
+        }
+    }
+
     /// <summary>Completes when the instance has ended by an event later than <paramref name="afterSequence"/>.</summary>
     public Task EndedAsync(string instanceId, long afterSequence = 0)
     {
