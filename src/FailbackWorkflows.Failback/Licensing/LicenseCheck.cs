@@ -30,6 +30,8 @@ public sealed class LicenseCheck(ILicenses licenses, IVmsServers servers, Licens
 
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
 
+    private volatile Genuine? _genuine;
+
     /// <summary>The verdict as of now.</summary>
     public async Task<LicenseVerdict> CheckAsync(string feature, CancellationToken cancellationToken)
     {
@@ -67,14 +69,11 @@ public sealed class LicenseCheck(ILicenses licenses, IVmsServers servers, Licens
         LicenseDocument? license;
         try
         {
-            using var key = ECDsa.Create();
-            key.ImportFromPem(options.PublicKey);
-            if (!key.VerifyData(Encoding.UTF8.GetBytes(signed.Document), Convert.FromBase64String(signed.Signature), HashAlgorithmName.SHA256))
+            license = ReadGenuine(signed, options.PublicKey);
+            if (license is null)
             {
                 return new(false, "The licence was changed after it was issued, or was issued by somebody else: its signature does not fit. Install the original file.", null);
             }
-
-            license = JsonSerializer.Deserialize<LicenseDocument>(signed.Document, Json);
         }
         catch (Exception exception) when (exception is FormatException or JsonException or CryptographicException or ArgumentException)
         {
@@ -107,6 +106,28 @@ public sealed class LicenseCheck(ILicenses licenses, IVmsServers servers, Licens
             ? new(true, $"The licence expired on {license.ValidUntil:u} and runs in its grace period until {end:u}.", license)
             : new(true, null, license);
     }
+
+    /// <summary>What a licence says, or null when its signature does not fit. The same text, signature and key have the same answer, so it is worked out once.</summary>
+    private LicenseDocument? ReadGenuine(SignedLicense signed, string publicKey)
+    {
+        if (_genuine is { } known && known.PublicKey == publicKey && known.Document == signed.Document && known.Signature == signed.Signature)
+        {
+            return known.License;
+        }
+
+        using var key = ECDsa.Create();
+        key.ImportFromPem(publicKey);
+        if (!key.VerifyData(Encoding.UTF8.GetBytes(signed.Document), Convert.FromBase64String(signed.Signature), HashAlgorithmName.SHA256))
+        {
+            return null;
+        }
+
+        var license = JsonSerializer.Deserialize<LicenseDocument>(signed.Document, Json) ?? throw new JsonException("The document is empty.");
+        _genuine = new(publicKey, signed.Document, signed.Signature, license);
+        return license;
+    }
+
+    private sealed record Genuine(string PublicKey, string Document, string Signature, LicenseDocument License);
 }
 
 /// <summary>Issues licences; used by the issuing tool and by tests.</summary>
