@@ -35,10 +35,7 @@ public static class PersistenceServices
     public static IServiceCollection AddPersistence(this IServiceCollection services, string sqliteFile)
     {
         var file = Path.GetFullPath(sqliteFile);
-        services.AddPooledDbContextFactory<SqliteFailbackDbContext>(options => options
-            .UseSqlite(SqliteDatabase.ConnectionString(file))
-            .UseQueryTrackingBehavior(QueryTrackingBehavior.NoTracking));
-        services.AddSingleton<IDatabase>(provider => new SqliteDatabase(file, provider.GetRequiredService<IDbContextFactory<SqliteFailbackDbContext>>()));
+        services.AddSingleton<IDatabase>(_ => new SqliteDatabase(file));
 
         // ASP.NET Core Identity reads, changes and saves users through a tracking context of its own.
         services.AddScoped<FailbackDbContext>(_ => new SqliteFailbackDbContext(

@@ -22,20 +22,21 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
     private readonly SqliteFileLock _fileLock;
     private readonly SqliteConnection _writer;
     private readonly PreparedCommands _prepared = new();
+    private readonly KeepsStatements _statements = new();
     private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly DbContextOptions<SqliteFailbackDbContext> _writeOptions;
-    private readonly IDbContextFactory<SqliteFailbackDbContext> _readers;
+    private readonly SqliteReaders _readers;
     private readonly string _connectionString;
     private readonly Lock _checkpointing = new();
     private SqliteFailbackDbContext? _writeContext;
     private int _writesSinceCheckpoint;
     private bool _isDisposed;
 
-    public SqliteDatabase(string file, IDbContextFactory<SqliteFailbackDbContext> readers)
+    public SqliteDatabase(string file)
     {
-        _readers = readers;
         _fileLock = SqliteFileLock.Take(file);
         _connectionString = ConnectionString(file);
+        _readers = new SqliteReaders(_connectionString);
         _writer = new SqliteConnection(_connectionString);
         try
         {
@@ -51,7 +52,7 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
             throw;
         }
 
-        _writeOptions = new DbContextOptionsBuilder<SqliteFailbackDbContext>().UseSqlite(_writer).Options;
+        _writeOptions = new DbContextOptionsBuilder<SqliteFailbackDbContext>().UseSqlite(_writer).AddInterceptors(_statements).Options;
     }
 
     /// <summary>Foreign keys on; a busy database is waited for, not reported.</summary>
@@ -82,7 +83,7 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
         }
     }
 
-    public FailbackDbContext CreateReadContext() => _readers.CreateDbContext();
+    public FailbackDbContext CreateReadContext() => _readers.Take();
 
     public async Task<WriteSession> BeginWriteAsync(CancellationToken cancellationToken)
     {
@@ -115,6 +116,7 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
         }
 
         _prepared.Dispose();
+        _statements.Dispose();
         await _writer.DisposeAsync();
         Forget();
         _gate.Release();
@@ -125,6 +127,7 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
         _gate.Wait();
         _writeContext?.Dispose();
         _prepared.Dispose();
+        _statements.Dispose();
         _writer.Dispose();
         Forget();
         _gate.Release();
@@ -137,6 +140,8 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
         {
             _isDisposed = true;
         }
+
+        _readers.Dispose();
 
         // The pool's idle connections would keep the file open after the lock is gone.
         SqliteConnection.ClearPool(_writer);

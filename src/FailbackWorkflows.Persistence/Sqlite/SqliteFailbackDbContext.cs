@@ -7,6 +7,21 @@ namespace FailbackWorkflows.Persistence.Sqlite;
 /// <summary>The model on SQLite: instants are UTC ticks, because SQLite has no type for them and ticks order and compare.</summary>
 public sealed class SqliteFailbackDbContext(DbContextOptions<SqliteFailbackDbContext> options) : FailbackDbContext(options)
 {
+    /// <summary>Where the context goes when its user is done with it; null: it is disposed.</summary>
+    internal SqliteReaders? Readers { get; set; }
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        if (Readers?.TryKeep(this) != true)
+        {
+            base.Dispose();
+        }
+    }
+
+    /// <inheritdoc/>
+    public override ValueTask DisposeAsync() => Readers?.TryKeep(this) == true ? ValueTask.CompletedTask : base.DisposeAsync();
+
     /// <inheritdoc/>
     protected override void ConfigureConventions(ModelConfigurationBuilder configuration) =>
         configuration.Properties<DateTimeOffset>().HaveConversion<InstantToTicks>();
