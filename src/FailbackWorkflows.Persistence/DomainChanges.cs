@@ -17,7 +17,7 @@ internal abstract class DomainChangeHandler
 {
     public abstract Type ChangeType { get; }
 
-    public abstract Task ApplyAsync(FailbackDbContext db, IDomainChange change, CancellationToken cancellationToken);
+    public abstract Task ApplyAsync(WriteSession session, IDomainChange change, CancellationToken cancellationToken);
 }
 
 /// <inheritdoc/>
@@ -26,8 +26,24 @@ internal abstract class DomainChangeHandler<TChange> : DomainChangeHandler
 {
     public override Type ChangeType => typeof(TChange);
 
-    public override Task ApplyAsync(FailbackDbContext db, IDomainChange change, CancellationToken cancellationToken) => ApplyAsync(db, (TChange)change, cancellationToken);
+    public override Task ApplyAsync(WriteSession session, IDomainChange change, CancellationToken cancellationToken) => ApplyAsync(session, (TChange)change, cancellationToken);
 
+    protected abstract Task ApplyAsync(WriteSession session, TChange change, CancellationToken cancellationToken);
+}
+
+/// <summary>A change that goes through the model.</summary>
+internal abstract class ModelChangeHandler<TChange> : DomainChangeHandler<TChange>
+    where TChange : IDomainChange
+{
+    protected override async Task ApplyAsync(WriteSession session, TChange change, CancellationToken cancellationToken)
+    {
+        await ApplyAsync(session.Context, change, cancellationToken);
+
+        // What was tracked may be out of date after a later change has written past the tracker.
+        session.Context.ChangeTracker.Clear();
+    }
+
+    /// <summary>Applies the change and saves it.</summary>
     protected abstract Task ApplyAsync(FailbackDbContext db, TChange change, CancellationToken cancellationToken);
 }
 
@@ -38,23 +54,23 @@ internal sealed class DomainChanges(IDatabase database)
     {
         new SaveVmsServerHandler(database),
         new SaveFailoverLogEntryHandler(database),
-        new TakeClaimsHandler(),
+        new TakeClaimsHandler(database),
         new ReleaseClaimsHandler(),
         new GrantEpochHandler(),
         new RaiseFenceHandler(),
-        new SaveRetentionHoldHandler(),
+        new SaveRetentionHoldHandler(database),
         new SaveCopyTaskHandler(database),
         new RaiseCopyFenceHandler(database),
         new KeepCoverageHandler(),
         new SaveHoldReleaseHandler(),
-        new SaveSettingsHandler(),
+        new SaveSettingsHandler(database),
         new InstallLicenseHandler(),
         new SaveSystemSettingHandler(),
-        new NotifyHandler(),
+        new NotifyHandler(database),
     }.ToDictionary(h => h.ChangeType);
 
-    /// <summary>Applies changes in order within the context's transaction.</summary>
-    public async Task ApplyAsync(FailbackDbContext db, IReadOnlyList<IDomainChange> changes, CancellationToken cancellationToken)
+    /// <summary>Applies changes in order within the session's transaction.</summary>
+    public async Task ApplyAsync(WriteSession session, IReadOnlyList<IDomainChange> changes, CancellationToken cancellationToken)
     {
         foreach (var change in changes)
         {
@@ -63,10 +79,7 @@ internal sealed class DomainChanges(IDatabase database)
                 throw new InvalidOperationException($"No store knows what {change.GetType().Name} means.");
             }
 
-            await handler.ApplyAsync(db, change, cancellationToken);
-
-            // Every handler saves; what it tracked may be out of date after a later one has written past the tracker.
-            db.ChangeTracker.Clear();
+            await handler.ApplyAsync(session, change, cancellationToken);
         }
     }
 }
@@ -82,10 +95,11 @@ internal static class VersionedRows
 {
     /// <summary>Inserts (expected revision 0) or overwrites a row that still has the expected revision; stores the next one.</summary>
     public static async Task SaveVersionedAsync<TRow>(
-        this FailbackDbContext db, IDatabase database, TRow row, object key, long expectedRevision, string what, CancellationToken cancellationToken)
+        this FailbackDbContext db, IDatabase database, CompiledRead<string, TRow?> read, TRow row, string key, long expectedRevision, string what, CancellationToken cancellationToken)
         where TRow : class, IVersionedRow
     {
-        var stored = await db.Set<TRow>().FindAsync([key], cancellationToken);
+        // Read, although the update would notice: then only the columns that change are written, and the indexes of the others are left alone.
+        var stored = await read.ExecuteAsync(db, key, cancellationToken);
         if ((stored?.Revision ?? 0) != expectedRevision)
         {
             throw new ConcurrentChangeException(what);
@@ -120,7 +134,7 @@ internal sealed class DomainWriter(IDatabase database, DomainChanges changes, Ch
     {
         await using (var session = await database.BeginWriteAsync(cancellationToken))
         {
-            await changes.ApplyAsync(session.Context, toApply, cancellationToken);
+            await changes.ApplyAsync(session, toApply, cancellationToken);
             await session.CommitAsync(cancellationToken);
         }
 

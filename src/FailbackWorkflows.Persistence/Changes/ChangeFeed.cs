@@ -25,13 +25,15 @@ internal sealed class ChangeNotificationRow
     }
 }
 
-internal sealed class NotifyHandler : DomainChangeHandler<Notify>
+internal sealed class NotifyHandler(IDatabase database) : DomainChangeHandler<Notify>
 {
-    protected override async Task ApplyAsync(FailbackDbContext db, Notify change, CancellationToken cancellationToken)
-    {
-        db.Add(new ChangeNotificationRow { Kind = change.Change.Kind, Subject = change.Change.Subject, Text = change.Change.Text, At = change.Change.At });
-        await db.SaveChangesAsync(cancellationToken);
-    }
+    protected override Task ApplyAsync(WriteSession session, Notify change, CancellationToken cancellationToken) => session.ExecuteAsync(
+        "INSERT INTO change_notifications (kind, subject, text, at) VALUES (@kind, @subject, @text, @at)",
+        cancellationToken,
+        ("kind", change.Change.Kind),
+        ("subject", change.Change.Subject),
+        ("text", change.Change.Text),
+        ("at", database.ToParameter(change.Change.At)));
 }
 
 internal sealed class ChangeFeed(IDatabase database) : IChangeFeed

@@ -69,89 +69,93 @@ internal sealed class RetentionHoldRow
     }
 }
 
-internal sealed class TakeClaimsHandler : DomainChangeHandler<TakeClaims>
+internal sealed class TakeClaimsHandler(IDatabase database) : DomainChangeHandler<TakeClaims>
 {
-    protected override async Task ApplyAsync(FailbackDbContext db, TakeClaims change, CancellationToken cancellationToken)
+    private static readonly CompiledRead<string, DutyClaimRow?> ByKey = new((db, key, _) => db.DutyClaims.AsNoTracking().FirstOrDefault(r => r.Key == key));
+
+    protected override async Task ApplyAsync(WriteSession session, TakeClaims change, CancellationToken cancellationToken)
     {
         foreach (var key in change.Keys.Distinct())
         {
-            var holder = await db.DutyClaims.AsNoTracking().FirstOrDefaultAsync(r => r.Key == key, cancellationToken);
-            if (holder is not null && holder.InstanceId != change.InstanceId)
+            // What the instance has already, it keeps as it is.
+            var taken = await session.ExecuteAsync(
+                """
+                INSERT INTO duty_claims (key, instance_id, kind, taken_at) VALUES (@key, @instance, @kind, @at)
+                ON CONFLICT (key) DO UPDATE SET kind = duty_claims.kind WHERE duty_claims.instance_id = excluded.instance_id
+                """,
+                cancellationToken,
+                ("key", key),
+                ("instance", change.InstanceId),
+                ("kind", change.Kind),
+                ("at", database.ToParameter(change.At)));
+            if (taken == 0)
             {
-                throw new ClaimConflictException(key, holder.InstanceId, holder.Kind);
-            }
-
-            if (holder is null)
-            {
-                db.Add(new DutyClaimRow { Key = key, InstanceId = change.InstanceId, Kind = change.Kind, TakenAt = change.At });
+                var holder = await ByKey.ExecuteAsync(session.Context, key, cancellationToken);
+                throw new ClaimConflictException(key, holder?.InstanceId ?? "?", holder?.Kind ?? "?");
             }
         }
-
-        await db.SaveChangesAsync(cancellationToken);
     }
 }
 
 internal sealed class ReleaseClaimsHandler : DomainChangeHandler<ReleaseClaims>
 {
-    protected override Task ApplyAsync(FailbackDbContext db, ReleaseClaims change, CancellationToken cancellationToken) => db.DutyClaims
-        .Where(r => r.InstanceId == change.InstanceId && r.Key != change.ExceptKey)
-        .ExecuteDeleteAsync(cancellationToken);
+    protected override Task ApplyAsync(WriteSession session, ReleaseClaims change, CancellationToken cancellationToken) => session.ExecuteAsync(
+        "DELETE FROM duty_claims WHERE instance_id = @instance AND key <> @except",
+        cancellationToken,
+        ("instance", change.InstanceId),
+        ("except", change.ExceptKey ?? ""));
 }
 
 internal sealed class GrantEpochHandler : DomainChangeHandler<GrantEpoch>
 {
-    protected override async Task ApplyAsync(FailbackDbContext db, GrantEpoch change, CancellationToken cancellationToken)
+    protected override async Task ApplyAsync(WriteSession session, GrantEpoch change, CancellationToken cancellationToken)
     {
-        var row = await db.Duties.FindAsync([change.Identity], cancellationToken);
-        if (row is null)
-        {
-            db.Add(new DutyRow { Identity = change.Identity, HolderServerId = change.HolderServerId, Epoch = change.Epoch, AllocationId = change.AllocationId });
-        }
-        else if (change.Epoch > row.Epoch)
-        {
-            row.Epoch = change.Epoch;
-            row.HolderServerId = change.HolderServerId;
-            row.AllocationId = change.AllocationId;
-        }
-        else if (change.Epoch != row.Epoch || change.AllocationId != row.AllocationId || change.HolderServerId != row.HolderServerId)
+        // To grant the same epoch again is harmless; to grant it to somebody else, or an older one, is not.
+        var granted = await session.ExecuteAsync(
+            """
+            INSERT INTO duties (identity, holder_server_id, epoch, allocation_id, fence) VALUES (@identity, @holder, @epoch, @allocation, 0)
+            ON CONFLICT (identity) DO UPDATE SET holder_server_id = excluded.holder_server_id, epoch = excluded.epoch, allocation_id = excluded.allocation_id
+            WHERE duties.epoch < excluded.epoch
+                OR (duties.epoch = excluded.epoch AND duties.allocation_id = excluded.allocation_id AND duties.holder_server_id = excluded.holder_server_id)
+            """,
+            cancellationToken,
+            ("identity", change.Identity),
+            ("holder", change.HolderServerId),
+            ("epoch", change.Epoch),
+            ("allocation", change.AllocationId));
+        if (granted == 0)
         {
             throw new ConcurrentChangeException($"The duty of {change.Identity}");
         }
-
-        await db.SaveChangesAsync(cancellationToken);
     }
 }
 
 internal sealed class RaiseFenceHandler : DomainChangeHandler<RaiseFence>
 {
-    protected override async Task ApplyAsync(FailbackDbContext db, RaiseFence change, CancellationToken cancellationToken)
+    protected override async Task ApplyAsync(WriteSession session, RaiseFence change, CancellationToken cancellationToken)
     {
-        var raised = await db.Duties
-            .Where(r => r.Identity == change.Identity && r.Fence < change.Fence)
-            .ExecuteUpdateAsync(r => r.SetProperty(x => x.Fence, change.Fence), cancellationToken);
-        if (raised != 1)
+        var raised = await session.ExecuteAsync(
+            "UPDATE duties SET fence = @fence WHERE identity = @identity AND fence < @fence", cancellationToken, ("fence", change.Fence), ("identity", change.Identity));
+        if (raised == 0)
         {
             throw new ConcurrentChangeException($"The fence of {change.Identity}");
         }
     }
 }
 
-internal sealed class SaveRetentionHoldHandler : DomainChangeHandler<SaveRetentionHold>
+internal sealed class SaveRetentionHoldHandler(IDatabase database) : DomainChangeHandler<SaveRetentionHold>
 {
-    protected override async Task ApplyAsync(FailbackDbContext db, SaveRetentionHold change, CancellationToken cancellationToken)
-    {
-        var hold = change.Hold;
-        var row = await db.RetentionHolds.FindAsync([hold.EntryId, hold.ServerId], cancellationToken);
-        if (row is null)
-        {
-            row = new RetentionHoldRow { EntryId = hold.EntryId, ServerId = hold.ServerId, Identity = hold.Identity };
-            db.Add(row);
-        }
-
-        row.FromUtc = hold.FromUtc;
-        row.ToUtc = hold.ToUtc;
-        await db.SaveChangesAsync(cancellationToken);
-    }
+    protected override Task ApplyAsync(WriteSession session, SaveRetentionHold change, CancellationToken cancellationToken) => session.ExecuteAsync(
+        """
+        INSERT INTO retention_holds (entry_id, server_id, identity, from_utc, to_utc) VALUES (@entry, @server, @identity, @from, @to)
+        ON CONFLICT (entry_id, server_id) DO UPDATE SET from_utc = excluded.from_utc, to_utc = excluded.to_utc
+        """,
+        cancellationToken,
+        ("entry", change.Hold.EntryId),
+        ("server", change.Hold.ServerId),
+        ("identity", change.Hold.Identity),
+        ("from", database.ToParameter(change.Hold.FromUtc)),
+        ("to", change.Hold.ToUtc is { } to ? database.ToParameter(to) : null));
 }
 
 internal sealed class Duties(IDatabase database) : IDuties

@@ -117,10 +117,12 @@ internal sealed class FailoverLogRow : IVersionedRow
     private static Dictionary<string, DateTimeOffset>? Read(string? json) => json is null ? null : JsonSerializer.Deserialize<Dictionary<string, DateTimeOffset>>(json);
 }
 
-internal sealed class SaveFailoverLogEntryHandler(IDatabase database) : DomainChangeHandler<SaveFailoverLogEntry>
+internal sealed class SaveFailoverLogEntryHandler(IDatabase database) : ModelChangeHandler<SaveFailoverLogEntry>
 {
+    private static readonly CompiledRead<string, FailoverLogRow?> ById = new((db, id, _) => db.FailoverLog.FirstOrDefault(r => r.Id == id));
+
     protected override Task ApplyAsync(FailbackDbContext db, SaveFailoverLogEntry change, CancellationToken cancellationToken) =>
-        db.SaveVersionedAsync(database, FailoverLogRow.From(change.Entry), change.Entry.Id, change.Entry.Revision, $"Failover log entry {change.Entry.Id}", cancellationToken);
+        db.SaveVersionedAsync(database, ById, FailoverLogRow.From(change.Entry), change.Entry.Id, change.Entry.Revision, $"Failover log entry {change.Entry.Id}", cancellationToken);
 }
 
 internal sealed class FailoverLog(IDatabase database) : IFailoverLog

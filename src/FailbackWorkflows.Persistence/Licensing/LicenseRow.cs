@@ -23,7 +23,7 @@ internal sealed class LicenseRow
     }
 }
 
-internal sealed class InstallLicenseHandler : DomainChangeHandler<InstallLicense>
+internal sealed class InstallLicenseHandler : ModelChangeHandler<InstallLicense>
 {
     protected override async Task ApplyAsync(FailbackDbContext db, InstallLicense change, CancellationToken cancellationToken)
     {

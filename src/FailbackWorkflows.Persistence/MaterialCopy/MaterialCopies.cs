@@ -6,13 +6,15 @@ using Microsoft.EntityFrameworkCore;
 
 namespace FailbackWorkflows.Persistence.MaterialCopy;
 
-internal sealed class SaveCopyTaskHandler(IDatabase database) : DomainChangeHandler<SaveCopyTask>
+internal sealed class SaveCopyTaskHandler(IDatabase database) : ModelChangeHandler<SaveCopyTask>
 {
+    private static readonly CompiledRead<string, MaterialCopyTaskRow?> ById = new((db, id, _) => db.Set<MaterialCopyTaskRow>().FirstOrDefault(r => r.TaskId == id));
+
     protected override Task ApplyAsync(FailbackDbContext db, SaveCopyTask change, CancellationToken cancellationToken) =>
-        db.SaveVersionedAsync(database, MaterialCopyTaskRow.From(change.Task), change.Task.TaskId, change.Task.Revision, $"Material copy {change.Task.TaskId}", cancellationToken);
+        db.SaveVersionedAsync(database, ById, MaterialCopyTaskRow.From(change.Task), change.Task.TaskId, change.Task.Revision, $"Material copy {change.Task.TaskId}", cancellationToken);
 }
 
-internal sealed class RaiseCopyFenceHandler(IDatabase database) : DomainChangeHandler<RaiseCopyFence>
+internal sealed class RaiseCopyFenceHandler(IDatabase database) : ModelChangeHandler<RaiseCopyFence>
 {
     protected override async Task ApplyAsync(FailbackDbContext db, RaiseCopyFence change, CancellationToken cancellationToken)
     {
@@ -41,7 +43,7 @@ internal sealed class RaiseCopyFenceHandler(IDatabase database) : DomainChangeHa
     }
 }
 
-internal sealed class KeepCoverageHandler : DomainChangeHandler<KeepCoverage>
+internal sealed class KeepCoverageHandler : ModelChangeHandler<KeepCoverage>
 {
     protected override async Task ApplyAsync(FailbackDbContext db, KeepCoverage change, CancellationToken cancellationToken)
     {
@@ -70,7 +72,7 @@ internal sealed class KeepCoverageHandler : DomainChangeHandler<KeepCoverage>
     }
 }
 
-internal sealed class SaveHoldReleaseHandler : DomainChangeHandler<SaveHoldRelease>
+internal sealed class SaveHoldReleaseHandler : ModelChangeHandler<SaveHoldRelease>
 {
     protected override async Task ApplyAsync(FailbackDbContext db, SaveHoldRelease change, CancellationToken cancellationToken)
     {

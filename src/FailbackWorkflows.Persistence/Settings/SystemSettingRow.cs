@@ -17,7 +17,7 @@ internal sealed class SystemSettingRow
     }
 }
 
-internal sealed class SaveSystemSettingHandler : DomainChangeHandler<SaveSystemSetting>
+internal sealed class SaveSystemSettingHandler : ModelChangeHandler<SaveSystemSetting>
 {
     protected override async Task ApplyAsync(FailbackDbContext db, SaveSystemSetting change, CancellationToken cancellationToken)
     {

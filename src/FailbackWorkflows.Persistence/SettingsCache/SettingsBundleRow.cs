@@ -33,41 +33,57 @@ internal sealed class SettingsBundleRow
         new(Identity, SourceServerId, Epoch, Revision, Sha256, TakenAt, JsonSerializer.Deserialize<SettingsContent>(Content, JsonSerializerOptions.Web)!);
 }
 
-internal sealed class SaveSettingsHandler : DomainChangeHandler<SaveSettings>
+internal sealed class SaveSettingsHandler(IDatabase database) : DomainChangeHandler<SaveSettings>
 {
-    protected override async Task ApplyAsync(FailbackDbContext db, SaveSettings change, CancellationToken cancellationToken)
+    protected override async Task ApplyAsync(WriteSession session, SaveSettings change, CancellationToken cancellationToken)
     {
         var settings = change.Settings;
-        var row = await db.SettingsBundles.FindAsync([settings.Identity, settings.Epoch, settings.SourceServerId, settings.Revision], cancellationToken);
-        if (row is null)
+        var takenAt = database.ToParameter(settings.TakenAt);
+        var known = await session.ExecuteAsync(
+            """
+            UPDATE settings_bundles SET taken_at = CASE WHEN taken_at < @takenAt THEN @takenAt ELSE taken_at END
+            WHERE identity = @identity AND epoch = @epoch AND source_server_id = @source AND revision = @revision AND sha256 = @sha256
+            """,
+            cancellationToken,
+            ("takenAt", takenAt),
+            ("identity", settings.Identity),
+            ("epoch", settings.Epoch),
+            ("source", settings.SourceServerId),
+            ("revision", settings.Revision),
+            ("sha256", settings.Sha256));
+        if (known == 1)
         {
-            db.Add(new SettingsBundleRow
-            {
-                Identity = settings.Identity,
-                SourceServerId = settings.SourceServerId,
-                Epoch = settings.Epoch,
-                Revision = settings.Revision,
-                Sha256 = settings.Sha256,
-                TakenAt = settings.TakenAt,
-                Content = JsonSerializer.Serialize(settings.Content, JsonSerializerOptions.Web),
-            });
+            return;
         }
-        else if (row.Sha256 != settings.Sha256)
+
+        var added = await session.ExecuteAsync(
+            """
+            INSERT INTO settings_bundles (identity, epoch, source_server_id, revision, sha256, taken_at, content)
+            VALUES (@identity, @epoch, @source, @revision, @sha256, @takenAt, @content)
+            ON CONFLICT (identity, epoch, source_server_id, revision) DO NOTHING
+            """,
+            cancellationToken,
+            ("identity", settings.Identity),
+            ("epoch", settings.Epoch),
+            ("source", settings.SourceServerId),
+            ("revision", settings.Revision),
+            ("sha256", settings.Sha256),
+            ("takenAt", takenAt),
+            ("content", JsonSerializer.Serialize(settings.Content, JsonSerializerOptions.Web)));
+        if (added == 0)
         {
             throw new InvalidOperationException(
                 $"{settings.SourceServerId} shows revision {settings.Revision} of the settings of {settings.Identity} with another digest than before: its revisions cannot be trusted.");
         }
-        else
-        {
-            row.TakenAt = settings.TakenAt > row.TakenAt ? settings.TakenAt : row.TakenAt;
-        }
-
-        await db.SaveChangesAsync(cancellationToken);
     }
 }
 
 internal sealed class SettingsCache(IDatabase database) : ISettingsCache
 {
+    // In no order: what has this digest has this content, and to put them all in order would read the content of each.
+    private static readonly CompiledRead<string, string, SettingsBundleRow?> ByDigest =
+        new((db, identity, sha256, _) => db.SettingsBundles.FirstOrDefault(r => r.Identity == identity && r.Sha256 == sha256));
+
     public async Task<CachedSettings?> FindNewestAsync(string identity, CancellationToken cancellationToken)
     {
         await using var db = database.CreateReadContext();
@@ -80,12 +96,6 @@ internal sealed class SettingsCache(IDatabase database) : ISettingsCache
         return row?.ToSettings();
     }
 
-    public async Task<CachedSettings?> FindAsync(string identity, string sha256, CancellationToken cancellationToken)
-    {
-        await using var db = database.CreateReadContext();
-
-        // In no order: what has this digest has this content, and to put them all in order would read the content of each.
-        var row = await db.SettingsBundles.FirstOrDefaultAsync(r => r.Identity == identity && r.Sha256 == sha256, cancellationToken);
-        return row?.ToSettings();
-    }
+    public async Task<CachedSettings?> FindAsync(string identity, string sha256, CancellationToken cancellationToken) =>
+        (await ByDigest.ExecuteAsync(database, identity, sha256, cancellationToken))?.ToSettings();
 }

@@ -84,10 +84,12 @@ internal sealed class VmsServerRow : IVersionedRow
     };
 }
 
-internal sealed class SaveVmsServerHandler(IDatabase database) : DomainChangeHandler<SaveVmsServer>
+internal sealed class SaveVmsServerHandler(IDatabase database) : ModelChangeHandler<SaveVmsServer>
 {
+    private static readonly CompiledRead<string, VmsServerRow?> ById = new((db, id, _) => db.Servers.FirstOrDefault(r => r.Id == id));
+
     protected override Task ApplyAsync(FailbackDbContext db, SaveVmsServer change, CancellationToken cancellationToken) =>
-        db.SaveVersionedAsync(database, VmsServerRow.From(change.Server), change.Server.Id, change.Server.Revision, $"VMS server {change.Server.Id}", cancellationToken);
+        db.SaveVersionedAsync(database, ById, VmsServerRow.From(change.Server), change.Server.Id, change.Server.Revision, $"VMS server {change.Server.Id}", cancellationToken);
 }
 
 internal sealed class VmsServers(IDatabase database) : IVmsServers

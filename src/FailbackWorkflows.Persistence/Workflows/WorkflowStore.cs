@@ -45,7 +45,7 @@ internal sealed class WorkflowStore(IDatabase database, DomainChanges changes, C
 
             if (commit.Changes.Count > 0)
             {
-                await changes.ApplyAsync(session.Context, commit.Changes, cancellationToken);
+                await changes.ApplyAsync(session, commit.Changes, cancellationToken);
             }
 
             await session.CommitAsync(cancellationToken);
