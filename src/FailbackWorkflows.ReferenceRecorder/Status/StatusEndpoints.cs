@@ -12,7 +12,7 @@ public static class StatusEndpoints
     /// <summary>Version of the contract served here.</summary>
     public const string ApiVersion = "1";
 
-    private const int ParallelReads = 4;
+    private const int ParallelReads = 8;
 
     /// <summary>Smallest difference of times; what lies closer together belongs together.</summary>
     public static readonly TimeSpan Resolution = TimeSpan.FromMilliseconds(1);

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using FailbackWorkflows.Recorders.Material;
 using FailbackWorkflows.ReferenceRecorder.MaterialCopy.Queue;
 using FailbackWorkflows.ReferenceRecorder.MaterialCopy.Source;
@@ -118,52 +119,101 @@ internal sealed class TrackCopy(CopyRun run, SegmentPool pool, IReadOnlyList<Tra
         return CopyAsync();
     }
 
+    /// <summary>
+    /// Lane by lane. A lane is left as soon as all of it is handed over: what is still in flight of it arrives beside the next one's, so that
+    /// tracks of few segments are fetched as many at once as one of many.
+    /// </summary>
     private async Task CopyAsync(List<TrackLane> lanes)
     {
-        while (lanes.Count > 0)
+        var settling = new List<Task>();
+        var again = new ConcurrentQueue<TrackLane>();
+        try
         {
-            var now = run.Time.GetUtcNow();
-            var lane = lanes.Find(l => l.NotBefore is not { } notBefore || notBefore <= now);
-            if (lane is null)
+            while (true)
             {
-                var wait = lanes.Min(l => l.NotBefore!.Value) - now;
-                await Task.Delay(wait > TimeSpan.Zero ? wait : TimeSpan.FromMilliseconds(1), run.Time, run.Stopping).ConfigureAwait(false);
-                run.ThrowIfStopping();
-                continue;
-            }
+                await ThrowFirstAsync(settling).ConfigureAwait(false);
+                while (again.TryDequeue(out var unfinished))
+                {
+                    lanes.Add(unfinished);
+                }
 
-            if (await CopyOnceAsync(lane).ConfigureAwait(false))
-            {
-                lanes.Remove(lane);
+                var now = run.Time.GetUtcNow();
+                var lane = lanes.Find(l => l.NotBefore is not { } notBefore || notBefore <= now);
+                if (lane is not null)
+                {
+                    lanes.Remove(lane);
+                    settling.Add(SettleAsync(lane, await HandOverAsync(lane).ConfigureAwait(false), again));
+                }
+                else if (settling.Count > 0 || lanes.Count > 0)
+                {
+                    var wait = lanes.Count == 0 ? Timeout.InfiniteTimeSpan : lanes.Min(l => l.NotBefore!.Value) - now;
+                    await WaitAsync(settling, wait).ConfigureAwait(false);
+                    run.ThrowIfStopping();
+                }
+                else if (again.IsEmpty)
+                {
+                    return;
+                }
             }
+        }
+        finally
+        {
+            await Task.WhenAll(settling).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
-    /// <summary>True when the lane is through: complete, or given up.</summary>
-    private async Task<bool> CopyOnceAsync(TrackLane lane)
+    /// <summary>Forgets what is settled; throws what one of them threw.</summary>
+    private static async Task ThrowFirstAsync(List<Task> settling)
+    {
+        foreach (var settled in settling.FindAll(t => t.IsCompleted))
+        {
+            settling.Remove(settled);
+            await settled.ConfigureAwait(false);
+        }
+    }
+
+    private async Task WaitAsync(List<Task> settling, TimeSpan wait)
+    {
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(run.Stopping);
+        var delay = Task.Delay(wait == Timeout.InfiniteTimeSpan || wait > TimeSpan.Zero ? wait : TimeSpan.FromMilliseconds(1), run.Time, enough.Token);
+        await Task.WhenAny([.. settling, delay]).ConfigureAwait(false);
+        await enough.CancelAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>Asks for what is missing of a lane.</summary>
+    private async Task<HandedOver> HandOverAsync(TrackLane lane)
     {
         var period = run.Task.PeriodOf(lane.Track.ChannelId);
-        string? listing = null;
-        var isGrowing = false;
         try
         {
             lane.Begin();
             var from = lane.Position is { } position && position > period.FromUtc ? position : period.FromUtc;
-            isGrowing = await FetchAsync(lane, from, period.ToUtc).ConfigureAwait(false);
+            return new HandedOver(await DispatchAsync(lane, from, period.ToUtc).ConfigureAwait(false), null);
         }
         catch (SourceException error) when (!error.ConcernsAll)
         {
-            await lane.DrainAsync().ConfigureAwait(false);
-            listing = lane.Error = error.Message;
+            return new HandedOver(false, error.Message);
         }
+        catch
+        {
+            await lane.DrainAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
 
+    /// <summary>Waits for what is in flight of a lane, and decides whether it is through (complete, or given up) or comes again.</summary>
+    private async Task SettleAsync(TrackLane lane, HandedOver handedOver, ConcurrentQueue<TrackLane> again)
+    {
+        await lane.DrainAsync().ConfigureAwait(false);
+        var (isGrowing, listing) = handedOver;
+        lane.Error = listing ?? lane.Error;
         var failed = lane.FailedItems();
         if (listing is null && failed.Count == 0 && !isGrowing)
         {
             lane.IsDone = true;
             lane.Error = null;
             await SaveAsync(lane).ConfigureAwait(false);
-            return true;
+            return;
         }
 
         var now = run.Time.GetUtcNow();
@@ -176,7 +226,8 @@ internal sealed class TrackCopy(CopyRun run, SegmentPool pool, IReadOnlyList<Tra
             {
                 lane.NotBefore = now + TimeSpan.FromSeconds(1);
                 await SaveAsync(lane).ConfigureAwait(false);
-                return false;
+                again.Enqueue(lane);
+                return;
             }
         }
 
@@ -185,11 +236,16 @@ internal sealed class TrackCopy(CopyRun run, SegmentPool pool, IReadOnlyList<Tra
         {
             lane.NotBefore = now + run.Tuning.BackoffAfter(lane.Attempts);
             await SaveAsync(lane).ConfigureAwait(false);
-            return false;
+            again.Enqueue(lane);
+            return;
         }
 
-        GaveUp = true;
-        ListingError ??= listing is null ? null : $"Track '{lane.Track.Id}': {listing}";
+        lock (_lanes)
+        {
+            GaveUp = true;
+            ListingError ??= listing is null ? null : $"Track '{lane.Track.Id}': {listing}";
+        }
+
         run.Log.LogGaveUp(run.TaskId, lane.Track.Id, lane.Error ?? "");
         lane.IsDone = listing is null;
         await run.SaveAsync(sql =>
@@ -200,50 +256,55 @@ internal sealed class TrackCopy(CopyRun run, SegmentPool pool, IReadOnlyList<Tra
             }
         }).ConfigureAwait(false);
         await SaveAsync(lane).ConfigureAwait(false);
-        return true;
     }
 
-    /// <summary>Fetches what is missing of a range; true when its end is still growing at the source.</summary>
-    private async Task<bool> FetchAsync(TrackLane lane, DateTimeOffset from, DateTimeOffset to)
+    /// <summary>Fetches what is missing of a range and waits until it is stored.</summary>
+    private async Task FetchAsync(TrackLane lane, DateTimeOffset from, DateTimeOffset to)
     {
-        var isGrowing = false;
         try
         {
-            await foreach (var page in run.Walk(lane.Track).PagesAsync(from, to, run.Stopping).ConfigureAwait(false))
-            {
-                foreach (var item in page)
-                {
-                    run.ThrowIfStopping();
-                    switch (item.Verdict)
-                    {
-                        case Verdict.Missing when item.Segment.Bytes > run.Tuning.MaxSegmentBytes:
-                            lane.Refuse(item.Segment, "tooLarge");
-                            break;
-                        case Verdict.Missing:
-                            await pool.DispatchAsync(new FetchJob(lane, lane.Add(item.Segment.To, isDone: false), item.Segment, item.Overlaps)).ConfigureAwait(false);
-                            break;
-                        case Verdict.Growing:
-                            isGrowing = true;
-                            lane.Block();
-                            break;
-                        case Verdict.Refused:
-                            lane.Refuse(item.Segment, "refused");
-                            break;
-                        case Verdict.Present or Verdict.Lost or Verdict.OutsideRetention or Verdict.Disputed:
-                            lane.Add(item.Segment.To, isDone: true);
-                            break;
-                    }
-
-                    if (lane.Trouble is not null)
-                    {
-                        return isGrowing;
-                    }
-                }
-            }
+            await DispatchAsync(lane, from, to).ConfigureAwait(false);
         }
         finally
         {
             await lane.DrainAsync().WaitAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Hands over what is missing of a range; true when its end is still growing at the source.</summary>
+    private async Task<bool> DispatchAsync(TrackLane lane, DateTimeOffset from, DateTimeOffset to)
+    {
+        var isGrowing = false;
+        await foreach (var page in run.Walk(lane.Track).PagesAsync(from, to, run.Stopping).ConfigureAwait(false))
+        {
+            foreach (var item in page)
+            {
+                run.ThrowIfStopping();
+                switch (item.Verdict)
+                {
+                    case Verdict.Missing when item.Segment.Bytes > run.Tuning.MaxSegmentBytes:
+                        lane.Refuse(item.Segment, "tooLarge");
+                        break;
+                    case Verdict.Missing:
+                        await pool.DispatchAsync(new FetchJob(lane, lane.Add(item.Segment.To, isDone: false), item.Segment, item.Overlaps)).ConfigureAwait(false);
+                        break;
+                    case Verdict.Growing:
+                        isGrowing = true;
+                        lane.Block();
+                        break;
+                    case Verdict.Refused:
+                        lane.Refuse(item.Segment, "refused");
+                        break;
+                    case Verdict.Present or Verdict.Lost or Verdict.OutsideRetention or Verdict.Disputed:
+                        lane.Add(item.Segment.To, isDone: true);
+                        break;
+                }
+
+                if (lane.Trouble is not null)
+                {
+                    return isGrowing;
+                }
+            }
         }
 
         return isGrowing;
@@ -273,4 +334,8 @@ internal sealed class TrackCopy(CopyRun run, SegmentPool pool, IReadOnlyList<Tra
 
         return lane;
     }
+
+    /// <param name="IsGrowing">The end of the track is not whole yet at the source.</param>
+    /// <param name="ListingError">Why its list could not be read to the end; null when it could.</param>
+    private sealed record HandedOver(bool IsGrowing, string? ListingError);
 }

@@ -16,7 +16,7 @@ internal sealed class TrackVerification(CopyRun run, Track track, bool isConfigu
 {
     private const int RowsAtOnce = 512;
     private const int BufferBytes = 256 * 1024;
-    private static readonly int ParallelReads = Math.Clamp(Environment.ProcessorCount, 2, 4);
+    private const int ParallelReads = 2;
 
     private readonly CopyPeriod _period = run.Task.PeriodOf(track.ChannelId);
     private readonly Dictionary<string, SegmentRow> _damaged = new(StringComparer.Ordinal);

@@ -12,6 +12,9 @@ namespace FailbackWorkflows.ReferenceRecorder.MaterialCopy.Coverage;
 /// </summary>
 internal sealed class Verification(CopyRun run, IReadOnlyList<Track> tracks)
 {
+    /// <summary>A track of few segments alone would leave processors idle.</summary>
+    private static readonly int TracksAtOnce = Math.Clamp(Environment.ProcessorCount, 2, 4);
+
     /// <summary>The report, or null when something is still missing that another round of copying may bring.</summary>
     /// <param name="isLast">What is missing now is lost.</param>
     public async Task<CoverageReport?> RunAsync(IReadOnlyList<RecordScope> scopes, bool isLast)
@@ -19,20 +22,16 @@ internal sealed class Verification(CopyRun run, IReadOnlyList<Track> tracks)
         run.Progress.VerifyAgain();
         var configured = run.Store.Read(sql => ChannelSettings.Read(SettingsStore.Active(sql, run.Task.Identity).Content))
             .Where(c => c.Enabled && c.Kind is not Recorders.Recording.ChannelKind.Text).ToDictionary(c => c.Id, StringComparer.Ordinal);
-        var trackReports = new List<TrackCoverage>();
-        var losses = new List<CopyLoss>();
-        var mayCome = false;
-        long there = 0;
-        foreach (var track in tracks)
+        var verdicts = new TrackVerdict[tracks.Count];
+        await Parallel.ForAsync(0, tracks.Count, new ParallelOptions { MaxDegreeOfParallelism = TracksAtOnce, CancellationToken = run.Stopping }, async (i, _) =>
         {
-            var report = await new TrackVerification(run, track, configured.ContainsKey(track.ChannelId), isLast).RunAsync().ConfigureAwait(false);
-            mayCome |= report.MayCome;
-            trackReports.Add(report.Coverage);
-            losses.AddRange(report.Losses);
-            there += report.Coverage.AlreadyThere.Segments;
+            verdicts[i] = await new TrackVerification(run, tracks[i], configured.ContainsKey(tracks[i].ChannelId), isLast).RunAsync().ConfigureAwait(false);
             await run.SaveAsync(sql => CopyTaskStore.SetTotals(sql, run.TaskId, run.Progress.AlreadyThere, run.Progress.BytesTotal, run.Progress.BytesVerified)).ConfigureAwait(false);
-        }
-
+        }).ConfigureAwait(false);
+        var mayCome = verdicts.Any(v => v.MayCome);
+        var trackReports = verdicts.Select(v => v.Coverage).ToList();
+        var losses = verdicts.SelectMany(v => v.Losses).ToList();
+        var there = trackReports.Sum(c => c.AlreadyThere.Segments);
         if (mayCome && !isLast)
         {
             return null;

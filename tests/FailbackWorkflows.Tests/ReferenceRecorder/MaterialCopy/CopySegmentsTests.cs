@@ -323,10 +323,44 @@ public sealed class CopySegmentsTests
             return true;
         };
         await host.StartCopyAsync(CopyHost.Definition(length: TimeSpan.FromSeconds(10)));
-        var task = await host.UntilAsync(t => t.SegmentsDone == 5, step: TimeSpan.FromSeconds(1));
+        await host.UntilAsync(t => t.SegmentsDone == 5);
+        var task = await host.UntilAsync(t => t.Channels.Single(c => c.Kind == "audio").Error is not null, step: TimeSpan.FromSeconds(1));
         task.Channels.Single(c => c.Kind == "audio").Error.ShouldNotBeNull().ShouldContain("sent nothing");
         isStalling = false;
         (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+    }
+
+    [Fact]
+    public async Task TracksOfOneSegment_AreFetchedSideBySide()
+    {
+        const int Tracks = 6;
+        await using var host = await CopyHost.StartAsync();
+        for (var i = 1; i <= Tracks; i++)
+        {
+            host.Source.AddTrack($"video-{i}", 1);
+        }
+
+        // Nobody is answered before four have asked: one after the other they would wait for ever.
+        var asked = 0;
+        var four = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        host.Source.Instead = async context =>
+        {
+            if (context.Request.Path.Value!.Contains("/segments/", StringComparison.Ordinal))
+            {
+                if (Interlocked.Increment(ref asked) == 4)
+                {
+                    four.SetResult();
+                }
+
+                await four.Task.WaitAsync(context.RequestAborted);
+            }
+
+            return false;
+        };
+        await host.StartCopyAsync();
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+        host.Source.SegmentReads.ShouldBe(Tracks);
+        host.ShouldBeSound();
     }
 
     [Fact]
