@@ -75,12 +75,11 @@ public static partial class SegmentBytesEndpoints
     private static Refusal Gone(string segmentId, string reason) => new(StatusCodes.Status410Gone, RecorderProblems.SegmentGone, $"Segment '{segmentId}' was here and is gone: {reason}. It will not come back from this recorder.") { Reason = reason };
 
     /// <summary>Null when the file is not there. Anything else that goes wrong (a disk that does not answer) says nothing about the segment.</summary>
-    private static FileStream? Open(DataFolder folder, SegmentRow row)
+    private static SegmentBytes? Open(DataFolder folder, SegmentRow row)
     {
         try
         {
-            return new FileStream(
-                Path.Combine(folder.SegmentsPath, row.File), FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, 64 * 1024, FileOptions.Asynchronous | FileOptions.SequentialScan);
+            return new SegmentBytes(File.OpenHandle(Path.Combine(folder.SegmentsPath, row.File), FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, FileOptions.SequentialScan));
         }
         catch (FileNotFoundException)
         {

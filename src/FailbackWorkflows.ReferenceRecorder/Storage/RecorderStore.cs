@@ -15,7 +15,8 @@ public sealed class RecorderStore : IDisposable
 
     private readonly SemaphoreSlim _writer = new(1, 1);
     private readonly SqliteConnection _connection;
-    private readonly string _readConnectionString;
+    private readonly Statements _statements;
+    private readonly ReadConnections _readers;
 
     public RecorderStore(DataFolder folder, TimeProvider time)
     {
@@ -25,8 +26,8 @@ public sealed class RecorderStore : IDisposable
         KeepPrivate(folder.DatabasePath);
         _connection.Open();
         Execute(_connection, null, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000;");
-        text.Pooling = true;
-        _readConnectionString = text.ToString();
+        _statements = new Statements(_connection);
+        _readers = new ReadConnections(text.ToString());
         IsNew = Migrate();
         (MachineId, MachineSecret) = Read(sql => sql.Single("SELECT machine_id, secret FROM machine", r => (r.GetString(0), r.GetFieldValue<byte[]>(1))));
         folder.MeasureUsedBy(() => Read(sql => sql.Single("SELECT bytes FROM storage_used", r => r.GetInt64(0))));
@@ -76,7 +77,7 @@ public sealed class RecorderStore : IDisposable
         T result;
         try
         {
-            result = work(new Sql(_connection, transaction));
+            result = work(new Sql(_connection, transaction, _statements));
             transaction.Commit();
         }
         catch
@@ -91,26 +92,20 @@ public sealed class RecorderStore : IDisposable
     }
 
     /// <summary>A consistent view of what is committed.</summary>
-    public T Read<T>(Func<Sql, T> work)
-    {
-        using var connection = new SqliteConnection(_readConnectionString);
-        connection.Open();
-        using var transaction = connection.BeginTransaction(deferred: true);
-        return work(new Sql(connection, transaction));
-    }
+    public T Read<T>(Func<Sql, T> work) => _readers.Read(work);
 
     public void Dispose()
     {
+        _readers.Dispose();
+        _statements.Dispose();
         _connection.Dispose();
-        using var pooled = new SqliteConnection(_readConnectionString);
-        SqliteConnection.ClearPool(pooled);
         _writer.Dispose();
     }
 
     private bool Migrate()
     {
         using var transaction = _connection.BeginTransaction(deferred: false);
-        var sql = new Sql(_connection, transaction);
+        var sql = new Sql(_connection, transaction, _statements);
         var version = sql.Single("PRAGMA user_version", r => r.GetInt32(0));
         if (version > SchemaVersion)
         {
@@ -166,59 +161,98 @@ public sealed class RecorderStore : IDisposable
 }
 
 /// <summary>Statements within one transaction.</summary>
-public sealed class Sql(SqliteConnection connection, SqliteTransaction transaction)
+public sealed class Sql
 {
+    private readonly SqliteConnection _connection;
+    private readonly SqliteTransaction _transaction;
+    private readonly Statements _statements;
+
+    internal Sql(SqliteConnection connection, SqliteTransaction transaction, Statements statements) => (_connection, _transaction, _statements) = (connection, transaction, statements);
+
     /// <summary>Runs a statement and answers with the number of rows it changed.</summary>
     public int Run(string text, params ReadOnlySpan<(string Name, object? Value)> parameters)
     {
-        using var command = Prepare(text, parameters);
-        return command.ExecuteNonQuery();
+        var command = Take(text, parameters);
+        try
+        {
+            return command.ExecuteNonQuery();
+        }
+        finally
+        {
+            _statements.GiveBack(command);
+        }
     }
 
     public List<T> Query<T>(string text, Func<SqliteDataReader, T> map, params ReadOnlySpan<(string Name, object? Value)> parameters)
     {
-        using var command = Prepare(text, parameters);
-        using var reader = command.ExecuteReader();
-        var rows = new List<T>();
-        while (reader.Read())
+        var command = Take(text, parameters);
+        try
         {
-            rows.Add(map(reader));
-        }
+            using var reader = command.ExecuteReader();
+            var rows = new List<T>();
+            while (reader.Read())
+            {
+                rows.Add(map(reader));
+            }
 
-        return rows;
+            return rows;
+        }
+        finally
+        {
+            _statements.GiveBack(command);
+        }
     }
 
     /// <summary>The first row, or the default when there is none.</summary>
     public T? Single<T>(string text, Func<SqliteDataReader, T> map, params ReadOnlySpan<(string Name, object? Value)> parameters)
     {
-        using var command = Prepare(text, parameters);
-        using var reader = command.ExecuteReader();
-        return reader.Read() ? map(reader) : default;
+        var command = Take(text, parameters);
+        try
+        {
+            using var reader = command.ExecuteReader();
+            return reader.Read() ? map(reader) : default;
+        }
+        finally
+        {
+            _statements.GiveBack(command);
+        }
     }
 
     /// <summary>Rows one by one, for results that do not fit into memory. Only to be enumerated within the transaction.</summary>
     public IEnumerable<T> Stream<T>(string text, Func<SqliteDataReader, T> map, params (string Name, object? Value)[] parameters)
     {
-        using var command = Prepare(text, parameters);
-        using var reader = command.ExecuteReader();
-        while (reader.Read())
+        var command = Take(text, parameters);
+        try
         {
-            yield return map(reader);
+            using var reader = command.ExecuteReader();
+            while (reader.Read())
+            {
+                yield return map(reader);
+            }
+        }
+        finally
+        {
+            _statements.GiveBack(command);
         }
     }
 
     /// <summary>A statement to run many times within this transaction.</summary>
-    public Statement Reusable(string text) => new(Prepare(text, []));
-
-    public void Savepoint() => transaction.Save("effect");
-
-    public void BackToSavepoint() => transaction.Rollback("effect");
-
-    private SqliteCommand Prepare(string text, ReadOnlySpan<(string Name, object? Value)> parameters)
+    public Statement Reusable(string text)
     {
-        var command = connection.CreateCommand();
-        command.Transaction = transaction;
+        var command = _connection.CreateCommand();
+        command.Transaction = _transaction;
         command.CommandText = text;
+        return new Statement(command);
+    }
+
+    public void Savepoint() => _transaction.Save("effect");
+
+    public void BackToSavepoint() => _transaction.Rollback("effect");
+
+    private SqliteCommand Take(string text, ReadOnlySpan<(string Name, object? Value)> parameters)
+    {
+        var command = _statements.Take(text);
+        command.Transaction = _transaction;
         foreach (var (name, value) in parameters)
         {
             command.Parameters.AddWithValue(name, value ?? DBNull.Value);
