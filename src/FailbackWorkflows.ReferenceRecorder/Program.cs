@@ -46,16 +46,7 @@ public static class Program
         var folder = DataFolder.Open(options);
         try
         {
-            var store = new RecorderStore(folder, time);
-            if (store.IsNew && options.SeedIdentity is { } identity)
-            {
-                store.Transact(sql =>
-                {
-                    SeedSettings.Plant(sql, identity, options.SeedChannels, time.GetUtcNow());
-                    return true;
-                });
-            }
-
+            var store = new RecorderStore(folder, time, options.SeedIdentity is { } identity ? sql => SeedSettings.Plant(sql, identity, options.SeedChannels, time.GetUtcNow()) : null);
             return Build(options, folder, store);
         }
         catch

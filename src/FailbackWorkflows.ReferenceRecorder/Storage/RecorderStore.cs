@@ -18,7 +18,8 @@ public sealed class RecorderStore : IDisposable
     private readonly Statements _statements;
     private readonly ReadConnections _readers;
 
-    public RecorderStore(DataFolder folder, TimeProvider time)
+    /// <param name="firstContent">Part of making the storage: a start that is killed leaves a storage with it, or none.</param>
+    public RecorderStore(DataFolder folder, TimeProvider time, Action<Sql>? firstContent = null)
     {
         Time = time;
         var text = new SqliteConnectionStringBuilder { DataSource = folder.DatabasePath, ForeignKeys = true, DefaultTimeout = 10, Pooling = false };
@@ -28,7 +29,7 @@ public sealed class RecorderStore : IDisposable
         Execute(_connection, null, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000;");
         _statements = new Statements(_connection);
         _readers = new ReadConnections(text.ToString());
-        IsNew = Migrate();
+        IsNew = Migrate(firstContent);
         (MachineId, MachineSecret) = Read(sql => sql.Single("SELECT machine_id, secret FROM machine", r => (r.GetString(0), r.GetFieldValue<byte[]>(1))));
         folder.MeasureUsedBy(() => Read(sql => sql.Single("SELECT bytes FROM storage_used", r => r.GetInt64(0))));
     }
@@ -102,7 +103,7 @@ public sealed class RecorderStore : IDisposable
         _writer.Dispose();
     }
 
-    private bool Migrate()
+    private bool Migrate(Action<Sql>? firstContent)
     {
         using var transaction = _connection.BeginTransaction(deferred: false);
         var sql = new Sql(_connection, transaction, _statements);
@@ -128,6 +129,11 @@ public sealed class RecorderStore : IDisposable
         }
 
         sql.Run("UPDATE machine SET secret = $secret WHERE secret IS NULL", ("$secret", RandomNumberGenerator.GetBytes(32)));
+        if (version == 0)
+        {
+            firstContent?.Invoke(sql);
+        }
+
         Execute(_connection, transaction, string.Create(CultureInfo.InvariantCulture, $"PRAGMA user_version = {SchemaVersion}"));
         transaction.Commit();
         return version == 0;
