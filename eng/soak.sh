@@ -1,19 +1,22 @@
 #!/usr/bin/env bash
 # Repeats what must hold every time, and prints a table: the demo with --once, the demo killed at a random moment and started again, the
-# kills of scenario 26, and the double start. Full counts by default.
-#   eng/soak.sh [--once N] [--kill N] [--steps N] [--seed N] [--no-build]
+# kills of scenario 26, the double start, one copy of material with many kills, and the copy of an hour's counts with a break in every
+# channel. Full counts by default; 0 leaves a row out.
+#   eng/soak.sh [--once N] [--kill N] [--steps N] [--copy-kills N] [--hour N] [--seed N] [--no-build]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-once=20 kill=50 steps=5 seed=$RANDOM build=1
+once=20 kill=50 steps=5 copy_kills=50 hour=3 seed=$RANDOM build=1
 while [ $# -gt 0 ]; do
   case "$1" in
     --once) once="$2"; shift 2 ;;
     --kill) kill="$2"; shift 2 ;;
     --steps) steps="$2"; shift 2 ;;
+    --copy-kills) copy_kills="$2"; shift 2 ;;
+    --hour) hour="$2"; shift 2 ;;
     --seed) seed="$2"; shift 2 ;;
     --no-build) build=0; shift ;;
-    *) echo "usage: eng/soak.sh [--once N] [--kill N] [--steps N] [--seed N] [--no-build]" >&2; exit 2 ;;
+    *) echo "usage: eng/soak.sh [--once N] [--kill N] [--steps N] [--copy-kills N] [--hour N] [--seed N] [--no-build]" >&2; exit 2 ;;
   esac
 done
 export DOTNET_NOLOGO=1
@@ -55,5 +58,7 @@ repeat once "$once" "FullyQualifiedName~Once_it_ends_with_0"
 repeat kill-and-restart "$kill" "FullyQualifiedName~Killed_at_a_random_moment"
 repeat manager-killed "$steps" "FullyQualifiedName~S26_"
 repeat two-operators "$steps" "FullyQualifiedName~S01_"
+FAILBACK_COPY_KILLS="$copy_kills" repeat "copy-with-$copy_kills-kills" "$((copy_kills > 0 ? 1 : 0))" "FullyQualifiedName~S32_When_anybody_is_killed"
+FAILBACK_HOUR_SCALE=1 repeat hour-of-material "$hour" "FullyQualifiedName~An_hour_of_material"
 
 [ "$total_failed" = 0 ]

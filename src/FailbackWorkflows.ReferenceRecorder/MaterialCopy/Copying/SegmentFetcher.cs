@@ -83,7 +83,7 @@ internal sealed class SegmentFetcher(SourceConnection source, IncomingFolder inc
 
                 etag = answer.Headers.ETag is { IsWeak: false } tag ? tag : etag;
                 using var body = await answer.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
-                SourceException? broken;
+                Exception? broken;
                 (offset, broken) = await ReceiveAsync(body, file, hash, offset, segment.Bytes, idle, cancellationToken).ConfigureAwait(false);
                 if (broken is not null)
                 {
@@ -149,8 +149,11 @@ internal sealed class SegmentFetcher(SourceConnection source, IncomingFolder inc
         return length;
     }
 
-    /// <summary>Two buffers take turns: one is filled from the socket while the other is hashed and written. What came before a break is kept.</summary>
-    private async Task<(long Offset, SourceException? Broken)> ReceiveAsync(
+    /// <summary>
+    /// Two buffers take turns: one is filled from the socket while the other is hashed and written. What came before a break is kept, also when
+    /// the break is our own; and it is kept before it is waited for bandwidth, so that a kill finds as little as possible in memory alone.
+    /// </summary>
+    private async Task<(long Offset, Exception? Broken)> ReceiveAsync(
         Stream body, SafeFileHandle file, IncrementalHash hash, long offset, long end, IdleTimer idle, CancellationToken cancellationToken)
     {
         var filling = ArrayPool<byte>.Shared.Rent((int)Math.Min(BufferBytes, end - offset));
@@ -165,11 +168,13 @@ internal sealed class SegmentFetcher(SourceConnection source, IncomingFolder inc
                 if (broken is not null || offset + filled == end)
                 {
                     Store(filling, filled, offset);
+                    await PayAsync(filled, idle, cancellationToken).ConfigureAwait(false);
                     return (offset + filled, broken);
                 }
 
                 var (buffer, count, at) = (filling, filled, offset);
                 stored = Task.Run(() => Store(buffer, count, at), CancellationToken.None);
+                await PayAsync(filled, idle, cancellationToken).ConfigureAwait(false);
                 filling = storing ?? ArrayPool<byte>.Shared.Rent(BufferBytes);
                 storing = buffer;
                 offset += filled;
@@ -199,7 +204,16 @@ internal sealed class SegmentFetcher(SourceConnection source, IncomingFolder inc
         }
     }
 
-    private async ValueTask<(int Filled, SourceException? Broken)> FillAsync(Stream body, Memory<byte> buffer, IdleTimer idle, CancellationToken cancellationToken)
+    /// <summary>Waits as long as the bandwidth limit or recording wants.</summary>
+    private async ValueTask PayAsync(int bytes, IdleTimer idle, CancellationToken cancellationToken)
+    {
+        // That wait is ours, not the source's silence.
+        idle.Pause();
+        await pace.ReceivedAsync(bytes, cancellationToken).ConfigureAwait(false);
+        idle.Restart();
+    }
+
+    private static async ValueTask<(int Filled, Exception? Broken)> FillAsync(Stream body, Memory<byte> buffer, IdleTimer idle, CancellationToken cancellationToken)
     {
         var filled = 0;
         while (filled < buffer.Length)
@@ -213,14 +227,10 @@ internal sealed class SegmentFetcher(SourceConnection source, IncomingFolder inc
             filled += count;
         }
 
-        // The wait for bandwidth or for recording is ours, not the source's silence.
-        idle.Pause();
-        await pace.ReceivedAsync(filled, cancellationToken).ConfigureAwait(false);
-        idle.Restart();
         return (filled, null);
     }
 
-    private static async ValueTask<(int Count, SourceException? Broken)> ReadAsync(Stream body, Memory<byte> buffer, IdleTimer idle, CancellationToken cancellationToken)
+    private static async ValueTask<(int Count, Exception? Broken)> ReadAsync(Stream body, Memory<byte> buffer, IdleTimer idle, CancellationToken cancellationToken)
     {
         try
         {
@@ -228,9 +238,9 @@ internal sealed class SegmentFetcher(SourceConnection source, IncomingFolder inc
             idle.Restart();
             return (count, null);
         }
-        catch (OperationCanceledException error) when (!cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException error)
         {
-            return (0, new SourceException(SourceFault.Stalled, $"The source sent nothing for {idle.Length.TotalSeconds:0.###} s.", inner: error));
+            return (0, cancellationToken.IsCancellationRequested ? error : new SourceException(SourceFault.Stalled, $"The source sent nothing for {idle.Length.TotalSeconds:0.###} s.", inner: error));
         }
         catch (Exception error) when (error is IOException or HttpRequestException)
         {

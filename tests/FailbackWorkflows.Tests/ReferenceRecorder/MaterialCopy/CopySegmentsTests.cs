@@ -1,6 +1,7 @@
 using System.Text;
 using FailbackWorkflows.Recorders.Material;
 using FailbackWorkflows.Recorders.MaterialCopy;
+using FailbackWorkflows.Testing.Processes;
 using Microsoft.AspNetCore.Http;
 using Shouldly;
 using Xunit;
@@ -91,6 +92,72 @@ public sealed class CopySegmentsTests
         host.ShouldBeSound();
         host.Source.Requests.Where(r => r.StartsWith("/v1/segments/", StringComparison.Ordinal)).GroupBy(r => r)
             .Where(g => g.Count() > 1 && TimeOf(g.Key) < edge).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task WhatCameAndWaitsForBandwidth_SurvivesAKill()
+    {
+        const int bytes = 64_000;
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 10, bytes: bytes);
+        await host.StartCopyAsync(CopyHost.Definition() with { Limits = new CopyLimits(65_536) });
+        var incoming = Path.Combine(host.Target.Folder, "incoming");
+        await host.UntilAsync(_ => host.Source.SegmentReads > 0);
+
+        // Time stands still now: whoever waits for bandwidth waits for ever.
+        await Eventually.HoldsAsync(
+            "four segments are here, of which the limit lets none pass",
+            () => Task.FromResult(host.Source.SegmentReads >= 4 && new DirectoryInfo(incoming).EnumerateFiles().All(f => f.Length == bytes)));
+        await host.KillAsync();
+
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+        host.Source.SegmentReads.ShouldBe(10, "no segment was asked for again");
+        host.ShouldBeSound();
+    }
+
+    [Fact]
+    public async Task ARunThatIsStopped_KeepsTheBeginningOfASegment()
+    {
+        await using var host = await CopyHost.StartAsync();
+        var content = new byte[100_000];
+        new Random(1).NextBytes(content);
+        var digest = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(content));
+        var segment = host.Source.Add("video-1", FakeSource.Start, TimeSpan.FromSeconds(60), alter: s => s with { Bytes = content.Length, Sha256 = digest });
+        var ranges = new System.Collections.Concurrent.ConcurrentQueue<string>();
+        host.Source.Instead = async context =>
+        {
+            if (!context.Request.Path.Value!.EndsWith(segment.Id, StringComparison.Ordinal))
+            {
+                return false;
+            }
+
+            ranges.Enqueue(context.Request.Headers.Range.ToString());
+            if (ranges.Any(r => r.Length > 0))
+            {
+                await FakeSource.SendAsync(context, digest, content);
+                return true;
+            }
+
+            context.Response.ContentLength = content.Length;
+            await context.Response.Body.WriteAsync(content.AsMemory(0, 10_000));
+            await context.Response.Body.FlushAsync();
+            await Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
+            return true;
+        };
+        await host.StartCopyAsync();
+        await host.UntilAsync(_ => !ranges.IsEmpty, step: TimeSpan.FromMilliseconds(1));
+
+        // Whether a beginning has arrived when the run is stopped is a matter of microseconds, so it may take more than one stop. The clock moves
+        // too little for the source to count as silent, which would keep the beginning as well.
+        for (var stops = 1; stops <= 20 && ranges.All(r => r.Length == 0); stops++)
+        {
+            await host.SetSourceAsync();
+            await host.UntilAsync(t => ranges.Count > stops || t.EndedAt is not null, step: TimeSpan.FromMilliseconds(1));
+        }
+
+        ranges.ShouldContain("bytes=10000-");
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+        host.ShouldBeSound();
     }
 
     [Fact]
