@@ -6,7 +6,7 @@
   if (!media) {
     return;
   }
-  const links = [...document.querySelectorAll("#player .segments a[data-url]")].filter((link) => link.dataset.media === media.localName);
+  const links = [...document.querySelectorAll("#player .pieces a[data-url]")].filter((link) => link.dataset.media === media.localName);
   const times = document.getElementById("player-times");
   const trouble = document.getElementById("player-error");
 
