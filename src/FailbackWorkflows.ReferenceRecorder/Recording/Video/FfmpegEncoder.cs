@@ -127,7 +127,7 @@ internal sealed class FfmpegEncoder(string path, TimeSpan interval, TimeProvider
         var group = FramesPerGroup(interval).ToString(CultureInfo.InvariantCulture);
         var frames = (FramesPerGroup(interval) * Groups).ToString(CultureInfo.InvariantCulture);
         var picture = $"testsrc2=size=320x180:rate={TimeSpan.TicksPerSecond}/{interval.Ticks}"
-            + (recipe.CanWrite ? $",drawtext=text='{text ?? " "}':x=8:y=h-30:fontsize=22:fontcolor=white:box=1:boxborderw=4:boxcolor=black@0.6" : "");
+            + (recipe.CanWrite ? $",drawtext=text='{text ?? " "}':x=w-tw-10:y=10:fontsize=22:fontcolor=white:box=1:boxborderw=4:boxcolor=black@0.6" : "");
         return new ProcessStartInfo(path)
         {
             RedirectStandardOutput = true,
