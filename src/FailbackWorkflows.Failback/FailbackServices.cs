@@ -37,6 +37,7 @@ public static class FailbackServices
         services.AddSingleton<StartDueCopies>();
         services.AddSingleton<ControlMaterialCopy>();
         services.AddSingleton<AcceptLosses>();
+        services.AddSingleton<RestoredMaterial>();
         services.AddSingleton<DeliverOwed>();
         services.AddSingleton<PollCopyTasks>();
         return services;

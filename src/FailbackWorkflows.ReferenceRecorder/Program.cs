@@ -6,6 +6,7 @@ using FailbackWorkflows.ReferenceRecorder.Faults;
 using FailbackWorkflows.ReferenceRecorder.Idempotency;
 using FailbackWorkflows.ReferenceRecorder.MaterialCopy;
 using FailbackWorkflows.ReferenceRecorder.Recording;
+using FailbackWorkflows.ReferenceRecorder.Recording.Video;
 using FailbackWorkflows.ReferenceRecorder.Records;
 using FailbackWorkflows.ReferenceRecorder.Retention;
 using FailbackWorkflows.ReferenceRecorder.Segments;
@@ -104,7 +105,13 @@ public static class Program
         });
         builder.Services.AddSingleton(options);
         builder.Services.AddSingleton(store.Time);
-        builder.Services.AddSingleton<RecordingEngine>();
+        builder.Services.AddSingleton(services => new VideoClips(
+            VideoClips.Locate(options.Ffmpeg) is { } ffmpeg ? new FfmpegEncoder(ffmpeg, options.FrameInterval, store.Time) : null,
+            options,
+            services.GetRequiredService<ILogger<VideoClips>>()));
+        builder.Services.AddHostedService(services => services.GetRequiredService<VideoClips>());
+        builder.Services.AddSingleton(services => new RecordingEngine(
+            services.GetRequiredService<RecorderStore>(), folder, options, services.GetRequiredService<VideoClips>(), services.GetRequiredService<ILogger<RecordingEngine>>()));
         builder.Services.AddSingleton<CommandGate>();
         builder.Services.AddSingleton<FaultInjection>();
         builder.Services.AddHostedService(services => services.GetRequiredService<RecordingEngine>());

@@ -7,6 +7,9 @@ namespace FailbackWorkflows.ReferenceRecorder;
 /// <summary>What the recorder was told at start: command line first, then environment variables with the prefix <c>FAILBACK_RECORDER_</c>.</summary>
 public sealed record RecorderOptions
 {
+    /// <summary>Value of <see cref="Ffmpeg"/> that keeps all segments synthetic, and so the same on every machine.</summary>
+    public const string NoFfmpeg = "none";
+
     /// <summary>Addresses to bind, separated by semicolons. The default is <c>http://127.0.0.1:5100</c>. Plain HTTP binds loopback only.</summary>
     public required string Urls { get; init; }
 
@@ -36,6 +39,12 @@ public sealed record RecorderOptions
 
     /// <summary>Length of a segment. At least one frame, at most 1 h; the default is 2 s.</summary>
     public required TimeSpan SegmentLength { get; init; }
+
+    /// <summary>
+    /// The ffmpeg that makes video playable: a path or a name, <see cref="NoFfmpeg"/>, or null (the default): the one on PATH, if any. Without it, or when
+    /// it does not do its work, video channels record synthetic segments, labelled as such.
+    /// </summary>
+    public string? Ffmpeg { get; init; }
 
     /// <summary>Most channels one identity may have. 1 to 10,000; the default is 1,024.</summary>
     public required int MaxChannels { get; init; }
@@ -100,6 +109,7 @@ public sealed record RecorderOptions
             },
             FrameInterval = interval,
             SegmentLength = Length(configuration, "segmentLength", "00:00:02", interval, TimeSpan.FromHours(1)),
+            Ffmpeg = string.IsNullOrWhiteSpace(configuration["ffmpeg"]) ? null : configuration["ffmpeg"],
             MaxChannels = (int)Whole(configuration, "maxChannels", 1024, 1, 10_000),
             TestFaults = bool.TryParse(configuration["test-faults"] ?? "false", out var faults)
                 ? faults

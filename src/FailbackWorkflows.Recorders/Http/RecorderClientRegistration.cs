@@ -1,3 +1,4 @@
+using FailbackWorkflows.Recorders.Material;
 using FailbackWorkflows.Recorders.MaterialCopy;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -9,7 +10,7 @@ namespace FailbackWorkflows.Recorders.Http;
 public static class RecorderClientRegistration
 {
     /// <summary>
-    /// Adds <see cref="IRecorderClient"/> and <see cref="IMaterialCopyClient"/> as singletons over one HTTP transport. Needs logging; uses the registered <see cref="TimeProvider"/> or the
+    /// Adds <see cref="IRecorderClient"/>, <see cref="IMaterialCopyClient"/> and <see cref="IMaterialReader"/> as singletons over one HTTP transport. Needs logging; uses the registered <see cref="TimeProvider"/> or the
     /// system's. Options out of range throw here, before the host starts.
     /// </summary>
     public static IServiceCollection AddRecorderClient(this IServiceCollection services, Action<RecorderClientOptions>? configure = null)
@@ -25,6 +26,7 @@ public static class RecorderClientRegistration
             provider.GetRequiredService<ILogger<RecorderTransport>>()));
         services.AddSingleton<IRecorderClient>(provider => new HttpRecorderClient(provider.GetRequiredService<RecorderTransport>()));
         services.AddSingleton<IMaterialCopyClient, HttpMaterialCopyClient>();
+        services.AddSingleton<IMaterialReader, HttpMaterialReader>();
         return services;
     }
 }

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
+using FailbackWorkflows.Recorders.Material;
 using Microsoft.Extensions.Logging;
 using RestEase;
 
@@ -64,13 +65,43 @@ public sealed partial class RecorderTransport : IDisposable
         CancellationToken cancellationToken)
         where TApi : class => CallAsync(recorder, call, send, _ => true, cancellationToken);
 
-    private async Task<T> CallAsync<TApi, T>(
+    /// <summary>Makes a call whose answer is bytes of any amount: returns when its head is there. The call's time ends with the head; then each read has as much.</summary>
+    internal Task<SegmentBytes> OpenAsync<TApi>(
+        RecorderEndpoint recorder,
+        string call,
+        Func<TApi, string, CancellationToken, Task<HttpResponseMessage>> send,
+        CancellationToken cancellationToken)
+        where TApi : class => WithinTimeAsync(
+            recorder,
+            call,
+            ct => SendAsync<TApi, SegmentBytes>(recorder, call, send, response => OpenAsync(recorder, response, ct), ct),
+            cancellationToken);
+
+    private Task<T> CallAsync<TApi, T>(
         RecorderEndpoint recorder,
         string call,
         Func<TApi, string, CancellationToken, Task<HttpResponseMessage>> send,
         Func<ReadOnlyMemory<byte>, T> read,
         CancellationToken cancellationToken)
-        where TApi : class
+        where TApi : class => WithinTimeAsync(
+            recorder,
+            call,
+            ct => SendAsync<TApi, T>(
+                recorder,
+                call,
+                send,
+                async response =>
+                {
+                    using (response)
+                    {
+                        var body = await ReadBodyAsync(recorder, response, ct).ConfigureAwait(false);
+                        return response.IsSuccessStatusCode ? read(body) : throw RecorderErrors.FromAnswer(recorder, response.StatusCode, body.Span);
+                    }
+                },
+                ct),
+            cancellationToken);
+
+    private async Task<T> WithinTimeAsync<T>(RecorderEndpoint recorder, string call, Func<CancellationToken, Task<T>> send, CancellationToken cancellationToken)
     {
         var isHttps = recorder.BaseUrl.IsAbsoluteUri && recorder.BaseUrl.Scheme == Uri.UriSchemeHttps;
         if (!isHttps && !(recorder.BaseUrl.IsAbsoluteUri && recorder.BaseUrl.Scheme == Uri.UriSchemeHttp && recorder.BaseUrl.IsLoopback))
@@ -83,7 +114,7 @@ public sealed partial class RecorderTransport : IDisposable
         var startedAt = _time.GetTimestamp();
         try
         {
-            var answer = await SendAsync(recorder, call, send, read, linked.Token).ConfigureAwait(false);
+            var answer = await send(linked.Token).ConfigureAwait(false);
             LogAnswered(call, recorder.ServerId, _time.GetElapsedTime(startedAt).TotalMilliseconds);
             return answer;
         }
@@ -110,7 +141,7 @@ public sealed partial class RecorderTransport : IDisposable
         RecorderEndpoint recorder,
         string call,
         Func<TApi, string, CancellationToken, Task<HttpResponseMessage>> send,
-        Func<ReadOnlyMemory<byte>, T> read,
+        Func<HttpResponseMessage, Task<T>> read,
         CancellationToken cancellationToken)
         where TApi : class
     {
@@ -120,14 +151,7 @@ public sealed partial class RecorderTransport : IDisposable
         {
             try
             {
-                using var response = await send(api, authorization, cancellationToken).ConfigureAwait(false);
-                var body = await ReadBodyAsync(recorder, response, cancellationToken).ConfigureAwait(false);
-                if (!response.IsSuccessStatusCode)
-                {
-                    throw RecorderErrors.FromAnswer(recorder, response.StatusCode, body.Span);
-                }
-
-                return read(body);
+                return await read(await send(api, authorization, cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
             }
             catch (JsonException error)
             {
@@ -137,6 +161,34 @@ public sealed partial class RecorderTransport : IDisposable
             {
                 LogRepeating(call, recorder.ServerId);
             }
+        }
+    }
+
+    /// <summary>Takes the answer over: whoever gets the bytes disposes it.</summary>
+    private async Task<SegmentBytes> OpenAsync(RecorderEndpoint recorder, HttpResponseMessage response, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (!response.IsSuccessStatusCode)
+            {
+                var body = await ReadBodyAsync(recorder, response, cancellationToken).ConfigureAwait(false);
+                throw RecorderErrors.FromAnswer(recorder, response.StatusCode, body.Span);
+            }
+
+            var isPart = response.StatusCode == HttpStatusCode.PartialContent;
+            var range = response.Content.Headers.ContentRange;
+            if (response.Content.Headers.ContentLength is not { } length || isPart != (range is not null))
+            {
+                throw RecorderErrors.NotUnderstood(recorder, null);
+            }
+
+            var bytes = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
+            return new SegmentBytes(bytes, length, range?.ToString(), response.Headers.ETag?.ToString(), _options.CallTimeout, _time, response);
+        }
+        catch
+        {
+            response.Dispose();
+            throw;
         }
     }
 

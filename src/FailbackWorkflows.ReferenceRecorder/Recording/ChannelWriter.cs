@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using FailbackWorkflows.Recorders.Material;
 using FailbackWorkflows.Recorders.Recording;
+using FailbackWorkflows.ReferenceRecorder.Recording.Video;
 using FailbackWorkflows.ReferenceRecorder.Records;
 using FailbackWorkflows.ReferenceRecorder.Segments;
 using FailbackWorkflows.ReferenceRecorder.Storage;
@@ -14,7 +15,7 @@ public sealed record PlannedChannel(string Identity, string ChannelId, ChannelKi
 /// Writes the frames of one channel: of video and audio into growing segments, of text as records. What analytics and alarm inputs deliver
 /// beside them are records too. Used under the store's lock only.
 /// </summary>
-internal sealed class ChannelWriter(PlannedChannel plan, DateTimeOffset nextFrame, DataFolder folder, string machineId) : IDisposable
+internal sealed class ChannelWriter(PlannedChannel plan, DateTimeOffset nextFrame, DataFolder folder, string machineId, VideoClips clips) : IDisposable
 {
     private readonly List<GrowingSegment> _full = [];
     private readonly List<RecordRow> _records = [];
@@ -109,8 +110,8 @@ internal sealed class ChannelWriter(PlannedChannel plan, DateTimeOffset nextFram
             Fill();
         }
 
-        _growing ??= GrowingSegment.Open(plan, NextFrame, folder, machineId);
-        _growing.Append(SegmentFile.Encode(NextFrame, FrameGenerator.Payload(plan.ChannelId, plan.Kind, NextFrame)), NextFrame, interval);
+        _growing ??= GrowingSegment.Open(plan, NextFrame, SegmentContent.Begin(plan, NextFrame, interval, clips), folder, machineId);
+        _growing.Append(NextFrame, interval);
     }
 
     /// <summary>A till is heard with every frame, also when it prints nothing; what it prints comes with the seconds.</summary>
@@ -131,22 +132,24 @@ internal sealed class GrowingSegment : IDisposable
     private readonly FileStream _file;
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private readonly PlannedChannel _plan;
+    private readonly SegmentContent _content;
     private readonly string _machineId;
     private readonly string _finalPath;
     private readonly string _relativePath;
     private long _bytes;
     private string? _sha256;
 
-    private GrowingSegment(PlannedChannel plan, DateTimeOffset from, string finalPath, string relativePath, string segmentId, string machineId, FileStream file)
+    private GrowingSegment(PlannedChannel plan, DateTimeOffset from, SegmentContent content, string finalPath, string relativePath, string segmentId, string machineId, FileStream file)
     {
         _plan = plan;
+        _content = content;
         _machineId = machineId;
         From = from;
         _finalPath = finalPath;
         _relativePath = relativePath;
         SegmentId = segmentId;
         _file = file;
-        Write(SegmentFile.Header);
+        Write(content.Header);
     }
 
     public string SegmentId { get; }
@@ -165,7 +168,7 @@ internal sealed class GrowingSegment : IDisposable
 
     public string Folder => Path.GetDirectoryName(_finalPath)!;
 
-    public static GrowingSegment Open(PlannedChannel plan, DateTimeOffset from, DataFolder folder, string machineId)
+    public static GrowingSegment Open(PlannedChannel plan, DateTimeOffset from, SegmentContent content, DataFolder folder, string machineId)
     {
         var name = $"{from.UtcTicks}~{machineId[..8]}";
         var relative = Path.Combine(plan.Identity, plan.ChannelId, name + ".seg");
@@ -177,12 +180,12 @@ internal sealed class GrowingSegment : IDisposable
         }
 
         var file = new FileStream(path + SegmentFile.TemporarySuffix, FileMode.CreateNew, FileAccess.Write, FileShare.Read, bufferSize: 0);
-        return new GrowingSegment(plan, from, path, relative, $"{SegmentStore.TrackId(plan.Identity, plan.ChannelId)}~{name}", machineId, file);
+        return new GrowingSegment(plan, from, content, path, relative, $"{SegmentStore.TrackId(plan.Identity, plan.ChannelId)}~{name}", machineId, file);
     }
 
-    public void Append(ReadOnlySpan<byte> frame, DateTimeOffset time, TimeSpan interval)
+    public void Append(DateTimeOffset time, TimeSpan interval)
     {
-        Write(frame);
+        Write(_content.NextFrame(time));
         LastFrame = time;
         To = time + interval;
         HasUnconfirmed = true;
@@ -218,7 +221,7 @@ internal sealed class GrowingSegment : IDisposable
         _plan.Provisional ? From : null,
         _relativePath,
         _machineId,
-        SegmentFile.ContentType,
+        _content.ContentType,
         now,
         TaskId: null);
 

@@ -3,6 +3,7 @@ using System.Text.Json;
 using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.ReferenceRecorder.Duties;
 using FailbackWorkflows.ReferenceRecorder.MaterialCopy.Copying;
+using FailbackWorkflows.ReferenceRecorder.Recording.Video;
 using FailbackWorkflows.ReferenceRecorder.Records;
 using FailbackWorkflows.ReferenceRecorder.Segments;
 using FailbackWorkflows.ReferenceRecorder.Settings;
@@ -23,6 +24,7 @@ public sealed partial class RecordingEngine : BackgroundService
     private readonly RecorderStore _store;
     private readonly DataFolder _folder;
     private readonly RecorderOptions _options;
+    private readonly VideoClips _clips;
     private readonly ILogger<RecordingEngine> _logger;
     private readonly Dictionary<(string Identity, string ChannelId), ChannelWriter> _writers = [];
     private readonly List<ChannelWriter> _closing = [];
@@ -36,11 +38,12 @@ public sealed partial class RecordingEngine : BackgroundService
     private DateTimeOffset _confirmedAt;
     private DateTimeOffset _measuredAt;
 
-    public RecordingEngine(RecorderStore store, DataFolder folder, RecorderOptions options, ILogger<RecordingEngine> logger)
+    internal RecordingEngine(RecorderStore store, DataFolder folder, RecorderOptions options, VideoClips clips, ILogger<RecordingEngine> logger)
     {
         _store = store;
         _folder = folder;
         _options = options;
+        _clips = clips;
         _logger = logger;
         store.Committed = () => _planIsOld = true;
         store.RolledBack = Abandon;
@@ -262,7 +265,7 @@ public sealed partial class RecordingEngine : BackgroundService
         {
             // A recording that goes on under another epoch goes on with the very next frame.
             var former = _closing.Find(w => (w.Plan.Identity, w.Plan.ChannelId) == name);
-            _writers.Add(name, new ChannelWriter(plan, former?.NextFrame ?? FirstFrameTime(plan, now), _folder, _store.MachineId));
+            _writers.Add(name, new ChannelWriter(plan, former?.NextFrame ?? FirstFrameTime(plan, now), _folder, _store.MachineId, _clips));
         }
     }
 
@@ -367,7 +370,7 @@ public sealed partial class RecordingEngine : BackgroundService
 
             var isPublished = File.Exists(path);
             var bytes = File.ReadAllBytes(isPublished ? path : temporary);
-            var (whole, _, last) = SegmentFile.Inspect(bytes);
+            var (whole, _, last) = SegmentContent.Inspect(row.ContentType, bytes);
             if (last is null)
             {
                 SegmentStore.Delete(sql, row.SegmentId);

@@ -13,7 +13,7 @@ public static class SegmentFile
     public const string TemporarySuffix = ".tmp";
 
     /// <summary>Media type of this format: generated test material that no player shows.</summary>
-    public const string ContentType = "application/vnd.failback.synthetic";
+    public const string ContentType = Recorders.Material.MediaTypes.Synthetic;
 
     private const int Overhead = sizeof(int) + sizeof(long) + CheckLength;
     private const int CheckLength = 4;

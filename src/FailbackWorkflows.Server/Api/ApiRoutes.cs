@@ -27,6 +27,7 @@ internal static class ApiRoutes
         api.MapServers();
         api.MapFailoverLog();
         api.MapMaterialCopy();
+        api.MapRestoredMaterial();
         api.MapRuns();
         api.MapChanges();
         api.MapLicense();

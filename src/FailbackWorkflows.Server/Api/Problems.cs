@@ -41,6 +41,11 @@ public static class Problems
     /// <summary>No material copy of the entry has ended yet, so nobody has reported what is covered.</summary>
     public static readonly ProblemKind NoCoverage = new("no-coverage", 404, "There is no coverage report yet");
 
+    /// <summary>The coverage report has no such track.</summary>
+    public static readonly ProblemKind UnknownTrack = new("unknown-track", 404, "There is no such restored track");
+
+    public static readonly ProblemKind UnknownSegment = new("unknown-segment", 404, "There is no such restored segment");
+
     public static readonly ProblemKind NoLicense = new("no-license", 404, "No licence is installed");
 
     public static readonly ProblemKind MethodNotAllowed = new("method-not-allowed", 405, "This method is not possible here");
@@ -59,9 +64,14 @@ public static class Problems
     /// <summary>Somebody else changed it at the same moment.</summary>
     public static readonly ProblemKind ChangedMeanwhile = new("changed-meanwhile", 409, "It was changed by somebody else");
 
+    /// <summary>The segment was restored and is not there any more; it does not come back by itself.</summary>
+    public static readonly ProblemKind SegmentGone = new("segment-gone", 410, "The segment is gone");
+
     public static readonly ProblemKind TooLarge = new("too-large", 413, "The request is too large");
 
     public static readonly ProblemKind UnsupportedMediaType = new("unsupported-media-type", 415, "The body must be JSON");
+
+    public static readonly ProblemKind RangeNotSatisfiable = new("range-not-satisfiable", 416, "The segment is shorter than that");
 
     /// <summary>The recorder did not confirm that it is one; nothing was stored.</summary>
     public static readonly ProblemKind ServerNotAdded = new("server-not-added", 422, "The VMS server was not added");
@@ -73,6 +83,12 @@ public static class Problems
 
     /// <summary>Our mistake; the log has the details under the <c>traceId</c>.</summary>
     public static readonly ProblemKind Internal = new("internal", 500, "The server made a mistake");
+
+    /// <summary>The recorder answers, and will not do this until somebody changes something, e.g. its credential.</summary>
+    public static readonly ProblemKind RecorderRefuses = new("recorder-refuses", 502, "The recorder refuses");
+
+    /// <summary>The recorder does not answer, or not now; the same request may succeed later.</summary>
+    public static readonly ProblemKind RecorderUnavailable = new("recorder-unavailable", 503, "The recorder does not answer");
 
     /// <summary>A status that has no kind of its own.</summary>
     public static Problem ForStatus(int status) => status switch

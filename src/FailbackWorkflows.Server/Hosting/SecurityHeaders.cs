@@ -4,7 +4,7 @@ namespace FailbackWorkflows.Server.Hosting;
 internal sealed class SecurityHeaders(RequestDelegate next)
 {
     internal const string ContentSecurityPolicy =
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; connect-src 'self'; form-action 'self'; "
         + "base-uri 'none'; frame-ancestors 'none'";
 
     public Task InvokeAsync(HttpContext context)

@@ -16,11 +16,14 @@ public sealed record RememberedCommand(string Key, string Method, string Path, i
 public sealed class RecorderProcess : IAsyncDisposable
 {
     private readonly string _folder;
+    private readonly IReadOnlyDictionary<string, string> _options;
     private readonly HttpClient _http;
     private RunningProgram? _program;
 
-    public RecorderProcess(string id, string folder, string? token = null)
+    /// <param name="options">Further options as on the command line, for every start.</param>
+    public RecorderProcess(string id, string folder, string? token = null, IReadOnlyDictionary<string, string>? options = null)
     {
+        _options = options ?? new Dictionary<string, string>();
         Id = id;
         Token = token ?? $"token-of-{id}-0123456789";
         _folder = folder;
@@ -54,8 +57,10 @@ public sealed class RecorderProcess : IAsyncDisposable
             ["frameInterval"] = "00:00:00.100",
             ["segmentLength"] = "00:00:01",
             ["test-faults"] = "true",
+            // Fast, and the same on every machine; a test that is about video says otherwise.
+            ["ffmpeg"] = "none",
         };
-        foreach (var (name, value) in options ?? new Dictionary<string, string>())
+        foreach (var (name, value) in _options.Concat(options ?? new Dictionary<string, string>()))
         {
             all[name] = value;
         }

@@ -45,7 +45,8 @@ public sealed class Site : IAsyncDisposable
     /// <summary>A folder of this site for whatever a test needs.</summary>
     public string NewFolder(string name) => Path.Combine(_folder, name);
 
-    public static async Task<Site> StartAsync(int recorders = 2, bool isLicensed = true, bool isRegistered = true)
+    /// <param name="recorderOptions">Further options of all recorders, kept over restarts.</param>
+    public static async Task<Site> StartAsync(int recorders = 2, bool isLicensed = true, bool isRegistered = true, IReadOnlyDictionary<string, string>? recorderOptions = null)
     {
         var folder = Directory.CreateTempSubdirectory("failback-site-").FullName;
         var issuer = ECDsa.Create(ECCurve.NamedCurves.nistP256);
@@ -58,7 +59,7 @@ public sealed class Site : IAsyncDisposable
                 ["Failback__SignInAttemptsPerMinute"] = "1000",
             });
         var names = new[] { MainId, StandbyId, ThirdId }.Take(recorders);
-        var site = new Site(folder, issuer, server, [.. names.Select(n => new RecorderProcess(n, Path.Combine(folder, n)))]);
+        var site = new Site(folder, issuer, server, [.. names.Select(n => new RecorderProcess(n, Path.Combine(folder, n), options: recorderOptions))]);
         try
         {
             await Task.WhenAll(site.Recorders.Select(r => r.StartAsync()).Append(server.StartAsync()));
@@ -85,9 +86,9 @@ public sealed class Site : IAsyncDisposable
     }
 
     /// <summary>A site whose main recorder has failed and whose standby has taken over. Main is back, told to stand by.</summary>
-    public static async Task<(Site Site, string EntryId)> StartFailedOverAsync(int recorders = 2)
+    public static async Task<(Site Site, string EntryId)> StartFailedOverAsync(int recorders = 2, IReadOnlyDictionary<string, string>? recorderOptions = null)
     {
-        var site = await StartAsync(recorders);
+        var site = await StartAsync(recorders, recorderOptions: recorderOptions);
         try
         {
             var entryId = await site.FailOverAsync();

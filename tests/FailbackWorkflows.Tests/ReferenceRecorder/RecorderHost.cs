@@ -7,6 +7,7 @@ using FailbackWorkflows.Recorders.Http;
 using FailbackWorkflows.Recorders.Material;
 using FailbackWorkflows.Recorders.Recording;
 using FailbackWorkflows.Recorders.Settings;
+using FailbackWorkflows.ReferenceRecorder;
 using FailbackWorkflows.ReferenceRecorder.Recording;
 using FailbackWorkflows.ReferenceRecorder.Retention;
 using FailbackWorkflows.ReferenceRecorder.Settings;
@@ -61,7 +62,7 @@ internal sealed class RecorderHost : IAsyncDisposable
     {
         time ??= new FakeTimeProvider();
         folder ??= Directory.CreateTempSubdirectory("recorder-").FullName;
-        var app = RecorderProgram.Build(["--urls", "http://127.0.0.1:0", "--data", folder, "--token", Token, .. more], time);
+        var app = RecorderProgram.Build(["--urls", "http://127.0.0.1:0", "--data", folder, "--token", Token, "--ffmpeg", RecorderOptions.NoFfmpeg, .. more], time);
         await RecorderProgram.StartAsync(app);
         return new RecorderHost(app, time, folder);
     }

@@ -12,7 +12,7 @@ namespace FailbackWorkflows.Server.Pages.FailoverLog;
 /// <summary>What of a failover period is home: a timeline per channel, totals, losses; and where an administrator gives up what is not.</summary>
 [Authorize(Permissions.Read)]
 public sealed class CoverageModel(
-    IFailoverLog log, IMaterialCopies copies, IVmsServers servers, MaterialCopyForms forms, IAuthorizationService authorization) : PageModel
+    IFailoverLog log, IMaterialCopies copies, IVmsServers servers, MaterialCopyForms forms, RestoredMaterial material, IAuthorizationService authorization) : PageModel
 {
     /// <summary>Losses shown; the files have all of them.</summary>
     private const int MostLosses = 200;
@@ -35,6 +35,12 @@ public sealed class CoverageModel(
 
     public HoldReleaseOrder? Release { get; private set; }
 
+    /// <summary>The user may see and hear what is restored.</summary>
+    public bool MayPlay => User.May(Permissions.Operate);
+
+    /// <summary>What is played; null when nothing was chosen.</summary>
+    public RestoredPlayer? Player { get; private set; }
+
     /// <summary>Why losses cannot be accepted; null when they can.</summary>
     public string? WhyNotAccept { get; private set; }
 
@@ -42,7 +48,7 @@ public sealed class CoverageModel(
     public static IReadOnlyList<CoverageState> Legend { get; } =
         [CoverageState.Copied, CoverageState.AlreadyThere, CoverageState.NotRecorded, CoverageState.Missing, CoverageState.Disputed, CoverageState.OutsideRetention];
 
-    public async Task<IActionResult> OnGetAsync(string entryId, CancellationToken cancellationToken)
+    public async Task<IActionResult> OnGetAsync(string entryId, string? track, string? at, CancellationToken cancellationToken)
     {
         if (await log.FindAsync(entryId, cancellationToken) is not { } entry)
         {
@@ -59,6 +65,7 @@ public sealed class CoverageModel(
         {
             Totals = CoverageTotals.Of(report);
             Timelines = [.. report.Tracks.Select(t => CoverageTimeline.Of(t, report))];
+            Player = MayPlay ? await RestoredPlayer.LoadAsync(entryId, report, track, at, material, cancellationToken) : null;
         }
 
         return Page();

@@ -4,7 +4,8 @@ using FailbackWorkflows.Recorders.MaterialCopy;
 namespace FailbackWorkflows.Server.Pages.FailoverLog;
 
 /// <summary>A stretch of a timeline, placed in a drawing of 0 to <see cref="CoverageTimeline.Width"/>.</summary>
-public sealed record TimelinePiece(string X, string Width, string Tone, string Title);
+/// <param name="PlayFrom">Where its material begins; null when the failed server has none of it.</param>
+public sealed record TimelinePiece(string X, string Width, string Tone, string Title, DateTimeOffset? PlayFrom);
 
 /// <summary>The timeline of one track as a drawing, and what it shows in words.</summary>
 public sealed record CoverageTimeline(TrackCoverage Track, IReadOnlyList<TimelinePiece> Pieces, string Text)
@@ -14,6 +15,10 @@ public sealed record CoverageTimeline(TrackCoverage Track, IReadOnlyList<Timelin
 
     private const double Least = 1.5;
 
+    /// <summary>The first moment that can be played, what was fetched before what was there; null when there is none.</summary>
+    public DateTimeOffset? PlayFrom =>
+        (Track.Stretches.FirstOrDefault(s => s.State == CoverageState.Copied) ?? Track.Stretches.FirstOrDefault(s => RestoredPlayer.IsHome(s.State)))?.From;
+
     public static CoverageTimeline Of(TrackCoverage track, CoverageReport report)
     {
         var from = report.Period.FromUtc;
@@ -22,7 +27,7 @@ public sealed record CoverageTimeline(TrackCoverage Track, IReadOnlyList<Timelin
         {
             var x = Math.Clamp((s.From - from).Ticks / ticks * Width, 0, Width - Least);
             var width = Math.Clamp((s.To - s.From).Ticks / ticks * Width, Least, Width - x);
-            return new TimelinePiece(Number(x), Number(width), ToneOf(s.State), $"{NameOf(s.State)}{(s.Reason is null ? "" : $" ({s.Reason})")}: {Time(s.From)} to {Time(s.To)}");
+            return new TimelinePiece(Number(x), Number(width), ToneOf(s.State), $"{NameOf(s.State)}{(s.Reason is null ? "" : $" ({s.Reason})")}: {Time(s.From)} to {Time(s.To)}", RestoredPlayer.IsHome(s.State) ? s.From : null);
         });
         return new(track, [.. pieces], Describe(track));
     }
