@@ -27,7 +27,7 @@ internal sealed class RecordCopy(CopyRun run, IReadOnlyList<Track> tracks)
     /// </summary>
     public async Task SurveyAsync()
     {
-        var period = run.Task.Definition.Period;
+        var period = run.Task.RecordPeriod;
         var channels = run.Store.Read(sql => ChannelSettings.Read(SettingsStore.Active(sql, run.Task.Identity).Content)).Select(c => c.Id)
             .Concat(tracks.Select(t => t.ChannelId))
             .Concat(run.Task.Definition.Channels.Where(c => c.ChannelId is not null).Select(c => c.ChannelId!))
@@ -41,8 +41,7 @@ internal sealed class RecordCopy(CopyRun run, IReadOnlyList<Track> tracks)
                 var total = (await ManifestAsync(kind, "", period).ConfigureAwait(false)).Count;
                 foreach (var channel in channels.TakeWhile(_ => total > 0))
                 {
-                    var own = channel == CopyPosition.NoChannel ? run.Task.PeriodOf(null) : run.Task.PeriodOf(channel);
-                    if ((await ManifestAsync(kind, channel, own).ConfigureAwait(false)).Count is var count && count > 0)
+                    if ((await ManifestAsync(kind, channel, period).ConfigureAwait(false)).Count is var count && count > 0)
                     {
                         Add(kind, channel, count);
                         total -= count;
@@ -51,7 +50,7 @@ internal sealed class RecordCopy(CopyRun run, IReadOnlyList<Track> tracks)
 
                 if (total > 0 || run.Task.Definition.WithDisputed)
                 {
-                    // A narrower period of a channel leaves some over as well; reading them again changes nothing.
+                    // Of channels that nobody here knows of; reading the others again changes nothing.
                     Add(kind, CopyPosition.AllChannels, total);
                 }
             }
@@ -72,7 +71,7 @@ internal sealed class RecordCopy(CopyRun run, IReadOnlyList<Track> tracks)
         {
             try
             {
-                var scope = new RecordScope(kind, CopyPosition.AllChannels, Whole());
+                var scope = new RecordScope(kind, CopyPosition.AllChannels, run.Task.RecordPeriod);
                 await foreach (var batch in RecordLane.BatchesAsync(run, scope, scope.Period.FromUtc, null, _ => { }, run.Stopping).ConfigureAwait(false))
                 {
                     batch.ForEach(ranges.Add);
@@ -133,7 +132,7 @@ internal sealed class RecordCopy(CopyRun run, IReadOnlyList<Track> tracks)
             {
                 long? next = null;
                 var found = 0;
-                var scope = new RecordScope(kind, CopyPosition.AllChannels, Whole());
+                var scope = new RecordScope(kind, CopyPosition.AllChannels, run.Task.RecordPeriod);
                 try
                 {
                     await foreach (var batch in RecordLane.BatchesAsync(run, scope, scope.Period.FromUtc, after, s => next = s, run.Stopping).ConfigureAwait(false))
@@ -162,21 +161,8 @@ internal sealed class RecordCopy(CopyRun run, IReadOnlyList<Track> tracks)
 
     private void Add(RecordKind kind, string channel, long? total)
     {
-        var period = channel switch
-        {
-            CopyPosition.AllChannels => Whole(),
-            CopyPosition.NoChannel => run.Task.PeriodOf(null),
-            _ => run.Task.PeriodOf(channel),
-        };
-        var scope = new RecordScope(kind, channel, period);
+        var scope = new RecordScope(kind, channel, run.Task.RecordPeriod);
         var known = _known.GetValueOrDefault((scope.KindName, channel)) ?? new CopyPosition(CopyPosition.Copying, scope.KindName, channel);
         _lanes.Add(new RecordLane(scope, known with { Total = total ?? known.Total, Attempts = 0 }));
-    }
-
-    /// <summary>From the earliest start to the latest end of any channel.</summary>
-    private CopyPeriod Whole()
-    {
-        var all = run.Task.Definition.Channels.Append(run.Task.Definition.Period).ToList();
-        return new CopyPeriod(null, all.Min(p => p.FromUtc), all.Max(p => p.ToUtc));
     }
 }

@@ -125,7 +125,7 @@ internal sealed class RecordLane(RecordScope scope, CopyPosition known)
 
     public static Verdict Judge(CopyRun run, MaterialRecord record)
     {
-        var period = run.Task.PeriodOf(record.ChannelId);
+        var period = run.Task.RecordPeriod;
         var isLasting = record.Kind is RecordKind.Locks or RecordKind.Bookmarks;
         var end = record.ToUtc ?? record.TimeUtc;
         if (record.Identity != run.Task.Identity)

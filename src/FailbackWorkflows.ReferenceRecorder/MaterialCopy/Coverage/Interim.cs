@@ -16,7 +16,7 @@ internal static class Interim
         var positions = CopyTaskStore.Positions(sql, task.TaskId).FindAll(p => p.Pass == CopyPosition.Copying);
         var records = positions.Where(p => Enum.TryParse<RecordKind>(p.Kind, ignoreCase: true, out _)).Select(p =>
         {
-            var period = task.PeriodOf(p.ChannelId);
+            var period = task.RecordPeriod;
             return new RecordCoverage(Enum.Parse<RecordKind>(p.Kind, ignoreCase: true), p.ChannelId, period.FromUtc, period.ToUtc, p.Total ?? p.Done, p.Done, 0, 0, 0, 0, null, null, IsVerified: false);
         });
         return new CoverageReport(

@@ -69,7 +69,7 @@ internal sealed class RecordVerification(CopyRun run)
             var result = new List<RecordCoverage>();
             foreach (var (channel, tally) in tallies.OrderBy(t => t.Key, StringComparer.Ordinal))
             {
-                var period = run.Task.PeriodOf(channel == CopyPosition.NoChannel ? null : channel);
+                var period = run.Task.RecordPeriod;
                 var source = await run.Source.GetRecordManifestAsync(scope.Kind, run.Task.Identity, channel, period.FromUtc, period.ToUtc, run.Stopping).ConfigureAwait(false);
                 result.Add(new RecordCoverage(
                     scope.Kind, channel == CopyPosition.NoChannel ? null : channel, period.FromUtc, period.ToUtc,

@@ -44,6 +44,19 @@ internal sealed record CopyTaskRow(
     /// <summary>The period of a channel; null is what belongs to no channel.</summary>
     public CopyPeriod PeriodOf(string? channelId) =>
         Definition.Channels.FirstOrDefault(c => c.ChannelId == channelId) ?? Definition.Period with { ChannelId = channelId };
+
+    /// <summary>
+    /// The period of records, the same for all of them: from the earliest start to the latest end of any channel. What is told of a channel
+    /// does not end with its last frame; that the signal was lost is told after it.
+    /// </summary>
+    public CopyPeriod RecordPeriod
+    {
+        get
+        {
+            var all = Definition.Channels.Append(Definition.Period).ToList();
+            return new CopyPeriod(null, all.Min(p => p.FromUtc), all.Max(p => p.ToUtc));
+        }
+    }
 }
 
 /// <summary>What a task has done, over all its runs.</summary>

@@ -49,6 +49,21 @@ public sealed class CopyRecordsTests
     }
 
     [Fact]
+    public async Task WhatIsToldOfAChannelAfterItsLastFrame_ComesHome()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 5);
+        var lastFrame = FakeSource.Start + TimeSpan.FromSeconds(10);
+        host.Source.AddRecord(RecordKind.Alarms, "signal-lost", lastFrame + TimeSpan.FromMilliseconds(300), channel: "video-1", body: """{"alarmId":"a","state":"new"}""");
+        await host.StartCopyAsync(CopyHost.Definition() with { Channels = [new CopyPeriod("video-1", FakeSource.Start, lastFrame)] });
+
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+
+        host.Records(RecordKind.Alarms).ShouldHaveSingleItem().Id.ShouldBe("signal-lost");
+        (await host.CoverageAsync()).Records.Single(r => r.Kind == RecordKind.Alarms).IsVerified.ShouldBeTrue();
+    }
+
+    [Fact]
     public async Task ARecordThatComesLate_IsNotMissed()
     {
         await using var host = await CopyHost.StartAsync();
