@@ -38,3 +38,21 @@ internal sealed class CompiledRead<TFirst, TSecond, TResult>(Expression<Func<Fai
     public Task<TResult> ExecuteAsync(FailbackDbContext db, TFirst first, TSecond second, CancellationToken cancellationToken) =>
         _byModel.GetOrAdd(db.Model, static (_, q) => EF.CompileAsyncQuery(q), query)(db, first, second, cancellationToken);
 }
+
+/// <summary>A read of the hot path that gives many rows. As <see cref="CompiledRead{TArgument, TResult}"/>.</summary>
+internal sealed class CompiledList<TArgument, TItem>(Expression<Func<FailbackDbContext, TArgument, IQueryable<TItem>>> query)
+{
+    private readonly ConcurrentDictionary<IModel, Func<FailbackDbContext, TArgument, IAsyncEnumerable<TItem>>> _byModel = new();
+
+    public async Task<IReadOnlyList<TTo>> ExecuteAsync<TTo>(IDatabase database, TArgument argument, Func<TItem, TTo> map, CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        var items = new List<TTo>();
+        await foreach (var item in _byModel.GetOrAdd(db.Model, static (_, q) => EF.CompileAsyncQuery(q), query)(db, argument).WithCancellation(cancellationToken))
+        {
+            items.Add(map(item));
+        }
+
+        return items;
+    }
+}

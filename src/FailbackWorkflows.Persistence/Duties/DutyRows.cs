@@ -162,6 +162,7 @@ internal sealed class Duties(IDatabase database) : IDuties
 {
     private static readonly CompiledRead<string, DutyRow?> ByIdentity = new((db, identity, _) => db.Duties.FirstOrDefault(r => r.Identity == identity));
     private static readonly CompiledRead<string, DutyClaimRow?> ClaimByKey = new((db, key, _) => db.DutyClaims.FirstOrDefault(r => r.Key == key));
+    private static readonly CompiledList<string, DutyClaimRow> ClaimsOf = new((db, instanceId) => db.DutyClaims.Where(r => r.InstanceId == instanceId).OrderBy(r => r.Key));
 
     public async Task<Duty?> FindAsync(string identity, CancellationToken cancellationToken) => (await ByIdentity.ExecuteAsync(database, identity, cancellationToken))?.ToDuty();
 
@@ -171,11 +172,8 @@ internal sealed class Duties(IDatabase database) : IDuties
         return [.. (await db.Duties.OrderBy(r => r.Identity).ToListAsync(cancellationToken)).Select(r => r.ToDuty())];
     }
 
-    public async Task<IReadOnlyList<DutyClaim>> ListClaimsAsync(string instanceId, CancellationToken cancellationToken)
-    {
-        await using var db = database.CreateReadContext();
-        return [.. (await db.DutyClaims.Where(r => r.InstanceId == instanceId).OrderBy(r => r.Key).ToListAsync(cancellationToken)).Select(r => r.ToClaim())];
-    }
+    public Task<IReadOnlyList<DutyClaim>> ListClaimsAsync(string instanceId, CancellationToken cancellationToken) =>
+        ClaimsOf.ExecuteAsync(database, instanceId, r => r.ToClaim(), cancellationToken);
 
     public async Task<DutyClaim?> FindClaimAsync(string key, CancellationToken cancellationToken) => (await ClaimByKey.ExecuteAsync(database, key, cancellationToken))?.ToClaim();
 }

@@ -130,6 +130,10 @@ internal sealed class FailoverLog(IDatabase database) : IFailoverLog
     private const int MostPerPage = 200;
 
     private static readonly CompiledRead<string, FailoverLogRow?> ById = new((db, id, _) => db.FailoverLog.FirstOrDefault(r => r.Id == id));
+    private static readonly CompiledList<string, FailoverLogRow> OpenOf = new((db, failedServerId) => db.FailoverLog
+        .Where(r => r.FailedServerId == failedServerId && r.IsActive && r.Failback != FailbackState.Done)
+        .OrderByDescending(r => r.FailoverStartedAt)
+        .ThenByDescending(r => r.Id));
 
     public async Task<FailoverLogEntry?> FindAsync(string entryId, CancellationToken cancellationToken) => (await ById.ExecuteAsync(database, entryId, cancellationToken))?.ToEntry();
 
@@ -173,14 +177,6 @@ internal sealed class FailoverLog(IDatabase database) : IFailoverLog
         return [.. page.Select(r => r.ToEntry())];
     }
 
-    public async Task<IReadOnlyList<FailoverLogEntry>> ListOpenAsync(string failedServerId, CancellationToken cancellationToken)
-    {
-        await using var db = database.CreateReadContext();
-        var open = await db.FailoverLog
-            .Where(r => r.FailedServerId == failedServerId && r.IsActive && r.Failback != FailbackState.Done)
-            .OrderByDescending(r => r.FailoverStartedAt)
-            .ThenByDescending(r => r.Id)
-            .ToListAsync(cancellationToken);
-        return [.. open.Select(r => r.ToEntry())];
-    }
+    public Task<IReadOnlyList<FailoverLogEntry>> ListOpenAsync(string failedServerId, CancellationToken cancellationToken) =>
+        OpenOf.ExecuteAsync(database, failedServerId, r => r.ToEntry(), cancellationToken);
 }

@@ -40,10 +40,8 @@ internal sealed class InstallLicenseHandler : ModelChangeHandler<InstallLicense>
 
 internal sealed class Licenses(IDatabase database) : ILicenses
 {
-    public async Task<SignedLicense?> FindCurrentAsync(CancellationToken cancellationToken)
-    {
-        await using var db = database.CreateReadContext();
-        var row = await db.Licenses.OrderByDescending(r => r.Id).FirstOrDefaultAsync(cancellationToken);
-        return row is null ? null : new(row.Document, row.Signature, row.InstalledAt, row.InstalledBy);
-    }
+    private static readonly CompiledRead<int, LicenseRow?> Newest = new((db, _, _) => db.Licenses.OrderByDescending(r => r.Id).FirstOrDefault());
+
+    public async Task<SignedLicense?> FindCurrentAsync(CancellationToken cancellationToken) =>
+        await Newest.ExecuteAsync(database, 0, cancellationToken) is { } row ? new(row.Document, row.Signature, row.InstalledAt, row.InstalledBy) : null;
 }

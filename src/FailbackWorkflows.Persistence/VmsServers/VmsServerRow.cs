@@ -95,12 +95,9 @@ internal sealed class SaveVmsServerHandler(IDatabase database) : ModelChangeHand
 internal sealed class VmsServers(IDatabase database) : IVmsServers
 {
     private static readonly CompiledRead<string, VmsServerRow?> ById = new((db, id, _) => db.Servers.FirstOrDefault(r => r.Id == id));
+    private static readonly CompiledList<int, VmsServerRow> All = new((db, _) => db.Servers.OrderBy(r => r.Name).ThenBy(r => r.Id));
 
     public async Task<VmsServer?> FindAsync(string id, CancellationToken cancellationToken) => (await ById.ExecuteAsync(database, id, cancellationToken))?.ToServer();
 
-    public async Task<IReadOnlyList<VmsServer>> ListAsync(CancellationToken cancellationToken)
-    {
-        await using var db = database.CreateReadContext();
-        return [.. (await db.Servers.OrderBy(r => r.Name).ThenBy(r => r.Id).ToListAsync(cancellationToken)).Select(r => r.ToServer())];
-    }
+    public Task<IReadOnlyList<VmsServer>> ListAsync(CancellationToken cancellationToken) => All.ExecuteAsync(database, 0, r => r.ToServer(), cancellationToken);
 }

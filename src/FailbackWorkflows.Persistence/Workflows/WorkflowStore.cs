@@ -23,6 +23,8 @@ internal sealed class WorkflowStore(IDatabase database, DomainChanges changes, C
     private static readonly CompiledRead<string, WorkflowDefinitionRow?> PublishedDefinition =
         new((db, id, _) => db.WorkflowDefinitions.FirstOrDefault(r => r.DefinitionId == id && r.IsPublished));
 
+    private static readonly CompiledList<string, InboxRow> InboxOf = new((db, id) => db.Inbox.Where(r => r.InstanceId == id).OrderBy(r => r.Id));
+
     private static readonly CompiledRead<DateTimeOffset, bool> IsAnyRunnable =
         new((db, now, _) => db.WakeUps.Any(w => (w.Owner == null && (w.Seq > w.Ran || w.DueAt <= now)) || (w.Owner != null && w.LeaseUntil < now)));
 
@@ -159,21 +161,17 @@ internal sealed class WorkflowStore(IDatabase database, DomainChanges changes, C
         return leases;
     }
 
-    public async Task<IReadOnlyList<InboxMessage>> ReadInboxAsync(string instanceId, CancellationToken cancellationToken)
-    {
-        await using var db = database.CreateReadContext();
-        var rows = await db.Inbox.Where(r => r.InstanceId == instanceId).OrderBy(r => r.Id).ToListAsync(cancellationToken);
-        return
-        [
-            .. rows.Select(r => new InboxMessage(
-                r.Id,
-                Enum.Parse<InboxMessageKind>(r.Kind),
-                r.BookmarkKey,
-                r.Payload is null ? null : PlainValue.Parse(r.Payload),
-                JsonSerializer.Deserialize<Actor>(r.Actor, PlainValue.Json)!,
-                r.Reason)),
-        ];
-    }
+    public Task<IReadOnlyList<InboxMessage>> ReadInboxAsync(string instanceId, CancellationToken cancellationToken) => InboxOf.ExecuteAsync(
+        database,
+        instanceId,
+        r => new InboxMessage(
+            r.Id,
+            Enum.Parse<InboxMessageKind>(r.Kind),
+            r.BookmarkKey,
+            r.Payload is null ? null : PlainValue.Parse(r.Payload),
+            JsonSerializer.Deserialize<Actor>(r.Actor, PlainValue.Json)!,
+            r.Reason),
+        cancellationToken);
 
     public async Task<bool> RenewLeaseAsync(Lease lease, DateTimeOffset until, CancellationToken cancellationToken)
     {
