@@ -288,7 +288,8 @@ public sealed class EndRetentionHold(DutyCalls calls, IRecorderClient recorders,
                 entry.FailoverStartedAt,
                 end,
                 "Material recorded during the failover"),
-            context.CallKey("endHold"),
+            // Without last times each attempt ends it a little later, which is another command; ending a hold later is always allowed.
+            context.CallKey($"endHold/{end.UtcTicks}"),
             cancellationToken);
         return ActivityResult.Completed().WithChanges(
             new SaveRetentionHold(new RetentionHold(entry.Id, entry.FailoverServerId, entry.FailedServerId, entry.FailoverStartedAt, end)));
