@@ -45,7 +45,7 @@ internal sealed class Terminal
         var done = (int)(share * width);
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"  [{new string('#', done)}{new string('.', width - done)}] {task.Phase ?? "waiting",-9} {task.BytesDone / 1e6,7:0.00} MB of {(task.BytesTotal is { } all ? $"{all / 1e6:0.00} MB" : "?")}, {task.SegmentsDone} segments, {task.RecordsDone} records, {task.BytesPerSecond / 1e6:0.0} MB/s"));
+            $"  [{new string('#', done)}{new string('.', width - done)}] {task.Phase ?? (task.EndedAt is null ? "waiting" : "ended"),-9} {task.BytesDone / 1e6,7:0.00} MB of {(task.BytesTotal is { } all ? $"{all / 1e6:0.00} MB" : "?")}, {task.SegmentsDone} segments, {task.RecordsDone} records, {task.BytesPerSecond / 1e6:0.0} MB/s"));
     }
 
     public void Result(bool well, string text) => Console.WriteLine($"{Environment.NewLine}  {Paint(well ? Green : Red, text)}");
