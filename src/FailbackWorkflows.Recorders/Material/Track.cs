@@ -53,6 +53,7 @@ public sealed record SpanList(IReadOnlyList<Span> Items, DateTimeOffset AsOf);
 /// <param name="Epoch">Duty epoch under which it was recorded; the same as in <paramref name="Origin"/>.</param>
 /// <param name="ContentType">Media type of the bytes, e.g. <c>video/mp4</c>; <c>application/vnd.failback.synthetic</c> for generated test material.</param>
 /// <param name="StoredAt">When it became whole on this recorder: a copy is younger than its times.</param>
+/// <param name="Overlaps">Copied, and it shares time with what the recorder had already: both stay as they are, since neither clock is the right one.</param>
 public sealed record Segment(
     string Id,
     string TrackId,
@@ -66,7 +67,8 @@ public sealed record Segment(
     long Epoch,
     MaterialOrigin Origin,
     string ContentType,
-    DateTimeOffset StoredAt);
+    DateTimeOffset StoredAt,
+    bool Overlaps = false);
 
 /// <summary>A segment that was there when the listing began and is not any more.</summary>
 /// <param name="Reason"><c>retention</c>, <c>pressure</c> (dropped though it was owed, because the disk was full) or <c>lost</c> (file gone or damaged).</param>

@@ -14,6 +14,7 @@ namespace FailbackWorkflows.ReferenceRecorder.Segments;
 /// <param name="OriginRecorder">Machine that recorded it.</param>
 /// <param name="StoredAt">When it became whole here.</param>
 /// <param name="TaskId">Copy task that brought it; null when it was recorded or fed here.</param>
+/// <param name="Overlaps">Only of a copy: it shares time with what was here before it.</param>
 public sealed record SegmentRow(
     string SegmentId,
     string Identity,
@@ -30,21 +31,17 @@ public sealed record SegmentRow(
     string OriginRecorder,
     string ContentType,
     DateTimeOffset StoredAt,
-    string? TaskId)
+    string? TaskId,
+    bool Overlaps = false)
 {
-    /// <summary>A segment that a copy task brought: its times, epoch, origin and dispute are the source's.</summary>
-    public static SegmentRow OfCopy(Segment segment, string identity, string channelId, string file, string taskId, DateTimeOffset storedAt) => new(
-        segment.Id, identity, channelId, segment.TrackId, segment.Origin.Epoch, segment.From, segment.To, segment.Bytes, segment.Sha256, segment.Disputed, segment.DisputedFrom,
-        file, segment.Origin.RecorderId, segment.ContentType, storedAt, taskId);
-
     public Segment ToSegment() => new(
-        SegmentId, TrackId, From, To, Bytes, Sha256, Sha256 is null, Dispute, DisputedFrom, Epoch, new MaterialOrigin(OriginRecorder, Epoch), ContentType, StoredAt);
+        SegmentId, TrackId, From, To, Bytes, Sha256, Sha256 is null, Dispute, DisputedFrom, Epoch, new MaterialOrigin(OriginRecorder, Epoch), ContentType, StoredAt, Overlaps);
 }
 
 /// <summary>The index of what is stored. It is the truth: a file without a row does not exist.</summary>
 public static class SegmentStore
 {
-    private const string Columns = "segment_id, identity, channel_id, track_id, epoch, from_ticks, to_ticks, bytes, sha256, dispute, disputed_from, file, origin_recorder, content_type, stored_at, task_id";
+    private const string Columns = "segment_id, identity, channel_id, track_id, epoch, from_ticks, to_ticks, bytes, sha256, dispute, disputed_from, file, origin_recorder, content_type, stored_at, task_id, overlaps";
 
     /// <summary>Longest time one segment may span. It bounds how far back a search for what overlaps a range has to look.</summary>
     public static readonly TimeSpan LongestSegment = TimeSpan.FromDays(1);
@@ -109,13 +106,13 @@ public static class SegmentStore
         sql.Run(
             $"""
             INSERT INTO segments ({Columns})
-            VALUES ($id, $identity, $channel, $track, $epoch, $from, $to, $bytes, $sha256, $dispute, $disputedFrom, $file, $origin, $type, $stored, $task)
+            VALUES ($id, $identity, $channel, $track, $epoch, $from, $to, $bytes, $sha256, $dispute, $disputedFrom, $file, $origin, $type, $stored, $task, $overlaps)
             ON CONFLICT (segment_id) DO UPDATE SET to_ticks = $to, bytes = $bytes, sha256 = $sha256, stored_at = $stored
             """,
             ("$id", row.SegmentId), ("$identity", row.Identity), ("$channel", row.ChannelId), ("$track", row.TrackId), ("$epoch", row.Epoch),
             ("$from", row.From.UtcTicks), ("$to", row.To.UtcTicks), ("$bytes", row.Bytes), ("$sha256", row.Sha256),
             ("$dispute", DisputeNames.Of(row.Dispute)), ("$disputedFrom", row.DisputedFrom?.UtcTicks), ("$file", row.File),
-            ("$origin", row.OriginRecorder), ("$type", row.ContentType), ("$stored", row.StoredAt.UtcTicks), ("$task", row.TaskId));
+            ("$origin", row.OriginRecorder), ("$type", row.ContentType), ("$stored", row.StoredAt.UtcTicks), ("$task", row.TaskId), ("$overlaps", row.Overlaps));
         sql.Run("DELETE FROM gone_segments WHERE segment_id = $id", ("$id", row.SegmentId));
     }
 
@@ -228,5 +225,6 @@ public static class SegmentStore
         r.GetString(12),
         r.GetString(13),
         r.Instant(14),
-        r.TextOrNull(15));
+        r.TextOrNull(15),
+        r.GetBoolean(16));
 }

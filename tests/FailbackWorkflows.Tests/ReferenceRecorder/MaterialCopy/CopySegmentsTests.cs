@@ -1,6 +1,7 @@
 using System.Text;
 using FailbackWorkflows.Recorders.Material;
 using FailbackWorkflows.Recorders.MaterialCopy;
+using FailbackWorkflows.ReferenceRecorder.Segments;
 using FailbackWorkflows.Testing.Processes;
 using Microsoft.AspNetCore.Http;
 using Shouldly;
@@ -323,8 +324,8 @@ public sealed class CopySegmentsTests
         await host.StartCopyAsync(CopyHost.Definition(length: TimeSpan.FromSeconds(12)));
         (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
         host.Source.SegmentReads.ShouldBe(4);
-        var marked = host.Target.Store.Read(sql => sql.Query("SELECT from_ticks FROM segments WHERE overlaps = 1", r => r.GetInt64(0)));
-        marked.ShouldBe([(FakeSource.Start + TimeSpan.FromSeconds(4)).UtcTicks]);
+        var listed = host.Target.Store.Read(sql => SegmentStore.Overlapping(sql, $"{FakeSource.Identity}~video-1", null, null, 100)).ConvertAll(r => r.ToSegment());
+        listed.Where(s => s.Overlaps).Select(s => s.From).ShouldBe([FakeSource.Start + TimeSpan.FromSeconds(4)]);
         (await host.CoverageAsync()).Tracks.Single(t => t.ChannelId == "video-1").AlreadyThere.Segments.ShouldBe(2);
     }
 
