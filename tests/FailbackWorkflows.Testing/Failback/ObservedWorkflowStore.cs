@@ -15,12 +15,16 @@ public sealed class ObservedWorkflowStore(IWorkflowStore store, FakeTimeProvider
     private readonly List<StepCommit> _commits = [];
     private readonly Dictionary<string, long> _ended = new(StringComparer.Ordinal);
     private readonly List<(string InstanceId, long After, TaskCompletionSource Done)> _waiting = [];
+    private readonly HashSet<string> _waitedFor = new(StringComparer.Ordinal);
     private long _ticksInCommits;
 
     /// <summary>Moves the clock to when a suspended instance is due. Default: true.</summary>
     public bool MovesClock { get; set; } = true;
 
-    /// <summary>Called when an instance waits for a time, with that time, after the clock was moved.</summary>
+    /// <summary>
+    /// Called when an instance waits for a time, with that time, after the clock was moved. Until it returns nobody runs that instance, whatever
+    /// wakes it: what a test does at one wait never runs beside what it does at the next.
+    /// </summary>
     public Func<DateTimeOffset, Task>? Waiting { get; set; }
 
     /// <summary>Called after each commit is durable and before the node learns of it.</summary>
@@ -67,7 +71,47 @@ public sealed class ObservedWorkflowStore(IWorkflowStore store, FakeTimeProvider
         }
     }
 
+    /// <summary>Gives back what is waited for; the node that waits looks again when its commit has returned.</summary>
+    public override async Task<IReadOnlyList<Lease>> ClaimRunnableAsync(string node, DateTimeOffset now, TimeSpan leaseDuration, int max, CancellationToken cancellationToken)
+    {
+        var leases = await base.ClaimRunnableAsync(node, now, leaseDuration, max, cancellationToken);
+        List<Lease> early;
+        lock (_lock)
+        {
+            early = [.. leases.Where(l => _waitedFor.Contains(l.InstanceId))];
+        }
+
+        foreach (var lease in early)
+        {
+            await base.ReleaseLeaseAsync(lease, cancellationToken);
+        }
+
+        return early.Count == 0 ? leases : [.. leases.Except(early)];
+    }
+
     public override async Task CommitAsync(StepCommit commit, CancellationToken cancellationToken)
+    {
+        var waits = Waiting is not null && commit.Releases && commit.Instance.Status == WorkflowStatus.Running && commit.DueAt is not null;
+        if (waits)
+        {
+            // Before the commit: as soon as it is durable the instance may be woken and claimed.
+            SetWaitedFor(commit.Instance.Id, true);
+        }
+
+        try
+        {
+            await CommitAndWatchAsync(commit, cancellationToken);
+        }
+        finally
+        {
+            if (waits)
+            {
+                SetWaitedFor(commit.Instance.Id, false);
+            }
+        }
+    }
+
+    private async Task CommitAndWatchAsync(StepCommit commit, CancellationToken cancellationToken)
     {
         var started = Stopwatch.GetTimestamp();
         await base.CommitAsync(commit, cancellationToken);
@@ -98,6 +142,14 @@ public sealed class ObservedWorkflowStore(IWorkflowStore store, FakeTimeProvider
         if (commit.Releases && commit.Instance.Status == WorkflowStatus.Finished)
         {
             End(commit.Instance);
+        }
+    }
+
+    private void SetWaitedFor(string instanceId, bool isWaitedFor)
+    {
+        lock (_lock)
+        {
+            _ = isWaitedFor ? _waitedFor.Add(instanceId) : _waitedFor.Remove(instanceId);
         }
     }
 
