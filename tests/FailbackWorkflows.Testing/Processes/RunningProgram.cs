@@ -111,8 +111,10 @@ public sealed class RunningProgram : IAsyncDisposable
             await stop.WaitForExitAsync();
         }
 
-        await Eventually.HoldsAsync("every thread has stopped", () => Task.FromResult(
-            Directory.EnumerateFiles($"/proc/{_process.Id}/task", "stat", SearchOption.AllDirectories).All(f => File.ReadAllText(f) is var stat && stat[stat.LastIndexOf(')')..].StartsWith(") T", StringComparison.Ordinal))));
+        await Eventually.HoldsAsync("every thread has stopped", () => Task.FromResult(Directory.EnumerateDirectories($"/proc/{_process.Id}/task").All(HasStopped)));
+
+        // "id (name) state …", and the name may hold anything.
+        static bool HasStopped(string thread) => File.ReadAllText(Path.Combine(thread, "stat")) is var stat && stat[(stat.LastIndexOf(')') + 1)..].StartsWith(" T", StringComparison.Ordinal);
     }
 
     /// <summary>SIGKILL, by its process id.</summary>
