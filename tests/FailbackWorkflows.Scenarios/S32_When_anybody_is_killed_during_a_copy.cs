@@ -75,6 +75,7 @@ public sealed class S32_When_anybody_is_killed_during_a_copy(ITestOutputHelper o
                 await IsWrittenAsync(site, trap);
             }
 
+            trap.LetOthersGo();
             await KillAndStartAsync(site, link, trap, victim, () =>
             {
                 if (points.TryDequeue(out var next))
@@ -147,8 +148,8 @@ public sealed class S32_When_anybody_is_killed_during_a_copy(ITestOutputHelper o
             default:
                 // The copy goes on without it, up to the next point.
                 await site.Server.KillAsync();
-                next();
                 trap.Open();
+                next();
                 await site.Server.StartAsync();
                 break;
         }
@@ -222,13 +223,17 @@ public sealed class S32_When_anybody_is_killed_during_a_copy(ITestOutputHelper o
     private static bool HasEnded(MaterialCopyState state) =>
         state is MaterialCopyState.Copied or MaterialCopyState.CopiedWithLosses or MaterialCopyState.NothingToCopy or MaterialCopyState.Failed or MaterialCopyState.Cancelled;
 
-    /// <summary>Lets answers pass until so many different segments were seen and some answers more; the next one is held until somebody is dead.</summary>
+    /// <summary>
+    /// Lets answers pass until so many different segments were seen and some answers more; the next one is held until somebody is dead. The
+    /// others that get to their middle wait as well until that is about to happen, or the copy would be over while a manager starts.
+    /// </summary>
     private sealed class Trap
     {
         private readonly Lock _lock = new();
         private readonly HashSet<string> _seen = new(StringComparer.Ordinal);
         private TaskCompletionSource _shut = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private TaskCompletionSource? _open;
+        private TaskCompletionSource? _others;
         private int _segments = int.MaxValue;
         private int _more;
 
@@ -257,8 +262,18 @@ public sealed class S32_When_anybody_is_killed_during_a_copy(ITestOutputHelper o
             }
         }
 
+        public void LetOthersGo()
+        {
+            lock (_lock)
+            {
+                _others?.TrySetResult();
+                _others = null;
+            }
+        }
+
         public void Open()
         {
+            LetOthersGo();
             lock (_lock)
             {
                 _open?.TrySetResult();
@@ -269,6 +284,12 @@ public sealed class S32_When_anybody_is_killed_during_a_copy(ITestOutputHelper o
         public async Task<bool> PassAsync(MaterialRequest request)
         {
             Task open;
+            lock (_lock)
+            {
+                open = _others?.Task ?? Task.CompletedTask;
+            }
+
+            await open;
             lock (_lock)
             {
                 if (request.SegmentId is { } id && id.StartsWith("fed-", StringComparison.Ordinal))
@@ -285,6 +306,7 @@ public sealed class S32_When_anybody_is_killed_during_a_copy(ITestOutputHelper o
                 Caught = $"{_seen.Count} segments, {request.Path}";
                 Held = request;
                 _open = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                _others = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
                 open = _open.Task;
                 _shut.TrySetResult();
             }
