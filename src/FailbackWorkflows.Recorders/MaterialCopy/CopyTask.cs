@@ -106,7 +106,10 @@ public sealed record MergedCopyTasks(IReadOnlyList<CopyTask> Tasks, IReadOnlyLis
 /// <param name="Kind"><c>video</c>, <c>audio</c>, or a record kind.</param>
 /// <param name="Position">Everything up to here has been received and stored; null before the first.</param>
 /// <param name="Total">Segments or records known to be needed; null while not listed yet.</param>
-/// <param name="Error">Why it is being retried or was given up; null when all is well.</param>
+/// <param name="Error">
+/// Why it is being retried or was given up; null when all is well. Under <c>locks</c> or <c>alarms</c> without a channel it may also say that
+/// what they concern could not be put first, which loses nothing.
+/// </param>
 public sealed record CopyChannelProgress(string Kind, string? ChannelId, DateTimeOffset? Position, long Done, long? Total, long BytesDone, long? BytesTotal, int Attempts, string? Error);
 
 /// <summary>A task as the recorder keeps it.</summary>

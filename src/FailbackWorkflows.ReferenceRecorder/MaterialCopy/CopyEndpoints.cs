@@ -154,7 +154,7 @@ internal static class CopyEndpoints
             task.TaskId, task.Definition.EntryId, task.Identity, task.Definition.SourceRecorderId, task.Definition.Period, task.State, task.PauseReason, task.Phase, task.LastError,
             counters.Segments, counters.Records, counters.AlreadyThere, counters.Bytes, counters.BytesTotal, verified ?? counters.BytesVerified, rate, left,
             task.Attempts, task.ClockOffsetAfter ?? task.ClockOffsetBefore, task.Limits, task.CreatedAt, task.StartedAt, task.EndedAt, task.HeartbeatAt, task.Revision,
-            [.. CopyTaskStore.Positions(sql, task.TaskId).Where(p => p.Pass == CopyPosition.Copying).Select(p =>
+            [.. CopyTaskStore.Positions(sql, task.TaskId).Where(p => p.Pass == CopyPosition.Copying || p is { Channel: CopyPosition.AllChannels, Error: not null }).Select(p =>
                 new CopyChannelProgress(p.Kind, p.ChannelId, p.Position, p.Done, p.Total, p.BytesDone, p.BytesTotal, p.Attempts, p.Error))]);
     }
 }

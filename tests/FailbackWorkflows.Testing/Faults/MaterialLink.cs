@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Globalization;
 using FailbackWorkflows.Testing.Processes;
 using Microsoft.AspNetCore.Builder;
@@ -24,12 +23,9 @@ public sealed record MaterialRequest(string Path, IReadOnlyDictionary<string, st
             : null;
 }
 
-/// <summary>Bytes of a segment that went over the link in one answer.</summary>
-public readonly record struct SegmentFetch(long Offset, long Bytes);
-
 /// <summary>
-/// The link between a source of material and whoever copies from it. Unlike <see cref="FaultyLink"/> it knows what passes, so it counts how
-/// often each segment is sent, and a test may hold or break any answer exactly in its middle. Everything else passes as it is.
+/// The link between a source of material and whoever copies from it. Unlike <see cref="FaultyLink"/> it knows what passes, so it counts what
+/// is sent again, and a test may hold or break any answer exactly in its middle. Everything else passes as it is.
 /// It outlives kills on either side, which makes its counts those of the whole copy.
 /// </summary>
 public sealed class MaterialLink : IAsyncDisposable
@@ -37,10 +33,15 @@ public sealed class MaterialLink : IAsyncDisposable
     /// <summary>A connection that is aborted takes with it what has not left the process; half of an answer must arrive to be half an answer.</summary>
     private static readonly TimeSpan TimeToLeave = TimeSpan.FromMilliseconds(50);
 
+    private static readonly TimeSpan TimeToSettle = TimeSpan.FromMilliseconds(100);
+
     private static readonly HashSet<string> OwnOfAConnection = new(StringComparer.OrdinalIgnoreCase) { "Connection", "Host", "Transfer-Encoding", "Keep-Alive", "Content-Length" };
 
     private readonly HttpClient _http;
-    private readonly ConcurrentDictionary<string, ConcurrentQueue<SegmentFetch>> _fetches = new(StringComparer.Ordinal);
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, List<Passage>> _passages = new(StringComparer.Ordinal);
+    private readonly Dictionary<int, Passage> _lastOfConnection = [];
+    private volatile bool _isClosing;
     private WebApplication? _app;
     private int _open;
 
@@ -61,13 +62,22 @@ public sealed class MaterialLink : IAsyncDisposable
     /// <summary>Answers with material that are on their way.</summary>
     public int Open => Volatile.Read(ref _open);
 
-    /// <summary>Every answer with bytes of a segment, by segment.</summary>
-    public IReadOnlyDictionary<string, IReadOnlyList<SegmentFetch>> Fetches => _fetches.ToDictionary(f => f.Key, f => (IReadOnlyList<SegmentFetch>)[.. f.Value]);
+    /// <summary>
+    /// How often a segment was sent as a whole, from its first byte on, although whoever copies had taken all of it before. What had passed
+    /// and was not taken from the socket when the copier died (<see cref="MeasureUnreadAsync"/>) had never been received by anybody.
+    /// </summary>
+    public int WholeAgain => Sum(p => p.Offset == 0 && p.TakenBefore == p.Size ? 1 : 0);
 
-    /// <summary>How often a segment's bytes were sent from their start although that had been done before.</summary>
-    public int FetchedAgain => _fetches.Values.Sum(f => Math.Max(0, f.Count(s => s.Offset == 0) - 1));
+    /// <summary>Segments that were asked for from a point on that lies before the end of what had been taken of them.</summary>
+    public int PartlyAgain => Sum(p => p.Offset < p.TakenBefore && !(p.Offset == 0 && p.TakenBefore == p.Size) ? 1 : 0);
 
-    public long SegmentBytes => _fetches.Values.Sum(f => f.Sum(s => s.Bytes));
+    /// <summary>Bytes of segments that were sent although whoever copies had taken them before.</summary>
+    public long BytesAgain => Sum(p => Math.Max(0, Math.Min(p.TakenBefore, p.Offset + p.Passed) - p.Offset));
+
+    /// <summary>Bytes of segments that passed and were not taken by a copier that died.</summary>
+    public long BytesUnread => Sum(p => p.Unread);
+
+    public long SegmentBytes => Sum(p => p.Passed);
 
     public static async Task<MaterialLink> StartAsync(Uri target)
     {
@@ -76,12 +86,48 @@ public sealed class MaterialLink : IAsyncDisposable
         return link;
     }
 
-    /// <summary>Cuts every connection and refuses new ones, as the machine behind it does when its program is dead.</summary>
+    /// <summary>
+    /// To be called while the copier is stopped (SIGSTOP) and before it is killed: what it has not taken from its sockets until now, it never
+    /// will. Reads the kernel's queues, so it needs Linux.
+    /// </summary>
+    public async Task MeasureUnreadAsync()
+    {
+        for (string? former = null; ;)
+        {
+            await Task.Delay(TimeToSettle, TimeProvider.System);
+            var queued = SocketQueues.BytesUnder(BaseUrl.Port);
+            lock (_lock)
+            {
+                foreach (var (port, passage) in _lastOfConnection)
+                {
+                    // At the end of the queue lies what was sent last, before it perhaps the head of the answer.
+                    passage.Unread = Math.Min(passage.Passed, queued.GetValueOrDefault(port));
+                }
+            }
+
+            var state = $"{SegmentBytes} {BytesUnread}";
+            if (state == former)
+            {
+                lock (_lock)
+                {
+                    _lastOfConnection.Clear();
+                }
+
+                return;
+            }
+
+            former = state;
+        }
+    }
+
+    /// <summary>Cuts every connection and refuses new ones, as the machine behind it does when its program is dead. What has passed arrives before.</summary>
     public async Task DownAsync()
     {
         if (_app is { } app)
         {
             _app = null;
+            _isClosing = true;
+            await Task.Delay(TimeToSettle, TimeProvider.System);
             await app.StopAsync(new CancellationToken(canceled: true));
             await app.DisposeAsync();
         }
@@ -95,6 +141,7 @@ public sealed class MaterialLink : IAsyncDisposable
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxRequestBodySize = null);
         var app = builder.Build();
         app.Run(PassOnAsync);
+        _isClosing = false;
         await app.StartAsync();
         _app = app;
     }
@@ -140,6 +187,12 @@ public sealed class MaterialLink : IAsyncDisposable
             Interlocked.Increment(ref _open);
         }
 
+        lock (_lock)
+        {
+            // Who asks for the next thing on a connection has taken the last one from it.
+            _lastOfConnection.Remove(context.Connection.RemotePort);
+        }
+
         try
         {
             using var request = Copy(context.Request);
@@ -159,6 +212,7 @@ public sealed class MaterialLink : IAsyncDisposable
 
             if (!await SendAsync(context, material, answer.IsSuccessStatusCode, body) || !isWhole)
             {
+                await Task.Delay(TimeToLeave, TimeProvider.System, context.RequestAborted);
                 context.Abort();
             }
         }
@@ -179,36 +233,65 @@ public sealed class MaterialLink : IAsyncDisposable
     /// <summary>False: to be cut here.</summary>
     private async Task<bool> SendAsync(HttpContext context, MaterialRequest? material, bool isSuccess, byte[] body)
     {
-        long passed = 0;
-        try
+        var passage = isSuccess && material?.SegmentId is { } segment ? Begin(segment, material.Offset, context) : null;
+        var half = material is null ? 0 : body.Length / 2;
+        await PassAsync(context, passage, body.AsMemory(0, half));
+        if (material is not null && Middle is { } middle && await middle(material))
         {
-            var half = material is null ? 0 : body.Length / 2;
-            if (half > 0)
-            {
-                await context.Response.Body.WriteAsync(body.AsMemory(0, half), context.RequestAborted);
-                await context.Response.Body.FlushAsync(context.RequestAborted);
-                passed = half;
-            }
-
-            if (material is not null && Middle is { } middle && await middle(material))
-            {
-                await Task.Delay(TimeToLeave, TimeProvider.System, context.RequestAborted);
-                return false;
-            }
-
-            await context.Response.Body.WriteAsync(body.AsMemory(half), context.RequestAborted);
-            await context.Response.Body.FlushAsync(context.RequestAborted);
-            passed = body.Length;
-            return true;
+            return false;
         }
-        finally
+
+        await PassAsync(context, passage, body.AsMemory(half));
+        return true;
+    }
+
+    private async Task PassAsync(HttpContext context, Passage? passage, ReadOnlyMemory<byte> bytes)
+    {
+        if (_isClosing)
         {
-            if (isSuccess && passed > 0 && material?.SegmentId is { } segment)
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted);
+        }
+
+        if (bytes.Length > 0)
+        {
+            await context.Response.Body.WriteAsync(bytes, context.RequestAborted);
+            await context.Response.Body.FlushAsync(context.RequestAborted);
+        }
+
+        lock (_lock)
+        {
+            if (passage is not null)
             {
-                _fetches.GetOrAdd(segment, _ => []).Enqueue(new SegmentFetch(material.Offset, passed));
+                passage.Passed += bytes.Length;
             }
         }
     }
+
+    private Passage Begin(string segmentId, long offset, HttpContext context)
+    {
+        lock (_lock)
+        {
+            if (!_passages.TryGetValue(segmentId, out var former))
+            {
+                _passages.Add(segmentId, former = []);
+            }
+
+            var passage = new Passage(offset, offset + (context.Response.ContentLength ?? 0), former.Count == 0 ? 0 : former.Max(p => p.TakenTo));
+            former.Add(passage);
+            _lastOfConnection[context.Connection.RemotePort] = passage;
+            return passage;
+        }
+    }
+
+    private long Sum(Func<Passage, long> count)
+    {
+        lock (_lock)
+        {
+            return _passages.Values.Sum(p => p.Sum(count));
+        }
+    }
+
+    private int Sum(Func<Passage, int> count) => (int)Sum(p => (long)count(p));
 
     /// <summary>What came of an answer. A body whose sender died is passed on as far as it came, and then broken off as well.</summary>
     private static async Task<(byte[] Body, bool IsWhole)> ReadAsync(HttpResponseMessage answer, CancellationToken cancellationToken)
@@ -229,5 +312,22 @@ public sealed class MaterialLink : IAsyncDisposable
     {
         var range = request.Headers.Range.ToString();
         return range.StartsWith("bytes=", StringComparison.Ordinal) && long.TryParse(range["bytes=".Length..].Split('-')[0], NumberStyles.None, CultureInfo.InvariantCulture, out var offset) ? offset : 0;
+    }
+
+    /// <summary>A segment, or the rest of one, on its way.</summary>
+    private sealed class Passage(long offset, long size, long takenBefore)
+    {
+        public long Offset { get; } = offset;
+
+        public long Size { get; } = size;
+
+        /// <summary>Up to where whoever copies had the segment when this began.</summary>
+        public long TakenBefore { get; } = takenBefore;
+
+        public long Passed { get; set; }
+
+        public long Unread { get; set; }
+
+        public long TakenTo => Offset + Passed - Unread;
     }
 }

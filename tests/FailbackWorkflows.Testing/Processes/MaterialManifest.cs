@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using FailbackWorkflows.Recorders;
@@ -104,6 +105,14 @@ public static class MaterialManifest
     /// <summary>What lies where segments are received.</summary>
     public static IReadOnlyList<string> Beginnings(RecorderProcess recorder) =>
         Path.Combine(recorder.Folder, "incoming") is var folder && Directory.Exists(folder) ? [.. Directory.EnumerateFiles(folder).Select(f => Path.GetFileName(f)!)] : [];
+
+    /// <summary>How much of a segment lies where segments are received; 0: there is no beginning of it.</summary>
+    public static long BeginningOf(RecorderProcess recorder, string segmentId)
+    {
+        var folder = new DirectoryInfo(Path.Combine(recorder.Folder, "incoming"));
+        var name = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(segmentId)).AsSpan(0, 16));
+        return folder.Exists ? folder.EnumerateFiles($"copied-{name}-*").Sum(f => f.Length) : 0;
+    }
 
     private static async Task<T> GetAsync<T>(RecorderProcess recorder, string path)
     {

@@ -73,6 +73,9 @@ public sealed class RecorderProcess : IAsyncDisposable
         await _program.WaitUntilReadyAsync();
     }
 
+    /// <summary>SIGSTOP: it does nothing more until it is killed.</summary>
+    public Task StopAsync() => _program?.StopAsync() ?? Task.CompletedTask;
+
     /// <summary>SIGKILL. The folder stays.</summary>
     public async Task KillAsync()
     {

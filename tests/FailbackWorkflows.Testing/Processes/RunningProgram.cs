@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 
 namespace FailbackWorkflows.Testing.Processes;
@@ -98,6 +99,22 @@ public sealed class RunningProgram : IAsyncDisposable
         {
             throw new TimeoutException($"The program has not ended after {patience}:{Environment.NewLine}{Output}", late);
         }
+    }
+
+    /// <summary>
+    /// SIGSTOP: returns when none of its threads runs any more. A SIGKILL that follows finds it exactly where it was stopped. Linux only.
+    /// </summary>
+    public async Task StopAsync()
+    {
+        using (var stop = Process.Start("kill", ["-STOP", _process.Id.ToString(CultureInfo.InvariantCulture)]))
+        {
+            await stop.WaitForExitAsync();
+        }
+
+        await Eventually.HoldsAsync("every thread has stopped", () => Task.FromResult(Directory.EnumerateDirectories($"/proc/{_process.Id}/task").All(HasStopped)));
+
+        // "id (name) state …", and the name may hold anything.
+        static bool HasStopped(string thread) => File.ReadAllText(Path.Combine(thread, "stat")) is var stat && stat[(stat.LastIndexOf(')') + 1)..].StartsWith(" T", StringComparison.Ordinal);
     }
 
     /// <summary>SIGKILL, by its process id.</summary>

@@ -29,7 +29,7 @@ internal sealed record CopyOutcome(CopyTaskState? State, CopyPauseReason? PauseR
         // No time to repeat: a refused credential that is tried again and again locks accounts.
         SourceFault.Unauthorized => new CopyOutcome(CopyTaskState.Paused, CopyPauseReason.Source, null, error.Message),
         SourceFault.Busy => new CopyOutcome(CopyTaskState.Paused, CopyPauseReason.Source, now + Bounded(error.RetryAfter ?? tuning.BackoffAfter(attempts)), error.Message),
-        _ => new CopyOutcome(CopyTaskState.WaitingForSource, null, now + tuning.BackoffAfter(attempts), error.Message),
+        _ => new CopyOutcome(CopyTaskState.WaitingForSource, null, now + (error.RetryAfter is { } asked ? Bounded(asked) : tuning.BackoffAfter(attempts)), error.Message),
     };
 
     private static TimeSpan Bounded(TimeSpan wait) => TimeSpan.FromTicks(Math.Clamp(wait.Ticks, TimeSpan.TicksPerSecond, TimeSpan.TicksPerHour));

@@ -171,7 +171,11 @@ internal sealed class CopyRun
 
         await PhaseAsync("evidence", CopyTaskState.Running).ConfigureAwait(false);
         await recordCopy.CopyAsync([RecordKind.Locks]).ConfigureAwait(false);
-        await trackCopy.CopyEvidenceAsync(await recordCopy.EvidenceAsync().ConfigureAwait(false)).ConfigureAwait(false);
+        var evidence = new EvidenceReading(this);
+        while (await evidence.ReadOnAsync().ConfigureAwait(false))
+        {
+            await trackCopy.CopyEvidenceAsync(evidence.Ranges, evidence.IsComplete).ConfigureAwait(false);
+        }
 
         await PhaseAsync("copying", CopyTaskState.Running).ConfigureAwait(false);
         await trackCopy.CopyAsync().ConfigureAwait(false);

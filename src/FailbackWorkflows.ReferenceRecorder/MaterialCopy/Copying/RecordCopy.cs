@@ -63,30 +63,6 @@ internal sealed class RecordCopy(CopyRun run, IReadOnlyList<Track> tracks)
         Add(RecordKind.Bookmarks, CopyPosition.AllChannels, null);
     }
 
-    /// <summary>The minutes around alarms and locks; the records themselves come in their turn.</summary>
-    public async Task<EvidenceRanges> EvidenceAsync()
-    {
-        var ranges = new EvidenceRanges();
-        foreach (var kind in new[] { RecordKind.Locks, RecordKind.Alarms })
-        {
-            try
-            {
-                var scope = new RecordScope(kind, CopyPosition.AllChannels, run.Task.RecordPeriod);
-                await foreach (var batch in RecordLane.BatchesAsync(run, scope, scope.Period.FromUtc, null, _ => { }, run.Stopping).ConfigureAwait(false))
-                {
-                    batch.ForEach(ranges.Add);
-                }
-            }
-            catch (SourceException error) when (!error.ConcernsAll)
-            {
-                // Without them everything is copied in the ordinary order; the kind's own pass tells what is wrong.
-                run.Log.LogGaveUp(run.TaskId, $"the minutes around {RecordDigest.Name(kind)}", error.Message);
-            }
-        }
-
-        return ranges;
-    }
-
     public async Task CopyAsync(IReadOnlyList<RecordKind> kinds)
     {
         var waiting = kinds.SelectMany(k => _lanes.Where(l => l.Scope.Kind == k && !l.At.IsDone)).ToList();

@@ -15,7 +15,7 @@ internal sealed record FetchedSegment(FetchJob Job, string Path, SafeFileHandle 
 internal sealed class DigestMismatchException(string sentence) : Exception(sentence);
 
 /// <summary>
-/// Brings one segment: resumes what an earlier attempt left, receives into pooled buffers, hashes and writes one buffer while the next
+/// Brings one segment: resumes what an earlier attempt left, writes whatever comes at once, and hashes one pooled buffer while the next
 /// one comes in. What does not have its digest is thrown away.
 /// </summary>
 internal sealed class SegmentFetcher(SourceConnection source, IncomingFolder incoming, CopyPace pace, CopyTuning tuning, TimeProvider time)
@@ -150,33 +150,35 @@ internal sealed class SegmentFetcher(SourceConnection source, IncomingFolder inc
     }
 
     /// <summary>
-    /// Two buffers take turns: one is filled from the socket while the other is hashed and written. What came before a break is kept, also when
-    /// the break is our own; and it is kept before it is waited for bandwidth, so that a kill finds as little as possible in memory alone.
+    /// Two buffers take turns: one is filled from the socket, and written as it fills, while the other is hashed. What came before a break is
+    /// kept, also when the break is our own; and it is kept before anything else is waited for, so that a kill finds in memory alone no more
+    /// than one read (<c>docs/adr/0005</c>).
     /// </summary>
     private async Task<(long Offset, Exception? Broken)> ReceiveAsync(
         Stream body, SafeFileHandle file, IncrementalHash hash, long offset, long end, IdleTimer idle, CancellationToken cancellationToken)
     {
         var filling = ArrayPool<byte>.Shared.Rent((int)Math.Min(BufferBytes, end - offset));
-        byte[]? storing = null;
-        var stored = Task.CompletedTask;
+        byte[]? hashing = null;
+        var hashed = Task.CompletedTask;
         try
         {
             while (offset < end)
             {
-                var (filled, broken) = await FillAsync(body, filling.AsMemory(0, (int)Math.Min(Math.Min(filling.Length, BufferBytes), end - offset)), idle, cancellationToken).ConfigureAwait(false);
-                await stored.ConfigureAwait(false);
+                var part = filling.AsMemory(0, (int)Math.Min(Math.Min(filling.Length, BufferBytes), end - offset));
+                var (filled, broken) = await FillAsync(body, part, file, offset, idle, cancellationToken).ConfigureAwait(false);
+                await hashed.ConfigureAwait(false);
                 if (broken is not null || offset + filled == end)
                 {
-                    Store(filling, filled, offset);
+                    hash.AppendData(filling.AsSpan(0, filled));
                     await PayAsync(filled, idle, cancellationToken).ConfigureAwait(false);
                     return (offset + filled, broken);
                 }
 
-                var (buffer, count, at) = (filling, filled, offset);
-                stored = Task.Run(() => Store(buffer, count, at), CancellationToken.None);
+                var (buffer, count) = (filling, filled);
+                hashed = Task.Run(() => hash.AppendData(buffer.AsSpan(0, count)), CancellationToken.None);
                 await PayAsync(filled, idle, cancellationToken).ConfigureAwait(false);
-                filling = storing ?? ArrayPool<byte>.Shared.Rent(BufferBytes);
-                storing = buffer;
+                filling = hashing ?? ArrayPool<byte>.Shared.Rent(BufferBytes);
+                hashing = buffer;
                 offset += filled;
             }
 
@@ -184,22 +186,12 @@ internal sealed class SegmentFetcher(SourceConnection source, IncomingFolder inc
         }
         finally
         {
-            // A buffer goes back only when nobody writes from it any more.
-            await stored.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            // A buffer goes back only when nobody reads it any more.
+            await hashed.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             ArrayPool<byte>.Shared.Return(filling);
-            if (storing is not null)
+            if (hashing is not null)
             {
-                ArrayPool<byte>.Shared.Return(storing);
-            }
-        }
-
-        void Store(byte[] buffer, int count, long at)
-        {
-            if (count > 0)
-            {
-                var bytes = buffer.AsSpan(0, count);
-                hash.AppendData(bytes);
-                RandomAccess.Write(file, bytes, at);
+                ArrayPool<byte>.Shared.Return(hashing);
             }
         }
     }
@@ -213,7 +205,9 @@ internal sealed class SegmentFetcher(SourceConnection source, IncomingFolder inc
         idle.Restart();
     }
 
-    private static async ValueTask<(int Filled, Exception? Broken)> FillAsync(Stream body, Memory<byte> buffer, IdleTimer idle, CancellationToken cancellationToken)
+    /// <summary>Each read is in the file before the next one is asked for, however small the segment is.</summary>
+    private static async ValueTask<(int Filled, Exception? Broken)> FillAsync(
+        Stream body, Memory<byte> buffer, SafeFileHandle file, long offset, IdleTimer idle, CancellationToken cancellationToken)
     {
         var filled = 0;
         while (filled < buffer.Length)
@@ -224,6 +218,7 @@ internal sealed class SegmentFetcher(SourceConnection source, IncomingFolder inc
                 return (filled, broken ?? new SourceException(SourceFault.Broken, "The source closed the connection in the middle of a segment."));
             }
 
+            RandomAccess.Write(file, buffer.Span.Slice(filled, count), offset + filled);
             filled += count;
         }
 

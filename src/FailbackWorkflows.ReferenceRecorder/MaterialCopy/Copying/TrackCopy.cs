@@ -12,6 +12,7 @@ namespace FailbackWorkflows.ReferenceRecorder.MaterialCopy.Copying;
 internal sealed class TrackCopy(CopyRun run, SegmentPool pool, IReadOnlyList<Track> tracks)
 {
     private readonly Dictionary<(string Pass, string TrackId), TrackLane> _lanes = [];
+    private readonly HashSet<(string TrackId, DateTimeOffset From, DateTimeOffset To)> _evidence = [];
     private readonly Dictionary<(string Pass, string Kind, string Channel), CopyPosition> _known =
         run.Store.Read(sql => CopyTaskStore.Positions(sql, run.TaskId)).ToDictionary(p => (p.Pass, p.Kind, p.Channel));
 
@@ -73,8 +74,9 @@ internal sealed class TrackCopy(CopyRun run, SegmentPool pool, IReadOnlyList<Tra
         }).ConfigureAwait(false);
     }
 
-    /// <summary>The minutes that matter most, of every track, before the rest of any.</summary>
-    public async Task CopyEvidenceAsync(EvidenceRanges evidence)
+    /// <summary>The minutes that matter most, of every track, before the rest of any. Again with more of them: what was fetched is passed over.</summary>
+    /// <param name="isComplete">There are no more to come.</param>
+    public async Task CopyEvidenceAsync(EvidenceRanges evidence, bool isComplete)
     {
         foreach (var track in tracks)
         {
@@ -88,12 +90,16 @@ internal sealed class TrackCopy(CopyRun run, SegmentPool pool, IReadOnlyList<Tra
             try
             {
                 lane.Begin();
-                foreach (var (from, to) in ranges.Where(r => lane.Position is not { } position || r.To > position))
+                foreach (var (from, to) in ranges.Where(r => !_evidence.Contains((track.Id, r.From, r.To))))
                 {
                     await FetchAsync(lane, from, to).ConfigureAwait(false);
+                    if (lane.Trouble is null && lane.FailedItems().Count == 0)
+                    {
+                        _evidence.Add((track.Id, from, to));
+                    }
                 }
 
-                lane.IsDone = lane.Trouble is null && lane.FailedItems().Count == 0;
+                lane.IsDone = isComplete && lane.Trouble is null && lane.FailedItems().Count == 0;
             }
             catch (SourceException error) when (!error.ConcernsAll)
             {

@@ -16,6 +16,8 @@ namespace FailbackWorkflows.ReferenceRecorder.MaterialCopy.Source;
 /// </summary>
 internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string token, CopyTuning tuning, TimeProvider time)
 {
+    private const int MostProblemBytes = 64 * 1024;
+
     private readonly AuthenticationHeaderValue _authorization = new("Bearer", token);
     private readonly string _base = baseUrl.AbsoluteUri.TrimEnd('/') + "/v1/";
 
@@ -41,7 +43,7 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
     {
         var sent = time.GetUtcNow();
         var started = time.GetTimestamp();
-        var status = await GetJsonAsync<RecorderStatus>("recorder", cancellationToken).ConfigureAwait(false);
+        var status = await ReadStatusAsync(cancellationToken).ConfigureAwait(false);
         var half = time.GetElapsedTime(started) / 2;
         return (status, status.TimeUtc - (sent + half), half);
     }
@@ -100,8 +102,7 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
         var changed = changedAfter is { } sequence ? string.Create(CultureInfo.InvariantCulture, $"&changedAfter={sequence}") : "";
         var path = $"records/{RecordDigest.Name(kind)}?identity={Uri.EscapeDataString(identity)}{ChannelQuery(channel)}&from={Instant(from)}&to={Instant(to)}&limit={tuning.RecordPageItems}{changed}{TokenQuery(pageToken)}";
         using var idle = new IdleTimer(tuning.IdleTimeout, time, cancellationToken);
-        using var answer = await SendAsync(Request(path), idle, cancellationToken).ConfigureAwait(false);
-        await RefuseProblemAsync(answer, idle).ConfigureAwait(false);
+        using var answer = await AskAsync(Request(path), idle, cancellationToken).ConfigureAwait(false);
         var body = await answer.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
         var reader = PipeReader.Create(body, new StreamPipeReaderOptions(bufferSize: 64 * 1024));
         long count = 0;
@@ -160,17 +161,7 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
             request.Headers.IfRange = etag is null ? null : new RangeConditionHeaderValue(etag);
         }
 
-        var answer = await SendAsync(request, idle, cancellationToken).ConfigureAwait(false);
-        try
-        {
-            await RefuseProblemAsync(answer, idle).ConfigureAwait(false);
-            return answer;
-        }
-        catch
-        {
-            answer.Dispose();
-            throw;
-        }
+        return await AskAsync(request, idle, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Turns what goes wrong while bytes come into a <see cref="SourceException"/>.</summary>
@@ -194,8 +185,20 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
         where T : class
     {
         using var idle = new IdleTimer(tuning.IdleTimeout, time, cancellationToken);
-        using var answer = await SendAsync(Request(path), idle, cancellationToken).ConfigureAwait(false);
-        await RefuseProblemAsync(answer, idle).ConfigureAwait(false);
+        using var answer = await AskAsync(Request(path), idle, cancellationToken).ConfigureAwait(false);
+        return await ReadJsonAsync<T>(answer, idle, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<RecorderStatus> ReadStatusAsync(CancellationToken cancellationToken)
+    {
+        using var idle = new IdleTimer(tuning.IdleTimeout, time, cancellationToken);
+        using var answer = await AnswerAsync(Request("recorder"), idle, cancellationToken).ConfigureAwait(false);
+        return await ReadJsonAsync<RecorderStatus>(answer, idle, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<T> ReadJsonAsync<T>(HttpResponseMessage answer, IdleTimer idle, CancellationToken cancellationToken)
+        where T : class
+    {
         var body = await ReadBoundedAsync(answer, tuning.MaxPageBytes, idle, cancellationToken).ConfigureAwait(false);
         try
         {
@@ -214,6 +217,47 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
         return request;
     }
 
+    /// <summary>
+    /// An answer that is no refusal. When nothing of the recorder's own comes back, the recorder is asked how it is before this one thing gets
+    /// the blame: a proxy in front of a source that is away resets connections or answers in its place.
+    /// </summary>
+    private async Task<HttpResponseMessage> AskAsync(HttpRequestMessage request, IdleTimer idle, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await AnswerAsync(request, idle, cancellationToken).ConfigureAwait(false);
+        }
+        catch (SourceException error) when (error.IsUnanswered)
+        {
+            try
+            {
+                _ = await ReadStatusAsync(cancellationToken).ConfigureAwait(false);
+            }
+            catch (SourceException away)
+            {
+                throw away.ConcernsAll ? away : new SourceException(
+                    SourceFault.Unreachable, $"{error.Message} It does not say how it is either. Check that the source runs, and the proxy and network before it.", away.RetryAfter, error);
+            }
+
+            throw;
+        }
+    }
+
+    private async Task<HttpResponseMessage> AnswerAsync(HttpRequestMessage request, IdleTimer idle, CancellationToken cancellationToken)
+    {
+        var answer = await SendAsync(request, idle, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await RefuseProblemAsync(answer, idle).ConfigureAwait(false);
+            return answer;
+        }
+        catch
+        {
+            answer.Dispose();
+            throw;
+        }
+    }
+
     private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, IdleTimer idle, CancellationToken cancellationToken)
     {
         try
@@ -224,12 +268,12 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
         }
         catch (OperationCanceledException error) when (!cancellationToken.IsCancellationRequested)
         {
-            throw idle.HasFired ? Stalled(idle, error) : Unreachable(error);
+            throw idle.HasFired ? Stalled(idle, error, isUnanswered: true) : Unreachable(error);
         }
         catch (HttpRequestException error)
         {
             throw error.HttpRequestError is HttpRequestError.ResponseEnded or HttpRequestError.Unknown or HttpRequestError.InvalidResponse
-                ? new SourceException(SourceFault.Broken, "The source closed the connection without a whole answer.", inner: error)
+                ? new SourceException(SourceFault.Broken, "The source closed the connection without a whole answer.", inner: error) { IsUnanswered = true }
                 : error.HttpRequestError is HttpRequestError.ConfigurationLimitExceeded
                     ? new SourceException(SourceFault.Refused, "The source's answer exceeds what is accepted.", inner: error)
                     : Unreachable(error);
@@ -249,6 +293,12 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
         }
 
         var status = (int)answer.StatusCode;
+        if (status is 404 or >= 500 && !await IsOfRecorderAsync(answer, idle).ConfigureAwait(false))
+        {
+            throw new SourceException(
+                status == 404 ? SourceFault.Gone : SourceFault.Broken, $"Something else than a recorder answers in the source's place, with status {status}.", RetryAfter(answer)) { IsUnanswered = true };
+        }
+
         switch (status)
         {
             case >= 300 and < 400:
@@ -270,6 +320,26 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
         }
     }
 
+    /// <summary>A recorder says what is wrong as a problem of a type of its own (RFC 9457); a gateway that stands for it does not.</summary>
+    private static async Task<bool> IsOfRecorderAsync(HttpResponseMessage answer, IdleTimer idle)
+    {
+        if (answer.Content.Headers.ContentType?.MediaType != "application/problem+json")
+        {
+            return false;
+        }
+
+        try
+        {
+            var body = await ReadBoundedAsync(answer, MostProblemBytes, idle, idle.Token).ConfigureAwait(false);
+            using var document = JsonDocument.Parse(body);
+            return document.RootElement.TryGetProperty("type", out var type) && type.GetString()?.StartsWith(RecorderProblems.Prefix, StringComparison.Ordinal) == true;
+        }
+        catch (Exception error) when (error is JsonException or InvalidOperationException or SourceException || (error is OperationCanceledException && idle.HasFired))
+        {
+            return false;
+        }
+    }
+
     private TimeSpan? RetryAfter(HttpResponseMessage answer) => answer.Headers.RetryAfter switch
     {
         { Delta: { } delta } => delta,
@@ -281,7 +351,7 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
     {
         try
         {
-            var body = await ReadBoundedAsync(answer, 64 * 1024, idle, idle.Token).ConfigureAwait(false);
+            var body = await ReadBoundedAsync(answer, MostProblemBytes, idle, idle.Token).ConfigureAwait(false);
             using var document = JsonDocument.Parse(body);
             return document.RootElement.TryGetProperty("from", out var from) && RecorderJson.TryParseInstant(from.GetString(), out var instant) ? instant : null;
         }
@@ -355,8 +425,8 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
         return reader.Read() && reader.TokenType == JsonTokenType.StartObject && reader.Read() && reader.ValueTextEquals("_end"u8);
     }
 
-    private static SourceException Stalled(IdleTimer idle, Exception error) =>
-        new(SourceFault.Stalled, $"The source sent nothing for {idle.Length.TotalSeconds:0.###} s.", inner: error);
+    private static SourceException Stalled(IdleTimer idle, Exception error, bool isUnanswered = false) =>
+        new(SourceFault.Stalled, $"The source sent nothing for {idle.Length.TotalSeconds:0.###} s.", inner: error) { IsUnanswered = isUnanswered };
 
     private static SourceException Unreachable(Exception error) =>
         new(SourceFault.Unreachable, "The source cannot be reached. Check that it runs, its address and the network between the two servers.", inner: error);

@@ -44,6 +44,12 @@ internal sealed class SourceException(SourceFault fault, string sentence, TimeSp
     /// <summary>With <see cref="SourceFault.PageExpired"/>: where the source says to list again from.</summary>
     public DateTimeOffset? RestartFrom { get; init; }
 
+    /// <summary>
+    /// Nothing of the recorder's own came back: the connection ended before an answer, or something in between answered in its place. Whether
+    /// the source is away or this one thing cannot be had is not known yet.
+    /// </summary>
+    public bool IsUnanswered { get; init; }
+
     /// <summary>Concerns the source as a whole, not one channel.</summary>
     public bool ConcernsAll => Fault is SourceFault.Unreachable or SourceFault.Unauthorized or SourceFault.Busy;
 }

@@ -113,4 +113,96 @@ public sealed class CopyRecordsTests
             .Select(r => new DateTimeOffset(long.Parse(r.Split('~')[2], System.Globalization.CultureInfo.InvariantCulture), TimeSpan.Zero));
         first.ShouldAllBe(t => t >= FakeSource.Start + TimeSpan.FromMinutes(13.9) && t < FakeSource.Start + TimeSpan.FromMinutes(16));
     }
+
+    [Theory]
+    [InlineData("alarms")]
+    [InlineData("locks")]
+    public async Task ABrokenPageOfEvidence_IsAskedForAgain_AndWhatItTellsOfStillComesFirst(string kind)
+    {
+        await using var host = await CopyHost.StartAsync();
+        AddEvidence(host, kind);
+        var (pages, breaks) = (0, 0);
+        host.Source.Instead = async context =>
+        {
+            // Locks are first read for themselves, in three pages.
+            if (context.Request.Path != $"/v1/records/{kind}" || ++pages <= (kind == "locks" ? 4 : 1) || breaks == 3)
+            {
+                return false;
+            }
+
+            breaks++;
+            await context.Response.WriteAsync("{\"id\":\"broken-o");
+            return true;
+        };
+        await host.StartCopyAsync(CopyHost.Definition(length: TimeSpan.FromMinutes(20)));
+
+        var task = await host.EndAsync();
+        task.State.ShouldBe(CopyTaskState.Copied, task.LastError);
+        breaks.ShouldBe(3);
+        task.Channels.ShouldAllBe(c => c.Error == null);
+        var asked = SegmentsAsked(host);
+        var first = asked.TakeWhile(t => IsEvidence(kind, t)).ToList();
+        first.Count.ShouldBe(asked.Count(t => IsEvidence(kind, t)), "all of them before any other");
+        first.Count(t => t < FakeSource.Start + TimeSpan.FromMinutes(10)).ShouldBeGreaterThan(20);
+        first.Count(t => t > FakeSource.Start + TimeSpan.FromMinutes(10)).ShouldBeGreaterThan(20);
+    }
+
+    [Fact]
+    public async Task WhenEvidenceCannotBeReadToItsEnd_WhatIsKnownComesFirst_AndTheTaskSaysSo()
+    {
+        await using var host = await CopyHost.StartAsync();
+        AddEvidence(host, "alarms");
+        var pages = 0;
+        var isBroken = true;
+        host.Source.Instead = async context =>
+        {
+            if (context.Request.Path.Value!.StartsWith("/v1/segments/", StringComparison.Ordinal) && SegmentsAsked(host).Exists(t => !IsEvidence("alarms", t)))
+            {
+                Volatile.Write(ref isBroken, false);
+            }
+
+            if (context.Request.Path != "/v1/records/alarms" || ++pages == 1 || !Volatile.Read(ref isBroken))
+            {
+                return false;
+            }
+
+            await context.Response.WriteAsync("{\"id\":\"broken-o");
+            return true;
+        };
+        await host.StartCopyAsync(CopyHost.Definition(length: TimeSpan.FromMinutes(20)));
+
+        var task = await host.EndAsync();
+        task.State.ShouldBe(CopyTaskState.Copied, task.LastError);
+        host.Records(RecordKind.Alarms).Count.ShouldBe(12);
+        SegmentsAsked(host).Take(20).ShouldAllBe(t => IsEvidence("alarms", t) && t < FakeSource.Start + TimeSpan.FromMinutes(10));
+        task.Channels.Where(c => c.Error is not null).ShouldHaveSingleItem().ShouldSatisfyAllConditions(
+            c => (c.Kind, c.ChannelId).ShouldBe(("alarms", null)), c => c.Attempts.ShouldBe(5), c => c.Error.ShouldNotBeNull().ShouldContain("could not be put first"));
+    }
+
+    /// <summary>20 minutes of video with evidence in two places, on three pages; the later place stands on the last one.</summary>
+    private static void AddEvidence(CopyHost host, string kind)
+    {
+        host.Source.PageItems = 5;
+        host.Source.AddTrack("video-1", 600);
+        for (var i = 0; i < 12; i++)
+        {
+            var at = FakeSource.Start + (i < 10 ? TimeSpan.FromMinutes(5) : TimeSpan.FromMinutes(15)) + TimeSpan.FromMilliseconds(i);
+            host.Source.AddRecord(
+                kind == "locks" ? RecordKind.Locks : RecordKind.Alarms, $"{kind}-{i:00}", at, body: """{"alarmId":"a","state":"new"}""", to: kind == "locks" ? at + TimeSpan.FromSeconds(50) : null);
+        }
+    }
+
+    /// <summary>Within a lock of 50 s, or a minute around an alarm.</summary>
+    private static bool IsEvidence(string kind, DateTimeOffset segment)
+    {
+        var minutes = (segment - FakeSource.Start).TotalMinutes;
+        var fromPlace = (minutes < 10 ? minutes - 5 : minutes - 15) * 60;
+        return kind == "locks" ? fromPlace is > -1 and < 51 : fromPlace is > -61 and < 61;
+    }
+
+    private static List<DateTimeOffset> SegmentsAsked(CopyHost host) =>
+    [
+        .. host.Source.Requests.Where(r => r.StartsWith("/v1/segments/", StringComparison.Ordinal))
+            .Select(r => new DateTimeOffset(long.Parse(r.Split('~')[2], System.Globalization.CultureInfo.InvariantCulture), TimeSpan.Zero)),
+    ];
 }

@@ -116,6 +116,53 @@ public sealed class CopySegmentsTests
         host.ShouldBeSound();
     }
 
+    [Theory]
+    [InlineData(24_000, 10_000)]
+    [InlineData(900_000, 300_000)]
+    public async Task WhatHasComeOfEverySegmentInFlight_SurvivesAKill(int bytes, int came)
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 10, bytes: bytes);
+        var asked = new System.Collections.Concurrent.ConcurrentQueue<(string Path, string Range)>();
+        var isBreaking = true;
+        host.Source.Instead = async context =>
+        {
+            if (!context.Request.Path.Value!.StartsWith("/v1/segments/", StringComparison.Ordinal))
+            {
+                return false;
+            }
+
+            asked.Enqueue((context.Request.Path.Value, context.Request.Headers.Range.ToString()));
+            if (!Volatile.Read(ref isBreaking))
+            {
+                return false;
+            }
+
+            context.Response.ContentLength = bytes;
+            await context.Response.Body.WriteAsync(host.Source.BytesOf(context.Request.Path.Value).AsMemory(0, came));
+            await context.Response.Body.FlushAsync();
+            await Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
+            return true;
+        };
+        await host.StartCopyAsync();
+        var incoming = new DirectoryInfo(Path.Combine(host.Target.Folder, "incoming"));
+        await host.UntilAsync(_ => asked.Count == 4, step: TimeSpan.FromMilliseconds(1));
+
+        // The source says no more; what it has said has to get to the files without another byte.
+        await Eventually.HoldsAsync(
+            "what came of each of the four lies in its file",
+            () => Task.FromResult(incoming.GetFiles() is { Length: 4 } files && files.All(f => f.Length == came)));
+        var inFlight = asked.Select(a => a.Path).ToHashSet(StringComparer.Ordinal);
+        asked.Clear();
+        Volatile.Write(ref isBreaking, false);
+        await host.KillAsync();
+
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+        asked.Where(a => inFlight.Contains(a.Path)).Select(a => a.Range).ShouldBe(Enumerable.Repeat($"bytes={came}-", 4));
+        asked.Count.ShouldBe(10);
+        host.ShouldBeSound();
+    }
+
     [Fact]
     public async Task ARunThatIsStopped_KeepsTheBeginningOfASegment()
     {
@@ -246,16 +293,16 @@ public sealed class CopySegmentsTests
         await using var host = await CopyHost.StartAsync();
         host.Source.AddTrack("video-1", 5);
         var start = host.Target.Time.GetUtcNow();
-        host.Source.Instead = context =>
+        host.Source.Instead = async context =>
         {
             if (host.Target.Time.GetUtcNow() - start >= TimeSpan.FromSeconds(40))
             {
-                return Task.FromResult(false);
+                return false;
             }
 
             context.Response.Headers.RetryAfter = "40";
-            context.Response.StatusCode = 503;
-            return Task.FromResult(true);
+            await FakeSource.ProblemAsync(context, 503);
+            return true;
         };
         await host.StartCopyAsync();
         (await host.UntilAsync(t => t.State == CopyTaskState.Paused)).PauseReason.ShouldBe(CopyPauseReason.Source);

@@ -6,6 +6,7 @@ using System.Text;
 using System.Text.Json;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Material;
+using FailbackWorkflows.ReferenceRecorder.Commands;
 using FailbackWorkflows.ReferenceRecorder.Records;
 using FailbackWorkflows.Testing;
 using Microsoft.AspNetCore.Builder;
@@ -117,15 +118,24 @@ internal sealed class FakeSource : IAsyncDisposable
         }
     }
 
+    /// <summary>What the segment at a path has.</summary>
+    public byte[] BytesOf(string path)
+    {
+        lock (_tracks)
+        {
+            return _tracks.Values.SelectMany(t => t).Single(s => path.EndsWith($"/{s.Segment.Id}", StringComparison.Ordinal)).Bytes;
+        }
+    }
+
     public int SegmentReads => Requests.Count(r => r.StartsWith("/v1/segments/", StringComparison.Ordinal));
 
     public async ValueTask DisposeAsync() => await _app.DisposeAsync();
 
-    public static Task ProblemAsync(HttpContext context, int status)
-    {
-        context.Response.StatusCode = status;
-        return Task.CompletedTask;
-    }
+    /// <summary>As a recorder says it.</summary>
+    public static Task ProblemAsync(HttpContext context, int status) => Answer.Problem(
+        status,
+        status switch { 401 => RecorderProblems.Unauthorized, 404 => RecorderProblems.UnknownResource, 410 => RecorderProblems.PageTokenExpired, 503 => RecorderProblems.Busy, _ => RecorderProblems.InternalError },
+        "The source of this test was told to say so.").WriteAsync(context);
 
     public static async Task JsonAsync<T>(HttpContext context, T value)
     {
