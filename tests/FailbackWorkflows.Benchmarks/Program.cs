@@ -34,11 +34,11 @@ static int Usage()
           copy-small [same options]
               64 tracks x 2,000 segments x 64 kB.
 
-          copy-records [--records N] [--rounds N] [--folder DIR]
-              1,000,000 records; peak memory.
+          copy-records [--records N] [--channels N] [--rounds N] [--folder DIR]
+              1,000,000 records on 64 channels; memory on the way and peak memory.
 
           copy-resume [--kills N] [--tracks N] [--segments N] [--bytes N] [--folder DIR]
-              The target killed on the way and started again.
+              16 tracks x 500 segments x 256 kB, left alone and with the target killed 5 times on the way: time and bytes a kill costs.
         """);
     return 2;
 }

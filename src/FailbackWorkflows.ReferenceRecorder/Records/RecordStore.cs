@@ -41,7 +41,9 @@ public static class RecordStore
     /// <summary>At most <paramref name="limit"/> records after a position, ordered by (time, id). Reading on from the last one never misses or repeats any.</summary>
     public static List<RecordRow> Page(Sql sql, RecordQuery query, (DateTimeOffset Time, string Id)? after, int limit)
     {
-        var (where, parameters) = Where(query);
+        // Of two lower bounds the database seeks by one: the range's own would be read through again from its start for every page.
+        var isTimed = query.Kind is not (RecordKind.Locks or RecordKind.Bookmarks);
+        var (where, parameters) = Where(after is { } last && isTimed && !(query.From > last.Time) ? query with { From = last.Time } : query);
         if (after is { } position)
         {
             where.Append(" AND (time_ticks, id) > ($afterTime, $afterId)");

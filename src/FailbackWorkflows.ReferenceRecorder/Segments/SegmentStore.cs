@@ -71,7 +71,7 @@ public static class SegmentStore
         sql.Query(
             $"SELECT {Columns} FROM segments WHERE {Overlaps} AND (from_ticks, segment_id) > ($afterFrom, $afterId) ORDER BY from_ticks, segment_id LIMIT $limit",
             Map,
-            [.. Range(trackId, from, to), ("$afterFrom", after?.From.UtcTicks ?? -1), ("$afterId", after?.Id ?? ""), ("$limit", limit)]);
+            [.. Range(trackId, from, to, after?.From), ("$afterFrom", after?.From.UtcTicks ?? -1), ("$afterId", after?.Id ?? ""), ("$limit", limit)]);
 
     /// <summary>As <see cref="Overlapping"/>, one by one, for results of any size.</summary>
     public static IEnumerable<SegmentRow> StreamOverlapping(Sql sql, string trackId, DateTimeOffset? from, DateTimeOffset? to) =>
@@ -82,7 +82,7 @@ public static class SegmentStore
         sql.Query(
             $"SELECT segment_id, from_ticks, to_ticks, bytes, reason, at FROM gone_segments WHERE {Overlaps} AND (from_ticks, segment_id) > ($afterFrom, $afterId) ORDER BY from_ticks, segment_id LIMIT $limit",
             r => new GoneSegment(r.GetString(0), r.Instant(1), r.Instant(2), r.GetInt64(3), r.GetString(4), r.Instant(5)),
-            [.. Range(trackId, from, to), ("$afterFrom", after?.From.UtcTicks ?? -1), ("$afterId", after?.Id ?? ""), ("$limit", limit)]);
+            [.. Range(trackId, from, to, after?.From), ("$afterFrom", after?.From.UtcTicks ?? -1), ("$afterId", after?.Id ?? ""), ("$limit", limit)]);
 
     public static (string TrackId, GoneSegment Gone)? FindGone(Sql sql, string segmentId) =>
         sql.Single<(string, GoneSegment)?>(
@@ -203,10 +203,11 @@ public static class SegmentStore
     /// <summary>Forgets what was removed long ago.</summary>
     public static int ForgetGone(Sql sql, DateTimeOffset before) => sql.Run("DELETE FROM gone_segments WHERE at < $before", ("$before", before.UtcTicks));
 
-    private static (string Name, object? Value)[] Range(string trackId, DateTimeOffset? from, DateTimeOffset? to)
+    /// <param name="after">Start of the last item of the page before. The search begins there: of two lower bounds the database seeks by one, and <c>$far</c> it would be read from again for every page.</param>
+    private static (string Name, object? Value)[] Range(string trackId, DateTimeOffset? from, DateTimeOffset? to, DateTimeOffset? after = null)
     {
         var first = from?.UtcTicks ?? 0;
-        return [("$track", trackId), ("$from", first), ("$far", Math.Max(0, first - LongestSegment.Ticks)), ("$to", to?.UtcTicks ?? long.MaxValue)];
+        return [("$track", trackId), ("$from", first), ("$far", Math.Max(after?.UtcTicks ?? 0, first - LongestSegment.Ticks)), ("$to", to?.UtcTicks ?? long.MaxValue)];
     }
 
     private static SegmentRow Map(SqliteDataReader r) => new(

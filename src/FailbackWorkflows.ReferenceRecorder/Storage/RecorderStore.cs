@@ -17,6 +17,7 @@ public sealed class RecorderStore : IDisposable
     private readonly SqliteConnection _connection;
     private readonly Statements _statements;
     private readonly ReadConnections _readers;
+    private long _commits;
 
     /// <param name="firstContent">Part of making the storage: a start that is killed leaves a storage with it, or none.</param>
     public RecorderStore(DataFolder folder, TimeProvider time, Action<Sql>? firstContent = null)
@@ -47,6 +48,9 @@ public sealed class RecorderStore : IDisposable
 
     /// <summary>True when this start made the storage.</summary>
     public bool IsNew { get; }
+
+    /// <summary>Grows with every commit, before it is acknowledged: what was read at the same number is still so.</summary>
+    public long Commits => Interlocked.Read(ref _commits);
 
     /// <summary>Called under the lock after every commit: what should be recorded may have changed.</summary>
     public Action? Committed { get; set; }
@@ -80,6 +84,7 @@ public sealed class RecorderStore : IDisposable
         {
             result = work(new Sql(_connection, transaction, _statements));
             transaction.Commit();
+            Interlocked.Increment(ref _commits);
         }
         catch
         {

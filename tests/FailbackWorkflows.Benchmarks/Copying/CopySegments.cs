@@ -20,22 +20,22 @@ internal static class CopySegments
         bytes = options.Number("bytes", bytes);
         var rounds = options.Number("rounds", 3);
         var beside = options.Text("beside", "").Split(',', StringSplitOptions.RemoveEmptyEntries);
-        var folder = Directory.CreateDirectory(Path.Combine(Path.GetFullPath(options.Text("folder", Path.GetTempPath())), $"copying-{Guid.NewGuid():N}")).FullName;
-        await using var site = await CopySite.StartAsync(folder, tracks);
-        await site.PutSegmentsAsync(tracks, segments, bytes, length);
-        var gigabytes = (double)tracks * segments * bytes / 1e9;
+        var count = tracks * segments;
+        var gigabytes = (double)count * bytes / 1e9;
         Console.WriteLine(FormattableString.Invariant($"{name}: {tracks} tracks x {segments} segments x {bytes} bytes = {gigabytes:N2} GB, {rounds} rounds, medians"));
+        await using var site = await CopySite.StartAsync(options, tracks, supply => supply.PutSegmentsAsync(tracks, segments, bytes, length));
 
         var ours = new List<CopyCost>();
         var others = beside.ToDictionary(b => b, _ => new List<OtherCost>());
         for (var round = 0; round < rounds; round++)
         {
-            await using (var target = await site.NewTargetAsync())
+            var target = await site.NewTargetAsync();
+            await using (target)
             {
                 ours.Add(await site.CopyAsync(target));
-                if (ours[^1].Task.SegmentsDone != tracks * segments)
+                if (ours[^1].Task.SegmentsDone != count)
                 {
-                    throw new InvalidOperationException($"{ours[^1].Task.SegmentsDone} segments were copied, not {tracks * segments}.");
+                    throw new InvalidOperationException($"{ours[^1].Task.SegmentsDone} segments were copied, not {count}.");
                 }
 
                 if (round == 0)
@@ -44,17 +44,19 @@ internal static class CopySegments
                 }
             }
 
-            Directory.Delete(site.LastTargetFolder, recursive: true);
+            await CopySite.RemoveAsync(target);
             foreach (var other in beside)
             {
-                others[other].Add(await OtherCopiers.RunAsync(other, site.SourceSegments, Path.Combine(folder, other)));
+                others[other].Add(await OtherCopiers.RunAsync(other, site.SourceSegments, site.FolderOf(other)));
             }
         }
 
         var wall = Median(ours.Select(o => o.Wall.TotalSeconds));
         var processor = Median(ours.Select(o => o.Processor.TotalSeconds));
         Console.WriteLine(FormattableString.Invariant(
-            $"  material copy           {wall,7:N1} s  {gigabytes * 1000 / wall,7:N0} MB/s  {tracks * segments / wall,8:N0} segments/s  {processor / gigabytes,6:N2} CPU s/GB  peak {ours.Max(o => o.PeakTargetBytes) / 1e6,5:N0} MB (target)"));
+            $"  material copy           {wall,7:N1} s  {gigabytes * 1000 / wall,7:N0} MB/s  {count / wall,8:N0} segments/s  {processor / gigabytes,6:N2} CPU s/GB  peak {ours.Max(o => o.PeakTargetBytes) / 1e6:N0} MB (target), {ours.Max(o => o.PeakSourceBytes) / 1e6:N0} MB (source)"));
+        Console.WriteLine(FormattableString.Invariant(
+            $"  per segment             {Median(ours.Select(o => o.TargetProcessor.TotalMicroseconds)) / count,7:N0} CPU us (target)  {Median(ours.Select(o => o.SourceProcessor.TotalMicroseconds)) / count,7:N0} CPU us (source)"));
         foreach (var (other, costs) in others)
         {
             Print($"{other} copy", costs.Select(c => c.Copy), wall, processor, gigabytes);

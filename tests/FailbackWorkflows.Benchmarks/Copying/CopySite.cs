@@ -1,35 +1,42 @@
 using System.Globalization;
-using System.Net.Http.Headers;
-using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using FailbackWorkflows.Recorders;
+using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.Recorders.Http;
 using FailbackWorkflows.Recorders.Material;
 using FailbackWorkflows.Recorders.MaterialCopy;
+using FailbackWorkflows.ReferenceRecorder.Settings;
 using FailbackWorkflows.Testing.Processes;
 
 namespace FailbackWorkflows.Benchmarks.Copying;
 
-/// <summary>What a copy cost, both recorders together.</summary>
-internal sealed record CopyCost(TimeSpan Wall, TimeSpan Processor, long PeakTargetBytes, CopyTask Task);
+/// <summary>What a copy cost.</summary>
+/// <param name="PeakTargetBytes">Largest resident set of the target so far.</param>
+/// <param name="PeakSourceBytes">The source's, over all copies from it.</param>
+internal sealed record CopyCost(TimeSpan Wall, TimeSpan SourceProcessor, TimeSpan TargetProcessor, long PeakTargetBytes, long PeakSourceBytes, CopyTask Task)
+{
+    /// <summary>Both recorders together.</summary>
+    public TimeSpan Processor => SourceProcessor + TargetProcessor;
+}
 
 /// <summary>Two real recorders on loopback: a source filled once, and a fresh target for every copy. Neither records meanwhile.</summary>
 internal sealed class CopySite : IAsyncDisposable
 {
     private const string Identity = "vms-1";
-    private const int AtOnce = 8;
-    private const int RecordsPerRequest = 10_000;
+
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
     private readonly string _folder;
+    private readonly int _channels;
     private readonly DateTimeOffset _from;
     private int _targets;
 
-    private CopySite(string folder)
+    private CopySite(Options options, int channels)
     {
-        _folder = folder;
-        Source = new RecorderProcess(Identity, Path.Combine(folder, "source"));
+        _folder = Directory.CreateDirectory(Path.Combine(Path.GetFullPath(options.Text("folder", Path.GetTempPath())), $"copying-{Guid.NewGuid():N}")).FullName;
+        _channels = channels;
+        Source = new RecorderProcess(Identity, Path.Combine(_folder, "source"));
 
         // Yesterday: retention keeps it, and what the recorders record before they are stopped is not of the period.
         var now = TimeProvider.System.GetUtcNow();
@@ -38,72 +45,32 @@ internal sealed class CopySite : IAsyncDisposable
 
     public RecorderProcess Source { get; }
 
-    public string LastTargetFolder => Path.Combine(_folder, $"target-{_targets}");
-
     public string SourceSegments => Path.Combine(Source.Folder, "segments", Identity);
 
-    public static async Task<CopySite> StartAsync(string folder, int channels)
-    {
-        var site = new CopySite(folder);
-        await StartQuietAsync(site.Source, channels);
-        site.Channels = channels;
-        return site;
-    }
+    /// <summary>Where another copier may put its files.</summary>
+    public string FolderOf(string copier) => Path.Combine(_folder, copier);
 
-    private int Channels { get; set; }
-
-    /// <summary>Fills every track with segments of one length, of bytes that do not compress.</summary>
-    public async Task PutSegmentsAsync(int tracks, int segments, int bytes, TimeSpan length)
+    /// <summary>Fills a source and starts it; prints how long that took.</summary>
+    public static async Task<CopySite> StartAsync(Options options, int channels, Func<StoredSupply, Task> fill)
     {
-        using var http = new HttpClient { BaseAddress = Source.BaseUrl };
-        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Source.Token);
-        var jobs = Enumerable.Range(0, segments).SelectMany(s => Enumerable.Range(1, tracks).Select(t => (Track: t, Segment: s)));
-        await Parallel.ForEachAsync(jobs, new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (job, cancellationToken) =>
+        var site = new CopySite(options, channels);
+        try
         {
-            var content = new byte[bytes];
-            new Random((job.Track * 1_000_003) + job.Segment).NextBytes(content);
-            var from = _from + (length * job.Segment);
-            var path = $"v1/tracks/{Identity}~video-{job.Track}/segments/bench-{job.Track}-{job.Segment}?from={RecorderJson.FormatInstant(from)}&to={RecorderJson.FormatInstant(from + length)}";
-            using var request = new HttpRequestMessage(HttpMethod.Put, path) { Content = new ByteArrayContent(content) };
-            request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/octet-stream");
-            request.Headers.TryAddWithoutValidation("Repr-Digest", $"sha-256=:{Convert.ToBase64String(SHA256.HashData(content))}:");
-            using var response = await http.SendAsync(request, cancellationToken);
-            if (!response.IsSuccessStatusCode)
+            var since = TimeProvider.System.GetTimestamp();
+            using (var supply = new StoredSupply(site.Source.Folder, Identity, channels, site._from))
             {
-                throw new InvalidOperationException($"{path}: {(int)response.StatusCode} {await response.Content.ReadAsStringAsync(cancellationToken)}");
+                await fill(supply);
             }
-        });
-    }
 
-    /// <summary>Plates read on the first channels, one every few milliseconds.</summary>
-    public async Task PutRecordsAsync(int count, int channels)
-    {
-        using var http = new HttpClient { BaseAddress = Source.BaseUrl, Timeout = TimeSpan.FromMinutes(5) };
-        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Source.Token);
-        for (var done = 0; done < count; done += RecordsPerRequest)
+            var filled = TimeProvider.System.GetElapsedTime(since);
+            await site.Source.StartAsync(QuietOptions(channels));
+            Console.WriteLine(FormattableString.Invariant($"  setup                   {filled.TotalSeconds,7:N1} s to fill the source, {(TimeProvider.System.GetElapsedTime(since) - filled).TotalSeconds:N1} s to start it (not counted below)"));
+            return site;
+        }
+        catch
         {
-            var lines = new StringBuilder();
-            for (var i = done; i < Math.Min(done + RecordsPerRequest, count); i++)
-            {
-                lines.Append(new JsonObject
-                {
-                    ["id"] = string.Create(CultureInfo.InvariantCulture, $"plate-{i:D8}"),
-                    ["kind"] = "anpr",
-                    ["identity"] = Identity,
-                    ["channelId"] = $"video-{(i % channels) + 1}",
-                    ["timeUtc"] = RecorderJson.FormatInstant(_from + TimeSpan.FromMilliseconds(3.6 * i)),
-                    ["revision"] = 1,
-                    ["body"] = new JsonObject { ["plate"] = $"B FW {i % 9973}", ["plateLikelihood"] = 0.97, ["country"] = "DE", ["lane"] = i % 3, ["direction"] = "in" },
-                }.ToJsonString()).Append('\n');
-            }
-
-            using var content = new StringContent(lines.ToString(), Encoding.UTF8, "application/x-ndjson");
-            using var response = await http.PostAsync($"v1/records/anpr:import?identity={Identity}", content);
-            var answer = await response.Content.ReadAsStringAsync();
-            if (!response.IsSuccessStatusCode || answer.Contains("rejected", StringComparison.Ordinal))
-            {
-                throw new InvalidOperationException($"{(int)response.StatusCode} {answer[..Math.Min(answer.Length, 500)]}");
-            }
+            await site.DisposeAsync();
+            throw;
         }
     }
 
@@ -111,17 +78,35 @@ internal sealed class CopySite : IAsyncDisposable
     public async Task<RecorderProcess> NewTargetAsync()
     {
         var target = new RecorderProcess(Identity, Path.Combine(_folder, $"target-{++_targets}"));
-        await StartQuietAsync(target, Channels);
-        return target;
+        await target.StartAsync(QuietOptions(_channels));
+        var answer = await target.SendAsync(
+            HttpMethod.Post, "v1/recording:stop", new JsonObject { ["identity"] = Identity }, (RecorderHeaders.DutyEpoch, "1"), (RecorderHeaders.DutyFence, "1"), (RecorderHeaders.IdempotencyKey, "quiet"));
+        return (int)answer.Status == 200 ? target : throw new InvalidOperationException(answer.ToString());
+    }
+
+    /// <summary>Starts a target again after it was killed, and confirms its role, as the management server does: without the duty it copies nothing.</summary>
+    public async Task StartAgainAsync(RecorderProcess target)
+    {
+        await target.StartAsync(QuietOptions(_channels));
+        await SendAsync<DutyState>(target, HttpMethod.Put, $"v1/duties/{Identity}", new DutyAssignment(DutyRole.Recorder, 1, SeedSettings.AllocationId, 1), $"confirm-{Guid.NewGuid():N}");
+    }
+
+    /// <summary>Ends a target and removes what it has.</summary>
+    public static async Task RemoveAsync(RecorderProcess target)
+    {
+        await target.DisposeAsync();
+        Directory.Delete(target.Folder, recursive: true);
     }
 
     /// <summary>Copies the whole period; returns when the task has ended and is verified.</summary>
-    /// <param name="meanwhile">Called with each state seen, e.g. to kill somebody.</param>
-    public async Task<CopyCost> CopyAsync(RecorderProcess target, string taskId = "bench", Func<CopyTask, Task>? meanwhile = null)
+    /// <param name="meanwhile">Called with each state seen, e.g. to kill somebody; after a kill the costs are those of the last process.</param>
+    /// <param name="address">Where the target finds the source, when not there itself.</param>
+    public async Task<CopyCost> CopyAsync(RecorderProcess target, string taskId = "bench", Func<CopyTask, Task>? meanwhile = null, Uri? address = null)
     {
         var to = _from + TimeSpan.FromHours(26);
         var token = await SendAsync<ReadToken>(Source, HttpMethod.Put, $"v1/read-tokens/{taskId}", new ReadTokenRequest(Identity, _from, to, 1, "Benchmark"), taskId);
-        var before = ProcessCost.ProcessorTime(Source.ProcessId) + ProcessCost.ProcessorTime(target.ProcessId);
+        var sourceBefore = ProcessCost.ProcessorTime(Source.ProcessId);
+        var targetBefore = ProcessCost.ProcessorTime(target.ProcessId);
         var since = TimeProvider.System.GetTimestamp();
         await SendAsync<CopyTask>(
             target,
@@ -129,13 +114,20 @@ internal sealed class CopySite : IAsyncDisposable
             "v1/copy-tasks",
             new StartDataCopy(taskId, "entry", Identity, (await Source.GetStatusAsync()).Id, new CopyPeriod(null, _from, to), [], new CopyLimits(), WithDisputed: false, "Benchmark"),
             $"{taskId}-start");
-        await SendAsync<CopyTask>(target, HttpMethod.Put, $"v1/copy-tasks/{taskId}/source", new UpdateClientInfo(Source.BaseUrl, token.Token), $"{taskId}-source");
+        await SendAsync<CopyTask>(target, HttpMethod.Put, $"v1/copy-tasks/{taskId}/source", new UpdateClientInfo(address ?? Source.BaseUrl, token.Token), $"{taskId}-source");
         using var ticks = new PeriodicTimer(TimeSpan.FromMilliseconds(100), TimeProvider.System);
+        long? pausedSince = null;
         CopyTask task;
         do
         {
             await ticks.WaitForNextTickAsync();
             task = await Eventually.GetAsync("the target answers", () => ReadAsync<CopyTask>(target, $"v1/copy-tasks/{taskId}"), _ => true);
+            pausedSince = task.State == CopyTaskState.Paused ? pausedSince ?? TimeProvider.System.GetTimestamp() : null;
+            if (pausedSince is { } paused && TimeProvider.System.GetElapsedTime(paused) > LongestPause)
+            {
+                throw new InvalidOperationException($"The copy waits in vain: {task.PauseReason}. {task.LastError}");
+            }
+
             if (meanwhile is not null)
             {
                 await meanwhile(task);
@@ -150,8 +142,10 @@ internal sealed class CopySite : IAsyncDisposable
 
         return new CopyCost(
             wall,
-            ProcessCost.ProcessorTime(Source.ProcessId) + ProcessCost.ProcessorTime(target.ProcessId) - before,
+            ProcessCost.ProcessorTime(Source.ProcessId) - sourceBefore,
+            ProcessCost.ProcessorTime(target.ProcessId) - targetBefore,
             ProcessCost.PeakResidentBytes(target.ProcessId),
+            ProcessCost.PeakResidentBytes(Source.ProcessId),
             task);
     }
 
@@ -161,16 +155,7 @@ internal sealed class CopySite : IAsyncDisposable
         Directory.Delete(_folder, recursive: true);
     }
 
-    private static async Task StartQuietAsync(RecorderProcess recorder, int channels)
-    {
-        await recorder.StartAsync(new Dictionary<string, string> { ["seedChannels"] = channels.ToString(CultureInfo.InvariantCulture), ["bootConfirm"] = "1.00:00:00" });
-        var answer = await recorder.SendAsync(
-            HttpMethod.Post, "v1/recording:stop", new JsonObject { ["identity"] = Identity }, (RecorderHeaders.DutyEpoch, "1"), (RecorderHeaders.DutyFence, "1"), (RecorderHeaders.IdempotencyKey, "quiet"));
-        if ((int)answer.Status != 200)
-        {
-            throw new InvalidOperationException(answer.ToString());
-        }
-    }
+    private static Dictionary<string, string> QuietOptions(int channels) => new() { ["seedChannels"] = channels.ToString(CultureInfo.InvariantCulture), ["bootConfirm"] = "1.00:00:00" };
 
     private static async Task<T> SendAsync<T>(RecorderProcess recorder, HttpMethod method, string path, object body, string key)
     {
