@@ -170,12 +170,12 @@ internal sealed class CopyRun
         await recordCopy.SurveyAsync().ConfigureAwait(false);
 
         await PhaseAsync("evidence", CopyTaskState.Running).ConfigureAwait(false);
-        await recordCopy.CopyAsync([RecordKind.Locks]).ConfigureAwait(false);
+        await recordCopy.CopyAsync([RecordKind.Locks, RecordKind.Bookmarks]).ConfigureAwait(false);
         await trackCopy.CopyEvidenceAsync(await recordCopy.EvidenceAsync().ConfigureAwait(false)).ConfigureAwait(false);
 
         await PhaseAsync("copying", CopyTaskState.Running).ConfigureAwait(false);
         await trackCopy.CopyAsync().ConfigureAwait(false);
-        await recordCopy.CopyAsync([RecordKind.Text, RecordKind.Metadata, RecordKind.Anpr, RecordKind.Alarms, RecordKind.Bookmarks]).ConfigureAwait(false);
+        await recordCopy.CopyAsync([RecordKind.Text, RecordKind.Metadata, RecordKind.Anpr, RecordKind.Alarms]).ConfigureAwait(false);
 
         var verification = new Verification(this, tracks);
         for (var round = 1; ; round++)

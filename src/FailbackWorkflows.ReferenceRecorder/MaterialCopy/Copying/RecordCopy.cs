@@ -63,11 +63,11 @@ internal sealed class RecordCopy(CopyRun run, IReadOnlyList<Track> tracks)
         Add(RecordKind.Bookmarks, CopyPosition.AllChannels, null);
     }
 
-    /// <summary>The minutes around alarms and locks; the records themselves come in their turn.</summary>
+    /// <summary>The minutes around alarms, bookmarks and locks; the alarms themselves come in their turn.</summary>
     public async Task<EvidenceRanges> EvidenceAsync()
     {
         var ranges = new EvidenceRanges();
-        foreach (var kind in new[] { RecordKind.Locks, RecordKind.Alarms })
+        foreach (var kind in new[] { RecordKind.Locks, RecordKind.Bookmarks, RecordKind.Alarms })
         {
             try
             {
