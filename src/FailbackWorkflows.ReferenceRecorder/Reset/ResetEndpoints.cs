@@ -1,0 +1,20 @@
+using FailbackWorkflows.ReferenceRecorder.Commands;
+using FailbackWorkflows.ReferenceRecorder.Retention;
+using FailbackWorkflows.ReferenceRecorder.Storage;
+
+namespace FailbackWorkflows.ReferenceRecorder.Reset;
+
+/// <summary>The factory reset over HTTP.</summary>
+internal static class ResetEndpoints
+{
+    public static void MapReset(this IEndpointRouteBuilder routes) =>
+        routes.MapPost("/v1/recorder:reset", async (HttpContext context, CommandGate gate, RecorderStore store, DataFolder folder) =>
+        {
+            var (body, _) = await RequestReader.ReadAsync<ResetBody>(context);
+            RequestReader.CheckText(body.Reason, "reason", HoldStore.LongestReason);
+            await gate.RunUnkeyedAsync(context, sql => Answer.Ok(FactoryReset.Run(sql, body.Reason, store.Time.GetUtcNow())), () => FactoryReset.DeleteFiles(folder));
+        }).Accepts<ResetBody>("application/json").Produces<ResetResult>().WithName("resetRecorder").WithSummary("Back to standby as from the factory; refused while material is owed.");
+}
+
+/// <summary>Body of <c>POST /v1/recorder:reset</c>.</summary>
+public sealed record ResetBody(string Reason);
