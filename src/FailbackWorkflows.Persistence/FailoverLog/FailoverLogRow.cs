@@ -166,6 +166,8 @@ internal sealed class FailoverLog(IDatabase database) : IFailoverLog
                 return [];
             }
 
+            // The first condition says nothing new, but it is where the index begins: a deep page costs as little as the first.
+            rows = rows.Where(r => r.FailoverStartedAt <= mark.FailoverStartedAt);
             rows = rows.Where(r => r.FailoverStartedAt < mark.FailoverStartedAt || (r.FailoverStartedAt == mark.FailoverStartedAt && string.Compare(r.Id, mark.Id) < 0));
         }
 
