@@ -60,6 +60,7 @@ public sealed class S32_When_anybody_is_killed_during_a_copy(ITestOutputHelper o
         trap.Set(points.Dequeue(), 0);
         var run = await site.FailBackAsync(entryId);
         run.Result.ShouldBe("done", run.Message);
+        var (held, before) = (await CopyInvariants.ListAsync(site.Standby, Site.MainId), await CopyInvariants.ListAsync(site.Main, Site.MainId));
 
         var victims = new List<Victim>();
         var began = Stopwatch.GetTimestamp();
@@ -87,6 +88,7 @@ public sealed class S32_When_anybody_is_killed_during_a_copy(ITestOutputHelper o
 
         await ManifestsAreEqualAsync(site, from, to, segmentsPerTrack);
         await EverythingIsThereOnceAsync(site, from, to);
+        await CopyInvariants.AssertAsync(site, entryId, site.Standby, site.Main, held, before);
 
         // What a kill of the target finds half received is begun anew: at most what was in flight, since what came is written at once. Whoever
         // else dies, nothing is sent twice; only the rest of what has begun is asked for.

@@ -26,7 +26,7 @@ internal static class CopyRecords
 
         var wall = CopySegments.Median(costs.Select(c => c.Wall.TotalSeconds));
         var peak = costs.Max(c => c.PeakTargetBytes);
-        var source = ProcessCost.PeakResidentBytes(site.Source.ProcessId);
+        var source = site.Source.PeakResidentBytes();
         Console.WriteLine(FormattableString.Invariant(
             $"  {wall,7:N1} s  {count / wall,8:N0} records/s  {CopySegments.Median(costs.Select(c => c.Processor.TotalSeconds)) * 1e6 / count,6:N1} CPU us/record  peak {peak / 1e6:N0} MB (target), {source / 1e6:N0} MB (source), aim {MostBytes / 1e6:N0} MB: {(peak <= MostBytes ? "met" : "missed")}"));
         return 0;

@@ -151,7 +151,7 @@ internal sealed class CopySite : IAsyncDisposable
         return new CopyCost(
             wall,
             ProcessCost.ProcessorTime(Source.ProcessId) + ProcessCost.ProcessorTime(target.ProcessId) - before,
-            ProcessCost.PeakResidentBytes(target.ProcessId),
+            target.PeakResidentBytes(),
             task);
     }
 

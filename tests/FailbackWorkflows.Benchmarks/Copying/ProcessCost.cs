@@ -13,13 +13,6 @@ internal static class ProcessCost
         return process.TotalProcessorTime;
     }
 
-    /// <summary>Largest resident set of the process so far, in bytes.</summary>
-    public static long PeakResidentBytes(int processId)
-    {
-        var line = File.ReadLines($"/proc/{processId}/status").First(l => l.StartsWith("VmHWM:", StringComparison.Ordinal));
-        return long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1024;
-    }
-
     /// <summary>Runs a command to its end; its wall and processor time, children included.</summary>
     /// <exception cref="InvalidOperationException">It ended with an error.</exception>
     public static async Task<(TimeSpan Wall, TimeSpan Processor)> RunAsync(string command)
