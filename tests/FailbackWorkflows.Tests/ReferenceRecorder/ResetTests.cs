@@ -89,7 +89,7 @@ public sealed class ResetTests
     [Fact]
     public async Task Reset_ByAReadToken_IsForbidden()
     {
-        await using var host = await StoodInAsync();
+        await using var host = await RecorderHost.StartSeededAsync();
         var token = await host.IssueAsync(host.Time.GetUtcNow().AddHours(-1), host.Time.GetUtcNow());
 
         (await host.CallAsync(HttpMethod.Post, "v1/recorder:reset", new { reason = "Curious." }, token.Token)).Status.ShouldBe(HttpStatusCode.Forbidden);

@@ -26,9 +26,16 @@ public sealed class CopyClocksTests
 
         // Its own material of the beginning; on the source's clock it stands elsewhere, so it proves less than it seems to.
         await CopyHost.FeedAsync(host.Target, "own", FakeSource.Start, FakeSource.Start + TimeSpan.FromSeconds(10));
+        host.Source.Instead = context =>
+        {
+            if (context.Request.Path.Value!.StartsWith("/v1/segments/", StringComparison.Ordinal))
+            {
+                host.Source.ClockOffset = offset + TimeSpan.FromSeconds(0.5);
+            }
+
+            return Task.FromResult(false);
+        };
         await host.StartCopyAsync();
-        await host.UntilAsync(t => t.SegmentsDone > 0);
-        host.Source.ClockOffset = offset + TimeSpan.FromSeconds(0.5);
 
         (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
         var report = await host.CoverageAsync();
@@ -79,6 +86,7 @@ public sealed class CopyClocksTests
         host.Watched = new CopyPeriod(null, from, from + TimeSpan.FromMinutes(1));
         host.Source.AddTrack("video-1", 30, from: from);
         var definition = CopyHost.Definition() with { Period = new CopyPeriod(null, from, from + TimeSpan.FromMinutes(1)) };
+        await host.Target.ConfigureAsync(RecorderHost.Content() with { Retention = RecorderHost.Json("{}") }, 1, 1);
         await host.StartCopyAsync(definition);
 
         (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
