@@ -50,7 +50,7 @@ public sealed class CopyOfChangingChannelsTests : IDisposable
 
         foreach (var channel in new[] { "video-1", "video-2", "audio-1" })
         {
-            var there = await source.SegmentsAsync(channel);
+            var there = (await source.SegmentsAsync(channel)).Where(s => s.From < to).ToList();
             var here = (await host.Target.SegmentsAsync(channel)).Where(s => s.Origin.RecorderId == source.Store.MachineId).ToList();
             here.Select(s => (s.Id, s.From, s.To, s.Sha256, s.ContentType)).ShouldBe(there.Select(s => (s.Id, s.From, s.To, s.Sha256, s.ContentType)));
             (await SpansAsync(host.Target, channel, from, to)).ShouldBe(await SpansAsync(source, channel, from, to));
