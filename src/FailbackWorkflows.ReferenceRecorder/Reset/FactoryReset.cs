@@ -21,13 +21,14 @@ internal static class FactoryReset
         "channel_times", "settings_staged", "settings_active", "settings_revisions",
     ];
 
-    /// <summary>Deletes all rows. The files are the caller's to delete, after the commit.</summary>
+    /// <summary>Deletes all rows; answers with their files, which are the caller's to delete after the commit.</summary>
     /// <exception cref="Refusal">Material is owed or protected, or the recorder has a duty.</exception>
-    public static ResetResult Run(Sql sql, string reason, DateTimeOffset now)
+    public static (ResetResult Result, IReadOnlyCollection<string> Files) Run(Sql sql, string reason, DateTimeOffset now)
     {
         RefuseWhileOnDuty(sql);
         RefuseWhileOwed(sql, now);
         var (segments, bytes) = sql.Single("SELECT count(*), coalesce(sum(bytes), 0) FROM segments", r => (r.GetInt64(0), r.GetInt64(1)));
+        var files = SegmentStore.Files(sql);
         foreach (var table in Emptied)
         {
             sql.Run($"DELETE FROM {table}");
@@ -39,15 +40,15 @@ internal static class FactoryReset
         }
 
         RecorderJournal.Write(sql, now, "", "reset", $"Reset to standby as from the factory; {segments} segments, {bytes} bytes were deleted: {reason}");
-        return new ResetResult(segments, bytes);
+        return (new ResetResult(segments, bytes), files);
     }
 
-    /// <summary>The files of what <see cref="Run"/> has deleted. A crash before leaves files that nobody can see and the next start removes.</summary>
-    public static void DeleteFiles(DataFolder folder)
+    /// <summary>The files that <see cref="Run"/> has named, and no others: somebody may have begun to record again. A crash before leaves files that the next start removes.</summary>
+    public static void DeleteFiles(DataFolder folder, IEnumerable<string> files)
     {
-        foreach (var identity in Directory.EnumerateDirectories(folder.SegmentsPath))
+        foreach (var file in files)
         {
-            Directory.Delete(identity, recursive: true);
+            File.Delete(Path.Combine(folder.SegmentsPath, file));
         }
     }
 

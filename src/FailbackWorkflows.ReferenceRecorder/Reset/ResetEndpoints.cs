@@ -12,7 +12,15 @@ internal static class ResetEndpoints
         {
             var (body, _) = await RequestReader.ReadAsync<ResetBody>(context);
             RequestReader.CheckText(body.Reason, "reason", HoldStore.LongestReason);
-            await gate.RunUnkeyedAsync(context, sql => Answer.Ok(FactoryReset.Run(sql, body.Reason, store.Time.GetUtcNow())), () => FactoryReset.DeleteFiles(folder));
+            IReadOnlyCollection<string> files = [];
+            await gate.RunUnkeyedAsync(
+                context,
+                sql =>
+                {
+                    (var result, files) = FactoryReset.Run(sql, body.Reason, store.Time.GetUtcNow());
+                    return Answer.Ok(result);
+                },
+                () => FactoryReset.DeleteFiles(folder, files));
         }).Accepts<ResetBody>("application/json").Produces<ResetResult>().WithName("resetRecorder").WithSummary("Back to standby as from the factory; refused while material is owed.");
 }
 
