@@ -327,7 +327,7 @@ public sealed class MaterialCopyTests
         (await world.EntryAsync("entry-2")).MaterialCopy.ShouldBe(MaterialCopyState.Queued);
         await world.NewestNode.Get<StartDueCopies>().ExecuteAsync(default);
         var second = await world.Get<IMaterialCopies>().FindByEntryAsync("entry-2", default);
-        (await world.EndAsync(second!.RunId!)).Result.ShouldBe("copied");
+        (await world.EndAsync(second!.LastRunId!)).Result.ShouldBe("copied");
     }
 
     // Scenario 54.

@@ -14,15 +14,15 @@ public sealed class CopyPaceTests
     public async Task ALimit_HoldsOverTenSeconds_FollowsAChange_AndNoFrameIsLost()
     {
         await using var host = await CopyHost.StartAsync();
-        host.Source.AddTrack("video-1", 500, bytes: 10_000);
+        host.Source.AddTrack("video-1", 800, bytes: 5_000);
         var recordedFrom = host.Target.Time.GetUtcNow();
-        var definition = CopyHost.Definition(length: TimeSpan.FromSeconds(1_000));
+        var definition = CopyHost.Definition(length: TimeSpan.FromSeconds(1_600));
         await host.StartCopyAsync(definition with { Limits = new CopyLimits(200_000) });
         await host.UntilAsync(t => t.BytesDone > 0, step: TimeSpan.FromMilliseconds(10));
 
         (await RateAsync(host, 200_000)).ShouldBe(200_000, 20_000);
         await host.SendAsync<CopyTask>(HttpMethod.Put, "v1/copy-tasks/task-1/limits", new CopyLimits(100_000));
-        await PassAsync(host, TimeSpan.FromSeconds(1), 0);
+        await PassAsync(host, TimeSpan.FromSeconds(1), 100_000);
         (await RateAsync(host, 100_000)).ShouldBe(100_000, 10_000);
         await host.SendAsync<CopyTask>(HttpMethod.Put, "v1/copy-tasks/task-1/limits", new CopyLimits());
 
