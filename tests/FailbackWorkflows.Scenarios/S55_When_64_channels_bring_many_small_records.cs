@@ -10,7 +10,7 @@ namespace FailbackWorkflows.Scenarios;
 
 /// <summary>
 /// Scenario 55: 64 channels with 40,000 small records each. Neither recorder may ever need more than 256 MB, however many there are, because
-/// they are streamed. <c>FAILBACK_RECORDS_SCALE</c> takes a part of the counts (default 0.02; 1 is all of them).
+/// they are streamed. <c>FAILBACK_RECORDS_SCALE</c> takes a part of the counts (default 0.01; 1 is all of them).
 /// </summary>
 public sealed class S55_When_64_channels_bring_many_small_records(ITestOutputHelper output)
 {
@@ -18,7 +18,7 @@ public sealed class S55_When_64_channels_bring_many_small_records(ITestOutputHel
     private const long MostBytes = 256_000_000;
 
     private static readonly double Scale =
-        double.TryParse(Environment.GetEnvironmentVariable("FAILBACK_RECORDS_SCALE"), CultureInfo.InvariantCulture, out var scale) ? scale : 0.02;
+        double.TryParse(Environment.GetEnvironmentVariable("FAILBACK_RECORDS_SCALE"), CultureInfo.InvariantCulture, out var scale) ? scale : 0.01;
 
     private static readonly IReadOnlyList<string> Videos = [.. Enumerable.Range(1, Channels).Select(n => $"video-{n}")];
 
