@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Repeats what must hold every time, and prints a table: the demo with --once, the demo killed at a random moment and started again, the
-# kills of scenario 26, the double start, one copy of material with many kills, and the copy of an hour's counts with a break in every
-# channel. Full counts by default; 0 leaves a row out.
-#   eng/soak.sh [--once N] [--kill N] [--steps N] [--copy-kills N] [--hour N] [--seed N] [--no-build]
+# kills of scenario 26, the double start, one copy of material with many kills, the copy of an hour's counts with a break in every
+# channel, and the copy of 64 times 40,000 records. Full counts by default; 0 leaves a row out.
+#   eng/soak.sh [--once N] [--kill N] [--steps N] [--copy-kills N] [--hour N] [--records N] [--seed N] [--no-build]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-once=20 kill=50 steps=5 copy_kills=50 hour=3 seed=$RANDOM build=1
+once=20 kill=50 steps=5 copy_kills=50 hour=3 records=1 seed=$RANDOM build=1
 while [ $# -gt 0 ]; do
   case "$1" in
     --once) once="$2"; shift 2 ;;
@@ -14,9 +14,10 @@ while [ $# -gt 0 ]; do
     --steps) steps="$2"; shift 2 ;;
     --copy-kills) copy_kills="$2"; shift 2 ;;
     --hour) hour="$2"; shift 2 ;;
+    --records) records="$2"; shift 2 ;;
     --seed) seed="$2"; shift 2 ;;
     --no-build) build=0; shift ;;
-    *) echo "usage: eng/soak.sh [--once N] [--kill N] [--steps N] [--copy-kills N] [--hour N] [--seed N] [--no-build]" >&2; exit 2 ;;
+    *) echo "usage: eng/soak.sh [--once N] [--kill N] [--steps N] [--copy-kills N] [--hour N] [--records N] [--seed N] [--no-build]" >&2; exit 2 ;;
   esac
 done
 export DOTNET_NOLOGO=1
@@ -59,6 +60,7 @@ repeat kill-and-restart "$kill" "FullyQualifiedName~Killed_at_a_random_moment"
 repeat manager-killed "$steps" "FullyQualifiedName~S26_"
 repeat two-operators "$steps" "FullyQualifiedName~S01_"
 FAILBACK_COPY_KILLS="$copy_kills" repeat "copy-with-$copy_kills-kills" "$((copy_kills > 0 ? 1 : 0))" "FullyQualifiedName~S32_When_anybody_is_killed"
+FAILBACK_RECORDS_SCALE=1 repeat records-of-64-channels "$records" "FullyQualifiedName~S55_"
 FAILBACK_HOUR_SCALE=1 repeat hour-of-material "$hour" "FullyQualifiedName~An_hour_of_material"
 
 [ "$total_failed" = 0 ]

@@ -20,6 +20,8 @@ public static class RecorderProblems
     public const string SettingsInvalid = Prefix + "settings-invalid";
     public const string SettingsFrozen = Prefix + "settings-frozen";
     public const string RevisionChanged = Prefix + "revision-changed";
+    public const string MaterialOwed = Prefix + "material-owed";
+    public const string DutyHeld = Prefix + "duty-held";
     public const string HoldConflict = Prefix + "hold-conflict";
     public const string SegmentConflict = Prefix + "segment-conflict";
     public const string SegmentOverlap = Prefix + "segment-overlap";

@@ -24,7 +24,11 @@ public sealed record RecorderStatus(
 public sealed record StorageState(string Id, long TotalBytes, long FreeBytes, long ReserveBytes);
 
 /// <summary>What a recorder can do.</summary>
-public sealed record RecorderCapabilities(bool RetentionHold, int MaxChannels, int MaxParallelReads);
+/// <param name="RetentionHold">It can keep a range from its retention. Where not, a copy reads it oldest first.</param>
+/// <param name="MaxChannels">Per identity.</param>
+/// <param name="MaxParallelReads">Transfers of material it gives at a time.</param>
+/// <param name="BackfillAnywhere">It takes material of any time. False: only behind what it has, so that nothing can be copied home to it. Not stated: true.</param>
+public sealed record RecorderCapabilities(bool RetentionHold, int MaxChannels, int MaxParallelReads, bool BackfillAnywhere = true);
 
 /// <summary>Result of a probe write: <paramref name="Writable"/> only when every storage took and gave back the probe and has more than its reserve free.</summary>
 public sealed record ProbeResult(bool Writable, IReadOnlyList<StorageState> Storage, string? Reason);

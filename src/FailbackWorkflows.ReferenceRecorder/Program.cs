@@ -8,6 +8,7 @@ using FailbackWorkflows.ReferenceRecorder.MaterialCopy;
 using FailbackWorkflows.ReferenceRecorder.Recording;
 using FailbackWorkflows.ReferenceRecorder.Recording.Video;
 using FailbackWorkflows.ReferenceRecorder.Records;
+using FailbackWorkflows.ReferenceRecorder.Reset;
 using FailbackWorkflows.ReferenceRecorder.Retention;
 using FailbackWorkflows.ReferenceRecorder.Segments;
 using FailbackWorkflows.ReferenceRecorder.Settings;
@@ -144,6 +145,7 @@ public static class Program
         app.MapRecording();
         app.MapSettings();
         app.MapHolds();
+        app.MapReset();
         app.MapSegments();
         app.MapTracks();
         app.MapSegmentBytes();

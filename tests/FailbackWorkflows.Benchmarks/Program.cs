@@ -7,6 +7,7 @@ return args switch
     ["engine-memory", .. var rest] => await EngineMemory.RunAsync(Options.Read(rest)),
     ["engine-durable", .. var rest] => await EngineDurable.RunAsync(Options.Read(rest)),
     ["failback-overhead", .. var rest] => await FailbackOverhead.RunAsync(Options.Read(rest)),
+    ["log-pages", .. var rest] => await LogPages.RunAsync(Options.Read(rest)),
     ["copy-large", .. var rest] => await CopySegments.LargeAsync(Options.Read(rest)),
     ["copy-small", .. var rest] => await CopySegments.SmallAsync(Options.Read(rest)),
     ["copy-records", .. var rest] => await CopyRecords.RunAsync(Options.Read(rest)),
@@ -27,6 +28,9 @@ static int Usage()
 
           failback-overhead [--runs N] [--folder DIR]
               A failback against recorders that answer at once, minus the time of the bare calls.
+
+          log-pages [--entries N]
+              Pages of a failover log of 10,000 entries.
 
           copy-large [--beside rclone,rsync,curl] [--rounds N] [--tracks N] [--segments N] [--bytes N] [--folder DIR]
               Material copy of 64 tracks x 30 MB between two recorders, and other programs on the same files.

@@ -1,10 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
-using System.Text.Json;
 using System.Text.Json.Nodes;
-using FailbackWorkflows.Recorders;
-using FailbackWorkflows.Recorders.Http;
 using FailbackWorkflows.Recorders.Material;
 using FailbackWorkflows.Recorders.MaterialCopy;
 using FailbackWorkflows.Testing.Faults;
@@ -22,11 +19,10 @@ namespace FailbackWorkflows.Scenarios;
 /// </summary>
 public sealed class An_hour_of_material_comes_home_though_every_channel_breaks(ITestOutputHelper output)
 {
-    private const string Identity = "vms-1";
+    private const string Identity = DirectCopy.Identity;
     private const int Tracks = 64;
     private const int SegmentBytes = 64_000;
     private static readonly TimeSpan SegmentLength = TimeSpan.FromSeconds(60);
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
 
     private static readonly double Scale =
         double.TryParse(Environment.GetEnvironmentVariable("FAILBACK_HOUR_SCALE"), CultureInfo.InvariantCulture, out var scale) ? scale : 0.05;
@@ -49,9 +45,7 @@ public sealed class An_hour_of_material_comes_home_though_every_channel_breaks(I
         await using var target = new RecorderProcess(Identity, Path.Combine(folder, "target"));
         await Task.WhenAll(StartQuietAsync(source), StartQuietAsync(target));
 
-        // Yesterday: what the two record before they are told not to is not of the period.
-        var now = (await source.GetStatusAsync()).TimeUtc;
-        var from = new DateTimeOffset(now.Ticks - (now.Ticks % TimeSpan.TicksPerHour), TimeSpan.Zero) - TimeSpan.FromHours(30);
+        var from = await DirectCopy.YesterdayAsync(source);
         var to = from + (SegmentLength * segments);
         using (var supply = new MaterialSupply(source, Identity))
         {
@@ -66,7 +60,7 @@ public sealed class An_hour_of_material_comes_home_though_every_channel_breaks(I
         var broken = new ConcurrentDictionary<string, int>();
         link.Middle = request => Task.FromResult(ChannelToBreak(request, segments / 2) is { } channel && broken.AddOrUpdate(channel, 1, (_, n) => n + 1) == 1);
         var began = Stopwatch.GetTimestamp();
-        var task = await CopyAsync(source, target, link, "hour", from, to);
+        var task = await DirectCopy.RunAsync(source, target, link.BaseUrl, "hour", from, to);
         var wall = Stopwatch.GetElapsedTime(began);
         output.WriteLine(FormattableString.Invariant(
             $"{task.SegmentsDone} segments, {task.RecordsDone} records in {wall.TotalSeconds:0.0} s, {broken.Count} breaks, {link.WholeAgain} segments sent again, {link.BytesAgain} bytes"));
@@ -119,7 +113,7 @@ public sealed class An_hour_of_material_comes_home_though_every_channel_breaks(I
 
     private static async Task CoverageHasNoGapAsync(RecorderProcess target, DateTimeOffset from, DateTimeOffset to, int segments)
     {
-        var report = await ReadAsync<CoverageReport>(target, "v1/copy-tasks/hour/coverage");
+        var report = await DirectCopy.ReadAsync<CoverageReport>(target, "v1/copy-tasks/hour/coverage");
         CoverageDigest.Compute(report).ShouldBe(report.Sha256);
         (report.IsComplete, report.IsVerified, report.Losses.Count).ShouldBe((true, true, 0));
         foreach (var track in report.Tracks.Where(t => t.Kind == "video"))
@@ -142,17 +136,14 @@ public sealed class An_hour_of_material_comes_home_though_every_channel_breaks(I
     private static async Task AgainNothingMovesAsync(RecorderProcess source, RecorderProcess target, MaterialLink link, DateTimeOffset from, DateTimeOffset to)
     {
         var before = link.SegmentBytes;
-        var again = await CopyAsync(source, target, link, "again", from, to);
+        var again = await DirectCopy.RunAsync(source, target, link.BaseUrl, "again", from, to);
         (again.State, again.SegmentsDone, again.RecordsDone, again.BytesDone).ShouldBe((CopyTaskState.NothingToCopy, 0, 0, 0));
         link.SegmentBytes.ShouldBe(before);
     }
 
     private static async Task StartQuietAsync(RecorderProcess recorder)
     {
-        await recorder.StartAsync(new Dictionary<string, string> { ["seedChannels"] = $"{Tracks}", ["bootConfirm"] = "1.00:00:00" });
-        var stopped = await recorder.SendAsync(
-            HttpMethod.Post, "v1/recording:stop", new JsonObject { ["identity"] = Identity }, (RecorderHeaders.DutyEpoch, "1"), (RecorderHeaders.DutyFence, "1"), (RecorderHeaders.IdempotencyKey, "quiet"));
-        ((int)stopped.Status).ShouldBe(200, stopped.Text);
+        await DirectCopy.StartQuietAsync(recorder, Tracks);
         await recorder.ChangeSettingsAsync(Identity, content =>
         {
             var channels = content["channels"]!.AsArray();
@@ -161,27 +152,5 @@ public sealed class An_hour_of_material_comes_home_though_every_channel_breaks(I
                 channels.Add(new JsonObject { ["id"] = id, ["slot"] = channels.Count + 1, ["kind"] = "text", ["name"] = id, ["sourceId"] = $"urn:{id}", ["enabled"] = true, ["required"] = false });
             }
         });
-    }
-
-    private static async Task<CopyTask> CopyAsync(RecorderProcess source, RecorderProcess target, MaterialLink link, string taskId, DateTimeOffset from, DateTimeOffset to)
-    {
-        var token = await SendAsync<ReadToken>(source, HttpMethod.Put, $"v1/read-tokens/{taskId}", new ReadTokenRequest(Identity, from, to, 1, "scenario"), taskId);
-        var definition = new StartDataCopy(taskId, "entry", Identity, (await source.GetStatusAsync()).Id, new CopyPeriod(null, from, to), [], new CopyLimits(), WithDisputed: false, "scenario");
-        await SendAsync<CopyTask>(target, HttpMethod.Post, "v1/copy-tasks", definition, $"{taskId}-start");
-        await SendAsync<CopyTask>(target, HttpMethod.Put, $"v1/copy-tasks/{taskId}/source", new UpdateClientInfo(link.BaseUrl, token.Token), $"{taskId}-source");
-        return await Eventually.GetAsync($"{taskId} ends", () => ReadAsync<CopyTask>(target, $"v1/copy-tasks/{taskId}"), t => t.EndedAt is not null, Patience);
-    }
-
-    private static async Task<T> SendAsync<T>(RecorderProcess recorder, HttpMethod method, string path, object body, string key)
-    {
-        var answer = await recorder.SendAsync(
-            method, path, JsonSerializer.SerializeToNode(body, body.GetType(), RecorderJson.Options), (RecorderHeaders.DutyEpoch, "1"), (RecorderHeaders.CopyFence, "1"), (RecorderHeaders.IdempotencyKey, key));
-        return (int)answer.Status is 200 or 201 ? JsonSerializer.Deserialize<T>(answer.Text, RecorderJson.Options)! : throw new InvalidOperationException($"{method} {path}: {answer}");
-    }
-
-    private static async Task<T> ReadAsync<T>(RecorderProcess recorder, string path)
-    {
-        var answer = await recorder.SendAsync(HttpMethod.Get, path);
-        return (int)answer.Status == 200 ? JsonSerializer.Deserialize<T>(answer.Text, RecorderJson.Options)! : throw new InvalidOperationException($"{path}: {answer}");
     }
 }

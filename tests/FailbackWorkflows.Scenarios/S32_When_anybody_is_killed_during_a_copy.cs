@@ -61,6 +61,7 @@ public sealed class S32_When_anybody_is_killed_during_a_copy(ITestOutputHelper o
         trap.Set(points.Dequeue(), 0);
         var run = await site.FailBackAsync(entryId);
         run.Result.ShouldBe("done", run.Message);
+        var (held, before) = (await CopyInvariants.ListAsync(site.Standby, Site.MainId), await CopyInvariants.ListAsync(site.Main, Site.MainId));
 
         var victims = new List<Victim>();
         var began = Stopwatch.GetTimestamp();
@@ -95,6 +96,7 @@ public sealed class S32_When_anybody_is_killed_during_a_copy(ITestOutputHelper o
 
         await ManifestsAreEqualAsync(site, from, to, segmentsPerTrack);
         await EverythingIsThereOnceAsync(site, from, to);
+        await CopyInvariants.AssertAsync(site, entryId, site.Standby, site.Main, held, before);
 
         // docs/adr/0005: what the target had received it keeps, but for one read of each segment in flight; the kill of anybody else costs nothing.
         link.WholeAgain.ShouldBe(0, "a segment that had been received was fetched again");

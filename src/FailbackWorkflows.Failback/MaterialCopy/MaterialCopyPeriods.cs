@@ -24,6 +24,14 @@ public sealed record MaterialCopyPeriods(CopyPeriod Whole, IReadOnlyList<CopyPer
         var ended = entry.FailbackEndedAt ?? throw new InvalidOperationException($"The period of failover log entry {entry.Id} has no end: its failback is not done.");
         var ids = (entry.LastTimes?.Keys ?? []).Union(entry.AuthorityEnds?.Keys ?? []).Order(StringComparer.Ordinal);
         var channels = ids.Select(id => new CopyPeriod(id, start, Later(start, EndOf(entry, id, ended)))).ToList();
+        if (channels.Exists(c => c.ToUtc > start))
+        {
+            // A channel that stayed dark all the time has a last time of long ago. It is asked about as long as the others were recorded, so that the
+            // report tells of it; an empty period is none, and no recorder takes it. When nothing at all was recorded since the start, that is
+            // no dark channel but a clock that is wrong, or a recorder that never recorded: the copy must not pass that over as done.
+            channels = channels.ConvertAll(c => c.ToUtc > start ? c : c with { ToUtc = channels.Max(o => o.ToUtc) });
+        }
+
         var end = channels.Count > 0 ? channels.Max(c => c.ToUtc) : ended;
         return new(new(null, start, Later(start + Shortest, end)), channels);
     }

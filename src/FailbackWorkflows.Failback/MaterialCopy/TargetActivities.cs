@@ -11,16 +11,26 @@ namespace FailbackWorkflows.Failback.MaterialCopy;
 /// </summary>
 [Activity("Failback.StartDataCopy", Category = "Material copy", DisplayName = "StartDataCopy", Description = "Adds the task to the queue of the failed server.")]
 [FlowNode("Queued", "Ended")]
-public sealed class StartDataCopyAtTarget(CopyCalls calls, IMaterialCopyClient recorders) : CopyActivity
+public sealed class StartDataCopyAtTarget(CopyCalls calls, IMaterialCopyClient recorders, IRecorderClient status) : CopyActivity
 {
     /// <inheritdoc/>
     protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
     {
         var task = await calls.GetTaskAsync(context, cancellationToken);
+        var target = await calls.GetTargetAsync(task, cancellationToken);
         try
         {
+            if (!(await status.GetStatusAsync(target, cancellationToken)).Capabilities.BackfillAnywhere)
+            {
+                // A success that leaves the material where nobody finds it would be worse than none: it stays at the source, held and in the log.
+                throw new ActivityFaultException(
+                    "copy.appendOnly",
+                    $"{task.TargetServerId} only takes material behind what it has recorded, so the material of this failover cannot be copied home to it. It stays held at {task.SourceServerId}: play or export it there. When nobody needs it any more, accept its loss.",
+                    false);
+            }
+
             var answer = await recorders.StartDataCopyAsync(
-                await calls.GetTargetAsync(task, cancellationToken),
+                target,
                 task.Definition!,
                 await calls.GetAuthorityAsync(context, task, cancellationToken),
                 context.CallKey("startDataCopy"),

@@ -166,6 +166,8 @@ internal sealed class FailoverLog(IDatabase database) : IFailoverLog
                 return [];
             }
 
+            // The first condition says nothing new. It is where the index begins, also for a database that does not conclude it from the second.
+            rows = rows.Where(r => r.FailoverStartedAt <= mark.FailoverStartedAt);
             rows = rows.Where(r => r.FailoverStartedAt < mark.FailoverStartedAt || (r.FailoverStartedAt == mark.FailoverStartedAt && string.Compare(r.Id, mark.Id) < 0));
         }
 

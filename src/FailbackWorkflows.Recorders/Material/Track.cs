@@ -38,7 +38,7 @@ public sealed record Track(
 /// <summary>Answer of <c>GET /v1/tracks</c>.</summary>
 public sealed record TrackList(IReadOnlyList<Track> Items);
 
-/// <summary>Contiguous stretch of a track. Segments less than the recorder's time resolution apart belong together.</summary>
+/// <summary>Contiguous stretch of a track in one media type. Segments less than the recorder's time resolution apart belong together.</summary>
 /// <param name="Disputed">A span never mixes ordinary and disputed material.</param>
 public sealed record Span(DateTimeOffset From, DateTimeOffset To, long Bytes, long Segments, DisputeState Disputed);
 

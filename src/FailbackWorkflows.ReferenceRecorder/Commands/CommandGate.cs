@@ -84,7 +84,16 @@ public sealed class CommandGate(RecorderStore store, RecordingEngine engine)
     }
 
     /// <summary>A change that is safe to repeat by its nature.</summary>
-    public Task RunUnkeyedAsync(HttpContext context, Func<Sql, Answer> effect) => RunAsync(context, effect);
+    /// <param name="committed">What is left to do once it is committed, before the answer; not called for a refusal.</param>
+    public Task RunUnkeyedAsync(HttpContext context, Func<Sql, Answer> effect, Action? committed = null) => RunAsync(context, effect, committed is null ? null : answer =>
+    {
+        if (answer.Status < StatusCodes.Status300MultipleChoices)
+        {
+            committed();
+        }
+
+        return answer;
+    });
 
     private async Task RunAsync(HttpContext context, Func<Sql, Answer> work, Func<Answer, Answer>? finish = null)
     {

@@ -137,7 +137,7 @@ internal sealed class CopyService(RecorderStore store, DataFolder folder, Record
         return null;
     }
 
-    private bool HasRoom() => folder.Measure() is var state && state.FreeBytes - state.ReserveBytes > tuning.RoomAboveReserveBytes;
+    private bool HasRoom() => tuning.RoomIn(folder.Measure()) > 0;
 
     private async Task RunAsync(CopyTaskRow task, CancellationToken stoppingToken)
     {

@@ -1,3 +1,6 @@
+using FailbackWorkflows.Recorders;
+using FailbackWorkflows.ReferenceRecorder.Retention;
+
 namespace FailbackWorkflows.ReferenceRecorder.MaterialCopy;
 
 /// <summary>Numbers of the copier that no operator needs to set; tests make them small.</summary>
@@ -45,8 +48,8 @@ internal sealed record CopyTuning
     /// <summary>How long the end of the period may still be growing at the source.</summary>
     public TimeSpan GrowingWait { get; init; } = TimeSpan.FromMinutes(2);
 
-    /// <summary>Room left above the disk's reserve, for what is recorded while a batch is being written.</summary>
-    public long RoomAboveReserveBytes { get; init; } = 32L * 1024 * 1024;
+    /// <summary>Room left above the point at which older material gives way, for what is recorded while a batch is being written.</summary>
+    public long RoomForRecordingBytes { get; init; } = 32L * 1024 * 1024;
 
     /// <summary>How far recording may be behind before copying yields.</summary>
     public TimeSpan RecordingLag { get; init; } = TimeSpan.FromMilliseconds(500);
@@ -56,6 +59,12 @@ internal sealed record CopyTuning
 
     /// <summary>Single losses named per channel; what is beyond is told as stretches.</summary>
     public int LossesPerChannel { get; init; } = 1_000;
+
+    /// <summary>
+    /// What a copy may still write. It ends before the point at which the ring storage makes room: otherwise newer material would be deleted for
+    /// the sake of older copies. Negative when the copy has to wait.
+    /// </summary>
+    public long RoomIn(StorageState storage) => storage.FreeBytes - Housekeeping.GivesWayBelow(storage) - RoomForRecordingBytes;
 
     public TimeSpan BackoffAfter(int attempts) =>
         TimeSpan.FromTicks(Math.Min(LongestBackoff.Ticks, FirstBackoff.Ticks << Math.Clamp(attempts - 1, 0, 20)));

@@ -46,7 +46,7 @@ public sealed partial class Housekeeping(RecorderStore store, DataFolder folder,
     internal async Task<int> RelieveAsync(CancellationToken cancellationToken)
     {
         var state = folder.Measure();
-        var missing = state.ReserveBytes + (state.ReserveBytes / 10) - state.FreeBytes;
+        var missing = GivesWayBelow(state) - state.FreeBytes;
         if (missing <= 0 || state.TotalBytes == 0)
         {
             _isFull = false;
@@ -185,6 +185,9 @@ public sealed partial class Housekeeping(RecorderStore store, DataFolder folder,
             return false;
         }
     }
+
+    /// <summary>With fewer bytes free than these, the oldest material makes room: a tenth above the reserve.</summary>
+    internal static long GivesWayBelow(StorageState storage) => storage.ReserveBytes + (storage.ReserveBytes / 10);
 
     /// <summary>How long settings keep material; null is without limit.</summary>
     internal static TimeSpan? MaximumRetentionTime(JsonElement retention) =>

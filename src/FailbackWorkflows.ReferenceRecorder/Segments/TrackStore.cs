@@ -58,9 +58,10 @@ public static class TrackStore
     public static List<Span> Spans(Sql sql, string trackId, DateTimeOffset? from, DateTimeOffset? to)
     {
         var spans = new List<Span>();
+        string? contentType = null;
         foreach (var row in SegmentStore.StreamOverlapping(sql, trackId, from, to))
         {
-            if (spans is [.., var last] && last.Disputed == row.Dispute && row.From - last.To < StatusEndpoints.Resolution)
+            if (spans is [.., var last] && last.Disputed == row.Dispute && contentType == row.ContentType && row.From - last.To < StatusEndpoints.Resolution)
             {
                 spans[^1] = last with { To = row.To > last.To ? row.To : last.To, Bytes = last.Bytes + row.Bytes, Segments = last.Segments + 1 };
             }
@@ -68,6 +69,8 @@ public static class TrackStore
             {
                 spans.Add(new Span(row.From, row.To, row.Bytes, 1, row.Dispute));
             }
+
+            contentType = row.ContentType;
         }
 
         return spans;

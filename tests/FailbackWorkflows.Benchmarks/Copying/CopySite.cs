@@ -144,8 +144,8 @@ internal sealed class CopySite : IAsyncDisposable
             wall,
             ProcessCost.ProcessorTime(Source.ProcessId) - sourceBefore,
             ProcessCost.ProcessorTime(target.ProcessId) - targetBefore,
-            ProcessCost.PeakResidentBytes(target.ProcessId),
-            ProcessCost.PeakResidentBytes(Source.ProcessId),
+            target.PeakResidentBytes(),
+            Source.PeakResidentBytes(),
             task);
     }
 

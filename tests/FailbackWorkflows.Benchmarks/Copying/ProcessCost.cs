@@ -13,11 +13,12 @@ internal static class ProcessCost
         return process.TotalProcessorTime;
     }
 
-    /// <summary>Largest resident set of the process so far, in bytes.</summary>
-    public static long PeakResidentBytes(int processId) => StatusBytes(processId, "VmHWM:");
-
     /// <summary>Resident set of the process now, in bytes.</summary>
-    public static long ResidentBytes(int processId) => StatusBytes(processId, "VmRSS:");
+    public static long ResidentBytes(int processId)
+    {
+        var line = File.ReadLines($"/proc/{processId}/status").First(l => l.StartsWith("VmRSS:", StringComparison.Ordinal));
+        return long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)[1], CultureInfo.InvariantCulture) * 1024;
+    }
 
     /// <summary>Runs a command to its end; its wall and processor time, children included.</summary>
     /// <exception cref="InvalidOperationException">It ended with an error.</exception>
@@ -38,12 +39,6 @@ internal static class ProcessCost
 
         var cost = errors.Split('\n').Last(l => l.StartsWith("cost ", StringComparison.Ordinal)).Split(' ');
         return (Seconds(cost[1]), Seconds(cost[2]) + Seconds(cost[3]));
-    }
-
-    private static long StatusBytes(int processId, string name)
-    {
-        var line = File.ReadLines($"/proc/{processId}/status").First(l => l.StartsWith(name, StringComparison.Ordinal));
-        return long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)[1], CultureInfo.InvariantCulture) * 1024;
     }
 
     private static TimeSpan Seconds(string text) => TimeSpan.FromSeconds(double.Parse(text, CultureInfo.InvariantCulture));

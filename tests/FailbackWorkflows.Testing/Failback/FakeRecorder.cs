@@ -98,8 +98,11 @@ public sealed partial class FakeRecorder(string serverId, TimeProvider time)
         }
     }
 
+    /// <summary>False: it takes material only behind what it has.</summary>
+    public bool BackfillsAnywhere { get; set; } = true;
+
     internal RecorderStatus Status() => new(
-        MachineId, BootId, SoftwareVersion, "1", time.GetUtcNow(), TimeSpan.FromMilliseconds(1), [.. _duties.Values.Where(d => d.IsKnown).Select(d => d.ToState())], [Storage], new(true, 64, 8));
+        MachineId, BootId, SoftwareVersion, "1", time.GetUtcNow(), TimeSpan.FromMilliseconds(1), [.. _duties.Values.Where(d => d.IsKnown).Select(d => d.ToState())], [Storage], new(true, 64, 8, BackfillsAnywhere));
 
     internal ProbeResult Probe() => new(CannotWriteBecause is null, [Storage], CannotWriteBecause);
 

@@ -16,7 +16,8 @@ public sealed class MaterialSupply(RecorderProcess recorder, string identity) : 
     private readonly HttpClient _http = Client(recorder);
 
     /// <summary>Segments of one length side by side on every channel, with bytes that do not compress.</summary>
-    public async Task PutSegmentsAsync(IReadOnlyList<string> channels, int segments, int bytes, DateTimeOffset from, TimeSpan length)
+    /// <param name="name">What the ids begin with, for one channel; null: <c>fed-</c> and the channel.</param>
+    public async Task PutSegmentsAsync(IReadOnlyList<string> channels, int segments, int bytes, DateTimeOffset from, TimeSpan length, string? name = null)
     {
         var jobs = Enumerable.Range(0, segments).SelectMany(s => channels.Select((c, index) => (Channel: c, Index: index, Segment: s)));
         await Parallel.ForEachAsync(jobs, new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (job, cancellationToken) =>
@@ -24,7 +25,7 @@ public sealed class MaterialSupply(RecorderProcess recorder, string identity) : 
             var content = new byte[bytes];
             new Random((job.Index * 1_000_003) + job.Segment).NextBytes(content);
             var start = from + (length * job.Segment);
-            var path = $"v1/tracks/{identity}~{job.Channel}/segments/fed-{job.Channel}-{job.Segment}?from={RecorderJson.FormatInstant(start)}&to={RecorderJson.FormatInstant(start + length)}";
+            var path = $"v1/tracks/{identity}~{job.Channel}/segments/{name ?? $"fed-{job.Channel}"}-{job.Segment}?from={RecorderJson.FormatInstant(start)}&to={RecorderJson.FormatInstant(start + length)}";
             using var request = new HttpRequestMessage(HttpMethod.Put, path) { Content = new ByteArrayContent(content) };
             request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/octet-stream");
             request.Headers.TryAddWithoutValidation("Repr-Digest", $"sha-256=:{Convert.ToBase64String(SHA256.HashData(content))}:");

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
@@ -83,6 +84,13 @@ public sealed class RecorderProcess : IAsyncDisposable
         {
             await program.DisposeAsync();
         }
+    }
+
+    /// <summary>Largest resident set of the running process so far, by the kernel's own account (Linux).</summary>
+    public long PeakResidentBytes()
+    {
+        var line = File.ReadLines($"/proc/{ProcessId}/status").First(l => l.StartsWith("VmHWM:", StringComparison.Ordinal));
+        return long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1024;
     }
 
     public Task<RecorderStatus> GetStatusAsync() => ReadAsync<RecorderStatus>("v1/recorder");

@@ -19,6 +19,7 @@ public sealed class MaterialReadingTests
 {
     private const string Track = "vms-1~video-1";
 
+    // Scenario 46.
     [Fact]
     public async Task SegmentPages_AcrossARestartAndARemoval_TellOfEverythingOnce()
     {

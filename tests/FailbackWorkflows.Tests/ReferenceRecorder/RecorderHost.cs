@@ -78,7 +78,7 @@ internal sealed class RecorderHost : IAsyncDisposable
         Raw.Dispose();
         await App.StopAsync();
         await App.DisposeAsync();
-        return await StartAsync(Time, Folder, more);
+        return await StartNextAsync(Folder, more);
     }
 
     /// <summary>Starts another recorder over the files as they are at this moment: what a killed process would leave.</summary>
@@ -99,7 +99,15 @@ internal sealed class RecorderHost : IAsyncDisposable
             },
             default);
         spoil?.Invoke(copy);
-        return await StartAsync(Time, copy);
+        return await StartNextAsync(copy);
+    }
+
+    /// <summary>The recorder remembers the keys of its former life, so they go on counting.</summary>
+    private async Task<RecorderHost> StartNextAsync(string folder, params string[] more)
+    {
+        var next = await StartAsync(Time, folder, more);
+        next._keys = _keys;
+        return next;
     }
 
     /// <summary>Lets time pass; what is due in it has been recorded and confirmed when this returns.</summary>

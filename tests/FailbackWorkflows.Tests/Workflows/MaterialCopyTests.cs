@@ -234,7 +234,7 @@ public sealed class MaterialCopyTests
         CopyEffects(world).Count(e => e == "rec-1 StartDataCopy").ShouldBe(2);
     }
 
-    // Scenarios 30 and 56.
+    // Scenario 30, and Scenario 56.
     [Fact]
     public async Task Copy_TheSourceRefusesTheCredential_GetsANewGeneration()
     {
@@ -250,6 +250,7 @@ public sealed class MaterialCopyTests
         CopyEffects(world).Count(e => e == "rec-1 UpdateClientInfo").ShouldBe(2);
     }
 
+    // Scenario 56.
     [Fact]
     public async Task Copy_TheSourceRefusesEveryCredential_IsNotHammered()
     {
@@ -265,6 +266,7 @@ public sealed class MaterialCopyTests
         (world.Time.GetUtcNow() - began).ShouldBeGreaterThan(TimeSpan.FromMinutes(80), "1, 5, 15 and 60 min lie between the five further tokens");
     }
 
+    // Scenario 30.
     [Fact]
     public async Task Copy_TheAddressOfTheSourceChanges_IsToldToTheTarget()
     {
@@ -277,6 +279,31 @@ public sealed class MaterialCopyTests
 
         await play.ShouldBeCopiedAsync(run);
         play.Target.SourceOf(play.TaskId)!.Url.ShouldBe(moved);
+    }
+
+    // Scenario 44.
+    [Fact]
+    public async Task Copy_TheTargetOnlyAppends_IsNoSuccess_AndTheMaterialStaysHeldWhereItIs()
+    {
+        var play = await MaterialCopyPlay.CreateAsync();
+        await using var world = play.World;
+        world.FailedRecorder.BackfillsAnywhere = false;
+
+        var run = await play.CopyAsync();
+
+        run.Result.ShouldBe("faulted");
+        run.Message.ShouldNotBeNull().ShouldContain("play or export it there");
+        var entry = await world.EntryAsync();
+        (entry.MaterialCopy, entry.OwesMaterial, entry.IsActive).ShouldBe((MaterialCopyState.Failed, true, true));
+        world.FailoverRecorder.Holds.ShouldContainKey(FailbackWorld.Entry);
+        world.FailoverRecorder.Released.ShouldNotContainKey(FailbackWorld.Entry);
+        play.Target.Tasks.ShouldBeEmpty();
+        CopyEffects(world).ShouldNotContain("rec-1 StartDataCopy");
+
+        // Another recorder, or another version, that can take it: the same run goes on.
+        world.FailedRecorder.BackfillsAnywhere = true;
+        await world.Node.Runtime.RedriveAsync(run.Id, FailbackWorld.Operator, "It can now.", default);
+        await play.ShouldBeCopiedAsync(await world.EndAsync(run.Id, run.LastSequence));
     }
 
     // Scenario 39.
@@ -300,7 +327,7 @@ public sealed class MaterialCopyTests
         (await world.EntryAsync("entry-2")).MaterialCopy.ShouldBe(MaterialCopyState.Queued);
         await world.NewestNode.Get<StartDueCopies>().ExecuteAsync(default);
         var second = await world.Get<IMaterialCopies>().FindByEntryAsync("entry-2", default);
-        (await world.EndAsync(second!.RunId!)).Result.ShouldBe("copied");
+        (await world.EndAsync(second!.LastRunId!)).Result.ShouldBe("copied");
     }
 
     // Scenario 54.

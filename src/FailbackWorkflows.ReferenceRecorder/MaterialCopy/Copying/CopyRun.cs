@@ -57,6 +57,9 @@ internal sealed class CopyRun
     /// <summary>Times closer than this are the same.</summary>
     public TimeSpan Tolerance { get; private set; }
 
+    /// <summary>The source keeps what is owed; where it cannot, its retention runs on while we copy.</summary>
+    public bool SourceHolds { get; private set; } = true;
+
     /// <summary>Source's clock minus ours, as far as it is certain.</summary>
     public TimeSpan ClockOffset { get; private set; }
 
@@ -170,7 +173,7 @@ internal sealed class CopyRun
         await recordCopy.SurveyAsync().ConfigureAwait(false);
 
         await PhaseAsync("evidence", CopyTaskState.Running).ConfigureAwait(false);
-        await recordCopy.CopyAsync([RecordKind.Locks]).ConfigureAwait(false);
+        await recordCopy.CopyAsync([RecordKind.Locks, RecordKind.Bookmarks]).ConfigureAwait(false);
         var evidence = new EvidenceReading(this);
         while (await evidence.ReadOnAsync().ConfigureAwait(false))
         {
@@ -179,7 +182,7 @@ internal sealed class CopyRun
 
         await PhaseAsync("copying", CopyTaskState.Running).ConfigureAwait(false);
         await trackCopy.CopyAsync().ConfigureAwait(false);
-        await recordCopy.CopyAsync([RecordKind.Text, RecordKind.Metadata, RecordKind.Anpr, RecordKind.Alarms, RecordKind.Bookmarks]).ConfigureAwait(false);
+        await recordCopy.CopyAsync([RecordKind.Text, RecordKind.Metadata, RecordKind.Anpr, RecordKind.Alarms]).ConfigureAwait(false);
 
         var verification = new Verification(this, tracks);
         for (var round = 1; ; round++)
@@ -207,6 +210,7 @@ internal sealed class CopyRun
         }
 
         Tolerance = status.TimeResolution > TimeSpan.FromMilliseconds(1) && status.TimeResolution <= TimeSpan.FromSeconds(10) ? status.TimeResolution : TimeSpan.FromMilliseconds(1);
+        SourceHolds = status.Capabilities.RetentionHold;
         // What may be the measurement's own error moves nothing.
         ClockOffset = offset.Duration() <= uncertainty ? TimeSpan.Zero : offset - (uncertainty * Math.Sign(offset.Ticks));
         await SaveAsync(sql => Update(sql, row => row with { ClockOffsetBefore = row.ClockOffsetBefore ?? offset, ClockOffsetAfter = offset, LastError = null })).ConfigureAwait(false);

@@ -4,7 +4,7 @@ using FailbackWorkflows.Recorders.MaterialCopy;
 
 namespace FailbackWorkflows.ReferenceRecorder.MaterialCopy.Copying;
 
-/// <summary>The minutes around alarms and within locks, per channel: what is fetched before all else. Ranges that touch are one.</summary>
+/// <summary>The minutes around alarms and bookmarks and within locks, per channel: what is fetched before all else. Ranges that touch are one.</summary>
 internal sealed class EvidenceRanges
 {
     private const string EveryChannel = "";

@@ -6,14 +6,14 @@ using FailbackWorkflows.ReferenceRecorder.MaterialCopy.Source;
 namespace FailbackWorkflows.ReferenceRecorder.MaterialCopy.Copying;
 
 /// <summary>
-/// Learns from the source's locks and alarms which minutes come first. A kind whose list breaks is put off, longer each time, and read on from
+/// Learns from the source's locks, bookmarks and alarms which minutes come first. A kind whose list breaks is put off, longer each time, and read on from
 /// where it broke; what is known by then need not wait for it. A kind that is given up loses no material, only its turn, and the task says so.
 /// The records themselves come in their turn.
 /// </summary>
 internal sealed class EvidenceReading(CopyRun run)
 {
     private readonly List<KindToRead> _open =
-        [.. new[] { RecordKind.Locks, RecordKind.Alarms }.Select(k => new KindToRead(new RecordScope(k, CopyPosition.AllChannels, run.Task.RecordPeriod)))];
+        [.. new[] { RecordKind.Locks, RecordKind.Bookmarks, RecordKind.Alarms }.Select(k => new KindToRead(new RecordScope(k, CopyPosition.AllChannels, run.Task.RecordPeriod)))];
 
     /// <summary>What is known so far.</summary>
     public EvidenceRanges Ranges { get; } = new();

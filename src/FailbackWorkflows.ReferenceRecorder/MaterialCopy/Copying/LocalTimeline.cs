@@ -5,8 +5,9 @@ namespace FailbackWorkflows.ReferenceRecorder.MaterialCopy.Copying;
 
 /// <summary>A segment that is here, as far as comparing needs it.</summary>
 /// <param name="OrdinaryTo">End of what is not disputed of it; its start when all of it is.</param>
+/// <param name="Origin">Machine that recorded it.</param>
 /// <param name="IsOwn">Recorded by this machine, by this machine's clock.</param>
-internal readonly record struct LocalSegment(string Id, long From, long To, long OrdinaryTo, string? Sha256, long Bytes, string? TaskId, string File, bool IsOwn, bool Overlaps);
+internal readonly record struct LocalSegment(string Id, long From, long To, long OrdinaryTo, string? Sha256, long Bytes, string? TaskId, string File, string Origin, bool IsOwn, bool Overlaps);
 
 /// <summary>What this recorder holds of a stretch of a track.</summary>
 internal sealed class LocalTimeline
@@ -37,7 +38,7 @@ internal sealed class LocalTimeline
             FROM segments WHERE track_id = $track AND to_ticks > $from AND from_ticks >= $far AND from_ticks < $to ORDER BY from_ticks, segment_id
             """,
             r => new LocalSegment(
-                r.GetString(0), r.GetInt64(1), r.GetInt64(2), r.GetInt64(3), r.TextOrNull(4), r.GetInt64(5), r.TextOrNull(6), r.GetString(7), r.GetString(8) == store.MachineId, r.GetInt64(9) != 0),
+                r.GetString(0), r.GetInt64(1), r.GetInt64(2), r.GetInt64(3), r.TextOrNull(4), r.GetInt64(5), r.TextOrNull(6), r.GetString(7), r.GetString(8), r.GetString(8) == store.MachineId, r.GetInt64(9) != 0),
             ("$track", trackId), ("$far", (from - reach - SegmentStore.LongestSegment).UtcTicks), ("$from", (from - reach).UtcTicks), ("$to", (to + reach).UtcTicks)));
         return new LocalTimeline(rows, tolerance, ownOffset);
     }
@@ -48,14 +49,18 @@ internal sealed class LocalTimeline
     /// True when nothing of <c>[from, to)</c> is missing here, boundaries within the tolerance aside. With clocks apart it must hold for the
     /// times as they stand and as the source's clock has them: rather an overlap than a hole. Ask in ascending order of <paramref name="from"/>.
     /// </summary>
-    public bool Covers(long from, long to)
+    /// <param name="origin">
+    /// Who recorded what is asked about. Whatever else is here of the same machine proves nothing: it recorded these times twice (its clock was
+    /// set back, say), and one does not stand for the other.
+    /// </param>
+    public bool Covers(long from, long to, string origin)
     {
         while (_first < _rows.Count && _rows[_first].To + Math.Max(0, _ownOffset) <= from - _tolerance)
         {
             _first++;
         }
 
-        return Covers(from, to, 0) && (_ownOffset == 0 || Covers(from, to, _ownOffset));
+        return Covers(from, to, origin, 0) && (_ownOffset == 0 || Covers(from, to, origin, _ownOffset));
     }
 
     /// <summary>True when something ordinary here shares more than the tolerance with <c>[from, to)</c>.</summary>
@@ -72,13 +77,13 @@ internal sealed class LocalTimeline
         return false;
     }
 
-    private bool Covers(long from, long to, long ownOffset)
+    private bool Covers(long from, long to, string origin, long ownOffset)
     {
         var reached = from;
         for (var i = _first; i < _rows.Count && reached < to - _tolerance; i++)
         {
             var shift = _rows[i].IsOwn ? ownOffset : 0;
-            if (_rows[i].From + shift <= reached + _tolerance && _rows[i].OrdinaryTo + shift > reached)
+            if (_rows[i].From + shift <= reached + _tolerance && _rows[i].OrdinaryTo + shift > reached && _rows[i].Origin != origin)
             {
                 reached = _rows[i].OrdinaryTo + shift;
             }

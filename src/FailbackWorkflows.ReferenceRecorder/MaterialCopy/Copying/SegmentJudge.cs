@@ -77,7 +77,7 @@ internal sealed record SegmentJudge(
             verdict = row.Sha256 == segment.Sha256 ? Verdict.Present : Verdict.Lost;
             reason = verdict == Verdict.Lost ? "conflict" : null;
         }
-        else if (isOrdinary && here.Covers(segment.From.UtcTicks, ordinaryTo.UtcTicks))
+        else if (isOrdinary && here.Covers(segment.From.UtcTicks, ordinaryTo.UtcTicks, segment.Origin.RecorderId))
         {
             verdict = Verdict.Present;
         }

@@ -68,8 +68,7 @@ internal sealed class SegmentPool : IAsyncDisposable
         var now = _store.Time.GetUtcNow();
         if (now - _measuredAt >= TimeSpan.FromSeconds(1) || now < _measuredAt || _room < 0)
         {
-            var state = _folder.Measure();
-            _room = state.FreeBytes - state.ReserveBytes - _tuning.RoomAboveReserveBytes - Interlocked.Read(ref _bytesOnTheWay);
+            _room = _tuning.RoomIn(_folder.Measure()) - Interlocked.Read(ref _bytesOnTheWay);
             _measuredAt = now;
         }
 

@@ -11,6 +11,9 @@ namespace FailbackWorkflows.ReferenceRecorder.MaterialCopy.Copying;
 /// </summary>
 internal sealed class TrackCopy(CopyRun run, SegmentPool pool, IReadOnlyList<Track> tracks)
 {
+    /// <summary>How far one track may be ahead of another where the source may delete the oldest at any time.</summary>
+    private static readonly TimeSpan Slice = TimeSpan.FromMinutes(5);
+
     private readonly Dictionary<(string Pass, string TrackId), TrackLane> _lanes = [];
     private readonly HashSet<(string TrackId, DateTimeOffset From, DateTimeOffset To)> _evidence = [];
     private readonly Dictionary<(string Pass, string Kind, string Channel), CopyPosition> _known =
@@ -111,7 +114,15 @@ internal sealed class TrackCopy(CopyRun run, SegmentPool pool, IReadOnlyList<Tra
         }
     }
 
-    public Task CopyAsync() => CopyAsync([.. tracks.Select(t => Lane(CopyPosition.Copying, t)).Where(l => !l.IsDone)]);
+    public async Task CopyAsync()
+    {
+        if (!run.SourceHolds)
+        {
+            await CopyOldestFirstAsync().ConfigureAwait(false);
+        }
+
+        await CopyAsync([.. tracks.Select(t => Lane(CopyPosition.Copying, t)).Where(l => !l.IsDone)]).ConfigureAwait(false);
+    }
 
     /// <summary>From the start of the period, for what verification missed; what is here is passed over quickly.</summary>
     public Task CopyAgainAsync()
@@ -123,6 +134,47 @@ internal sealed class TrackCopy(CopyRun run, SegmentPool pool, IReadOnlyList<Tra
         }
 
         return CopyAsync();
+    }
+
+    /// <summary>
+    /// For a source that deletes by age while we copy: slice by slice through all tracks, so that none is left for last and has lost its beginning
+    /// by then. A track in trouble is left to the pass over whole tracks that follows.
+    /// </summary>
+    private async Task CopyOldestFirstAsync()
+    {
+        var lanes = tracks.Select(t => Lane(CopyPosition.Copying, t)).Where(l => !l.IsDone).ToList();
+        var periods = lanes.ToDictionary(l => l, l => run.Task.PeriodOf(l.Track.ChannelId));
+        for (var from = periods.Values.Select(p => p.FromUtc).DefaultIfEmpty().Min(); lanes.Count > 0; from += Slice)
+        {
+            lanes.RemoveAll(l => periods[l].ToUtc <= from);
+            foreach (var lane in lanes.ToList())
+            {
+                var (begin, end) = (Latest(from, periods[lane].FromUtc, lane.Position), Earliest(from + Slice, periods[lane].ToUtc));
+                if (begin < end && !await TryFetchAsync(lane, begin, end).ConfigureAwait(false))
+                {
+                    lanes.Remove(lane);
+                }
+            }
+        }
+    }
+
+    /// <summary>False: something of the range is not here now.</summary>
+    private async Task<bool> TryFetchAsync(TrackLane lane, DateTimeOffset from, DateTimeOffset to)
+    {
+        var isGrowing = false;
+        lane.Begin();
+        try
+        {
+            isGrowing = await FetchAsync(lane, from, to).ConfigureAwait(false);
+        }
+        catch (SourceException error) when (!error.ConcernsAll)
+        {
+            lane.Error = error.Message;
+            return false;
+        }
+
+        await SaveAsync(lane).ConfigureAwait(false);
+        return !isGrowing && lane.Trouble is null && lane.FailedItems().Count == 0;
     }
 
     /// <summary>
@@ -264,12 +316,17 @@ internal sealed class TrackCopy(CopyRun run, SegmentPool pool, IReadOnlyList<Tra
         await SaveAsync(lane).ConfigureAwait(false);
     }
 
-    /// <summary>Fetches what is missing of a range and waits until it is stored.</summary>
-    private async Task FetchAsync(TrackLane lane, DateTimeOffset from, DateTimeOffset to)
+    private static DateTimeOffset Latest(DateTimeOffset one, DateTimeOffset other, DateTimeOffset? third) =>
+        new(Math.Max(Math.Max(one.UtcTicks, other.UtcTicks), third?.UtcTicks ?? 0), TimeSpan.Zero);
+
+    private static DateTimeOffset Earliest(DateTimeOffset one, DateTimeOffset other) => one < other ? one : other;
+
+    /// <summary>Fetches what is missing of a range and waits until it is stored; true when its end is still growing at the source.</summary>
+    private async Task<bool> FetchAsync(TrackLane lane, DateTimeOffset from, DateTimeOffset to)
     {
         try
         {
-            await DispatchAsync(lane, from, to).ConfigureAwait(false);
+            return await DispatchAsync(lane, from, to).ConfigureAwait(false);
         }
         finally
         {

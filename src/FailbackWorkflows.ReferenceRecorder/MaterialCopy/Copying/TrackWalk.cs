@@ -13,6 +13,8 @@ internal sealed class TrackWalk(SourceConnection source, RecorderStore store, Se
 {
     private const int MostTroublesPerPage = 3;
 
+    private DateTimeOffset _reached = DateTimeOffset.MinValue;
+
     /// <summary>What the source says it removed, by segment id.</summary>
     public Dictionary<string, GoneSegment> Gone { get; } = new(StringComparer.Ordinal);
 
@@ -51,7 +53,7 @@ internal sealed class TrackWalk(SourceConnection source, RecorderStore store, Se
             {
                 var here = LocalTimeline.Load(store, judge.TrackId, items[0].From, items.Max(s => s.To), judge.Tolerance, clockOffset);
                 last = (items[^1].From, items[^1].Id);
-                yield return items.ConvertAll(s => judge.Judge(s, here));
+                yield return items.ConvertAll(s => Mark(judge.Judge(s, here)));
             }
 
             if (page.NextPageToken is null)
@@ -61,6 +63,15 @@ internal sealed class TrackWalk(SourceConnection source, RecorderStore store, Se
 
             pageToken = page.NextPageToken;
         }
+    }
+
+    /// <summary>What overlaps its own neighbours in the list is marked as what overlaps something here: those are not here yet, but will be.</summary>
+    private JudgedSegment Mark(JudgedSegment judged)
+    {
+        var isOrdinary = judged.Verdict is Verdict.Missing or Verdict.Present && judged.OrdinaryTo > judged.Segment.From;
+        var marked = judged.Verdict == Verdict.Missing && isOrdinary && _reached - judged.Segment.From > judge.Tolerance ? judged with { Overlaps = true } : judged;
+        _reached = isOrdinary ? Later(_reached, judged.OrdinaryTo) : _reached;
+        return marked;
     }
 
     private static DateTimeOffset Later(DateTimeOffset one, DateTimeOffset other) => one > other ? one : other;

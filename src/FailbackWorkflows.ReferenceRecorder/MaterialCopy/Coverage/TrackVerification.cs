@@ -167,7 +167,7 @@ internal sealed class TrackVerification(CopyRun run, Track track, bool isConfigu
                 Present(item);
                 break;
             default:
-                Missing(item, gone.TryGetValue(segment.Id, out var tombstone) ? tombstone.Reason : item.Reason ?? (item.Verdict == Verdict.Growing ? "growing" : "gone"));
+                Missing(item, gone.TryGetValue(segment.Id, out var tombstone) ? tombstone.Reason : item.Reason ?? (item.Verdict == Verdict.Growing ? "growing" : "unreadable"));
                 break;
         }
 

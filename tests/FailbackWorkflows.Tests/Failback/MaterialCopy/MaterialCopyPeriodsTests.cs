@@ -10,6 +10,7 @@ public sealed class MaterialCopyPeriodsTests
 {
     private static readonly DateTimeOffset At = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
 
+    // Scenario 47: the end of the window is the failover server's confirmed last frame.
     [Theory]
     [InlineData(600, 590, 592)]
     [InlineData(591, 590, 591)]
@@ -33,6 +34,18 @@ public sealed class MaterialCopyPeriodsTests
 
         periods.Whole.ShouldBe(new(null, At, At.AddSeconds(700)));
         periods.Channels.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void Channel_ThatStayedDark_IsAskedAboutAsLongAsTheOthers()
+    {
+        var entry = Entry() with
+        {
+            LastTimes = new Dictionary<string, DateTimeOffset> { ["video-1"] = At.AddSeconds(580), ["video-2"] = At.AddDays(-3) },
+            AuthorityEnds = new Dictionary<string, DateTimeOffset> { ["video-1"] = At.AddSeconds(590), ["video-2"] = At.AddSeconds(590) },
+        };
+
+        MaterialCopyPeriods.Of(entry).Channels.ShouldBe([new("video-1", At, At.AddSeconds(580)), new("video-2", At, At.AddSeconds(580))]);
     }
 
     [Fact]

@@ -8,6 +8,7 @@ namespace FailbackWorkflows.Tests.ReferenceRecorder.MaterialCopy;
 /// <summary>The limit holds over 10 s and follows a change within a second.</summary>
 public sealed class BandwidthLimitTests
 {
+    // Scenario 52.
     [Fact]
     public async Task TheRate_HoldsWithinATenth_AndFollowsAChangeWithinASecond()
     {

@@ -9,6 +9,7 @@ using FailbackWorkflows.Recorders.MaterialCopy;
 using FailbackWorkflows.ReferenceRecorder.MaterialCopy;
 using FailbackWorkflows.ReferenceRecorder.Records;
 using FailbackWorkflows.ReferenceRecorder.Segments;
+using FailbackWorkflows.Testing.Material;
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
 
@@ -17,11 +18,17 @@ namespace FailbackWorkflows.Tests.ReferenceRecorder.MaterialCopy;
 /// <summary>A target recorder with authority for the identity, and a source to copy from.</summary>
 internal sealed class CopyHost(RecorderHost target, FakeSource source) : IAsyncDisposable
 {
+    private static readonly TimeSpan Day = TimeSpan.FromDays(1);
+
+    private readonly Dictionary<string, ILookup<string, Segment>> _before = new(StringComparer.Ordinal);
     private long _fence = 1;
 
     public RecorderHost Target { get; private set; } = target;
 
     public FakeSource Source { get; } = source;
+
+    /// <summary>Where the invariants look.</summary>
+    public CopyPeriod Watched { get; set; } = new(null, FakeSource.Start - Day, FakeSource.Start + Day);
 
     public CopyService Service => Target.App.Services.GetRequiredService<CopyService>();
 
@@ -39,6 +46,7 @@ internal sealed class CopyHost(RecorderHost target, FakeSource source) : IAsyncD
     public async Task<CopyTask> StartCopyAsync(StartDataCopy? definition = null)
     {
         var task = await SendAsync<CopyTask>(HttpMethod.Post, "v1/copy-tasks", definition ?? Definition());
+        _before.TryAdd(task.TaskId, AtTarget());
         return await SetSourceAsync(task.TaskId);
     }
 
@@ -70,7 +78,23 @@ internal sealed class CopyHost(RecorderHost target, FakeSource source) : IAsyncD
 
     public Task<CoverageReport> CoverageAsync(string taskId = "task-1") => Target.Raw.GetFromJsonAsync<CoverageReport>($"v1/copy-tasks/{taskId}/coverage", RecorderJson.Options)!;
 
-    public Task<CopyTask> EndAsync(string taskId = "task-1") => UntilAsync(t => t.EndedAt is not null, taskId);
+    /// <summary>Waits until a task has ended; the invariants of the failure scenarios hold then, however it ended.</summary>
+    public async Task<CopyTask> EndAsync(string taskId = "task-1")
+    {
+        var task = await UntilAsync(t => t.EndedAt is not null, taskId);
+        await InvariantsHoldAsync(task);
+        return task;
+    }
+
+    /// <summary>I3 and I4; and I6: the whole copy once more, as another task, brings nothing.</summary>
+    public async Task AgainNothingMovesAsync(StartDataCopy? definition = null)
+    {
+        var bytes = Rows().Concat(Rows("audio-1")).Select(r => (r.SegmentId, r.Sha256, r.TaskId)).ToList();
+        await StartCopyAsync((definition ?? Definition()) with { TaskId = "again" });
+        var again = await EndAsync("again");
+        (again.SegmentsDone, again.RecordsDone, again.BytesDone).ShouldBe((0, 0, 0), $"{again.State} {again.LastError}");
+        Rows().Concat(Rows("audio-1")).Select(r => (r.SegmentId, r.Sha256, r.TaskId)).ShouldBe(bytes);
+    }
 
     /// <summary>Lets time pass, as far as the copier waits for it, until a task is as wanted.</summary>
     public async Task<CopyTask> UntilAsync(Func<CopyTask, bool> isSo, string taskId = "task-1", TimeSpan? step = null)
@@ -105,6 +129,40 @@ internal sealed class CopyHost(RecorderHost target, FakeSource source) : IAsyncD
         SegmentStore.Overlapping(sql, $"{FakeSource.Identity}~{channel}", FakeSource.Start, FakeSource.Start + TimeSpan.FromHours(1), 10_000));
 
     public List<RecordRow> Records(RecordKind kind) => Target.Store.Read(sql => RecordStore.Page(sql, new RecordQuery(kind, FakeSource.Identity), null, 10_000));
+
+    private async Task InvariantsHoldAsync(CopyTask task)
+    {
+        var isOver = task.State is CopyTaskState.Copied or CopyTaskState.CopiedWithLosses or CopyTaskState.NothingToCopy;
+        var report = await CoverageAsync(task.TaskId);
+        var (before, after) = (_before.GetValueOrDefault(task.TaskId), AtTarget());
+        foreach (var channel in Source.Channels.Concat(after.Select(t => t.Key)).Distinct(StringComparer.Ordinal))
+        {
+            // A copy that failed or was cancelled owes nothing yet, and may have taken nothing away.
+            MaterialInvariants.Uncovered(channel, isOver ? Source.SegmentsOf(channel) : [], before?[channel] ?? [], after[channel], report, Source.TimeResolution).ShouldBeEmpty("I3");
+            var marked = Marked();
+            MaterialInvariants.UnmarkedOverlaps(after[channel], s => marked.Contains(s.Id), Source.TimeResolution).ShouldBeEmpty("I4");
+        }
+    }
+
+    /// <summary>Ids of the segments that are marked as overlapping others.</summary>
+    public HashSet<string> Marked() =>
+        Target.Store.Read(sql => sql.Query("SELECT segment_id FROM segments WHERE overlaps = 1", r => r.GetString(0))).ToHashSet(StringComparer.Ordinal);
+
+    /// <summary>The target's segments where the invariants look, by channel.</summary>
+    private ILookup<string, Segment> AtTarget() => Target.Store.Read(sql =>
+        sql.Query("SELECT DISTINCT channel_id FROM segments WHERE identity = $identity", r => r.GetString(0), ("$identity", FakeSource.Identity))
+            .SelectMany(c => SegmentStore.Overlapping(sql, $"{FakeSource.Identity}~{c}", Watched.FromUtc, Watched.ToUtc, 100_000).Select(r => (Channel: c, Segment: r.ToSegment())))
+            .ToLookup(s => s.Channel, s => s.Segment, StringComparer.Ordinal));
+
+    /// <summary>Material of a recorder's own, on its first video channel.</summary>
+    public static async Task FeedAsync(RecorderHost recorder, string id, DateTimeOffset from, DateTimeOffset to, byte[]? bytes = null, string channel = "video-1")
+    {
+        using var content = new ByteArrayContent(bytes ??= "own material"u8.ToArray());
+        content.Headers.ContentType = new("application/octet-stream");
+        content.Headers.Add("Repr-Digest", $"sha-256=:{Convert.ToBase64String(System.Security.Cryptography.SHA256.HashData(bytes))}:");
+        using var answer = await recorder.Raw.PutAsync($"v1/tracks/vms-1~{channel}/segments/{id}?from={RecorderJson.FormatInstant(from)}&to={RecorderJson.FormatInstant(to)}", content);
+        answer.StatusCode.ShouldBe(HttpStatusCode.Created, await answer.Content.ReadAsStringAsync());
+    }
 
     /// <summary>Every row has its bytes, and no file lies about that no row knows.</summary>
     public void ShouldBeSound()

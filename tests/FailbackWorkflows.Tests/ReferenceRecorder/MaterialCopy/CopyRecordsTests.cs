@@ -9,6 +9,7 @@ namespace FailbackWorkflows.Tests.ReferenceRecorder.MaterialCopy;
 /// <summary>Records: none lost, none twice, none overwritten by an older one.</summary>
 public sealed class CopyRecordsTests
 {
+    // Scenario 49.
     [Fact]
     public async Task Records_OfEveryKind_ComeHome_ThoughPagesBreakAndTimesAreEqual()
     {
@@ -63,6 +64,7 @@ public sealed class CopyRecordsTests
         (await host.CoverageAsync()).Records.Single(r => r.Kind == RecordKind.Alarms).IsVerified.ShouldBeTrue();
     }
 
+    // Scenario 49.
     [Fact]
     public async Task ARecordThatComesLate_IsNotMissed()
     {
@@ -87,6 +89,7 @@ public sealed class CopyRecordsTests
         host.Source.Requests.ShouldContain(r => r.Contains("changedAfter", StringComparison.Ordinal));
     }
 
+    // Scenario 50.
     [Fact]
     public async Task AnAcknowledgedAlarm_StaysSo_AndThatIsNoLoss()
     {

@@ -1,4 +1,3 @@
-using System.Text;
 using FailbackWorkflows.Recorders.Material;
 using FailbackWorkflows.Recorders.MaterialCopy;
 using FailbackWorkflows.ReferenceRecorder.Segments;
@@ -12,6 +11,7 @@ namespace FailbackWorkflows.Tests.ReferenceRecorder.MaterialCopy;
 /// <summary>Audio and video: by gap, verified, whatever the source and the network do.</summary>
 public sealed class CopySegmentsTests
 {
+    // Scenario 42.
     [Fact]
     public async Task ACopy_BringsWhatIsMissing_AndTheNextOneNothing()
     {
@@ -40,6 +40,7 @@ public sealed class CopySegmentsTests
         (await host.TaskAsync("task-2")).BytesDone.ShouldBe(0);
     }
 
+    // Scenario 31.
     [Fact]
     public async Task ABreakInASegment_IsResumedByRange()
     {
@@ -67,6 +68,7 @@ public sealed class CopySegmentsTests
         host.ShouldBeSound();
     }
 
+    // Scenario 32.
     [Fact]
     public async Task AKilledCopy_GoesOnWhereItWas_AndFetchesNothingTwice()
     {
@@ -208,6 +210,7 @@ public sealed class CopySegmentsTests
         host.ShouldBeSound();
     }
 
+    // Scenario 46.
     [Fact]
     public async Task APageCutShort_OrExpired_LosesNothing()
     {
@@ -239,6 +242,7 @@ public sealed class CopySegmentsTests
         troubles.ShouldBeGreaterThan(3);
     }
 
+    // Scenario 34.
     [Fact]
     public async Task ASegmentThatIsCorruptAtTheSource_IsALoss_AndTheRestIsCopied()
     {
@@ -260,31 +264,6 @@ public sealed class CopySegmentsTests
         host.Source.Add("video-1", bad.From, TimeSpan.FromSeconds(2));
         await host.OrderAsync(CopyOrder.Retry);
         (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
-    }
-
-    [Fact]
-    public async Task ARefusedCredential_IsNotTriedAgain_UntilANewOneComes()
-    {
-        await using var host = await CopyHost.StartAsync();
-        host.Source.AddTrack("video-1", 5);
-        await host.StartCopyAsync();
-        host.Source.Token = "rotated-token";
-        await host.SetSourceAsync(token: "outdated-token");
-        await host.UntilAsync(t => t.State == CopyTaskState.Paused || t.EndedAt is not null);
-        if ((await host.TaskAsync()).EndedAt is null)
-        {
-            (await host.TaskAsync()).PauseReason.ShouldBe(CopyPauseReason.Source);
-            var asked = host.Source.Requests.Count;
-            for (var i = 0; i < 10; i++)
-            {
-                host.Target.Time.Advance(TimeSpan.FromSeconds(30));
-                await host.Service.Changed.WaitAsync(TimeSpan.FromMilliseconds(2));
-            }
-
-            host.Source.Requests.Count.ShouldBe(asked);
-            await host.SetSourceAsync();
-            (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
-        }
     }
 
     [Fact]
@@ -310,6 +289,7 @@ public sealed class CopySegmentsTests
         (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
     }
 
+    // Scenario 58.
     [Fact]
     public async Task AHostilePeer_IsRefused()
     {
@@ -344,6 +324,7 @@ public sealed class CopySegmentsTests
         host.ShouldBeSound();
     }
 
+    // Scenario 35.
     [Fact]
     public async Task WhatTheSourceRemoved_IsNamedWithItsReason()
     {
@@ -362,12 +343,13 @@ public sealed class CopySegmentsTests
         report.Tracks.Single(t => t.ChannelId == "audio-1").Stretches.Single().State.ShouldBe(CoverageState.NotRecorded);
     }
 
+    // Scenario 43.
     [Fact]
     public async Task OnlyWhatTheTargetLacks_IsFetched_AndAnOverlapIsMarked()
     {
         await using var host = await CopyHost.StartAsync();
         host.Source.AddTrack("video-1", 6);
-        await FeedAsync(host, FakeSource.Start, FakeSource.Start + TimeSpan.FromSeconds(5));
+        await CopyHost.FeedAsync(host.Target, "own", FakeSource.Start, FakeSource.Start + TimeSpan.FromSeconds(5));
         await host.StartCopyAsync(CopyHost.Definition(length: TimeSpan.FromSeconds(12)));
         (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
         host.Source.SegmentReads.ShouldBe(4);
@@ -376,13 +358,14 @@ public sealed class CopySegmentsTests
         (await host.CoverageAsync()).Tracks.Single(t => t.ChannelId == "video-1").AlreadyThere.Segments.ShouldBe(2);
     }
 
+    // Scenario 45.
     [Fact]
     public async Task WithClocksApart_RatherAnOverlapThanAHole()
     {
         await using var host = await CopyHost.StartAsync();
         host.Source.ClockOffset = TimeSpan.FromSeconds(2);
         host.Source.AddTrack("video-1", 6);
-        await FeedAsync(host, FakeSource.Start, FakeSource.Start + TimeSpan.FromSeconds(6));
+        await CopyHost.FeedAsync(host.Target, "own", FakeSource.Start, FakeSource.Start + TimeSpan.FromSeconds(6));
         await host.StartCopyAsync(CopyHost.Definition(length: TimeSpan.FromSeconds(12)));
         var task = await host.EndAsync();
         task.State.ShouldBe(CopyTaskState.Copied);
@@ -391,6 +374,7 @@ public sealed class CopySegmentsTests
         host.Rows().Where(r => r.TaskId is not null).ShouldAllBe(r => r.From >= FakeSource.Start && r.From.Second % 2 == 0);
     }
 
+    // Scenario 47.
     [Fact]
     public async Task AGrowingEnd_IsWaitedFor()
     {
@@ -420,6 +404,7 @@ public sealed class CopySegmentsTests
         host.Rows().Last().Dispute.ShouldBe(DisputeState.Disputed);
     }
 
+    // Scenario 53.
     [Fact]
     public async Task AStalledSegment_LetsOtherChannelsGoOn()
     {
@@ -493,14 +478,4 @@ public sealed class CopySegmentsTests
     }
 
     private static DateTimeOffset TimeOf(string path) => new(long.Parse(path.Split('~')[2], System.Globalization.CultureInfo.InvariantCulture), TimeSpan.Zero);
-
-    private static async Task FeedAsync(CopyHost host, DateTimeOffset from, DateTimeOffset to)
-    {
-        var bytes = Encoding.UTF8.GetBytes("own material");
-        using var content = new ByteArrayContent(bytes);
-        content.Headers.ContentType = new("application/octet-stream");
-        content.Headers.Add("Repr-Digest", $"sha-256=:{Convert.ToBase64String(System.Security.Cryptography.SHA256.HashData(bytes))}:");
-        using var answer = await host.Target.Raw.PutAsync($"v1/tracks/vms-1~video-1/segments/own?from={from:yyyy-MM-ddTHH:mm:ss.fffZ}&to={to:yyyy-MM-ddTHH:mm:ss.fffZ}", content);
-        answer.EnsureSuccessStatusCode();
-    }
 }

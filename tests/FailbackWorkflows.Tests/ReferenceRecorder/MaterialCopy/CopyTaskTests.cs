@@ -11,6 +11,7 @@ namespace FailbackWorkflows.Tests.ReferenceRecorder.MaterialCopy;
 /// <summary>The queue, orders, and who may give them.</summary>
 public sealed class CopyTaskTests
 {
+    // Scenario 42.
     [Fact]
     public async Task StartDataCopy_AgainWithTheSameDefinition_IsHarmless_AndAnotherIsRefused()
     {
@@ -52,6 +53,7 @@ public sealed class CopyTaskTests
         (await host.EndAsync()).State.ShouldBe(CopyTaskState.NothingToCopy);
     }
 
+    // Scenario 54.
     [Fact]
     public async Task APause_HoldsUntilResumed_AndCancelKeepsWhatIsCopied()
     {
@@ -96,6 +98,7 @@ public sealed class CopyTaskTests
         (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
     }
 
+    // Scenario 52.
     [Fact]
     public async Task OutsideTheWindow_ItWaits()
     {

@@ -41,6 +41,11 @@ internal sealed class FakeSource : IAsyncDisposable
 
     public TimeSpan ClockOffset { get; set; }
 
+    public TimeSpan TimeResolution { get; set; } = TimeSpan.FromMilliseconds(1);
+
+    /// <summary>False: it cannot keep what is owed from its retention.</summary>
+    public bool HoldsMaterial { get; set; } = true;
+
     /// <summary>Items on a page, whatever is asked for.</summary>
     public int PageItems { get; set; } = 1_000;
 
@@ -127,6 +132,29 @@ internal sealed class FakeSource : IAsyncDisposable
         }
     }
 
+    /// <summary>Channels with a track.</summary>
+    public IReadOnlyList<string> Channels
+    {
+        get
+        {
+            lock (_tracks)
+            {
+                return [.. _tracks.Keys.Select(t => t[(Identity.Length + 1)..])];
+            }
+        }
+    }
+
+    public IReadOnlyList<Segment> SegmentsOf(string channel)
+    {
+        lock (_tracks)
+        {
+            return _tracks.TryGetValue($"{Identity}~{channel}", out var track) ? [.. track.Select(s => s.Segment)] : [];
+        }
+    }
+
+    /// <summary>Ids of the segments whose bytes were asked for, in order.</summary>
+    public IReadOnlyList<string> ReadIds => [.. Requests.Where(r => r.StartsWith("/v1/segments/", StringComparison.Ordinal)).Select(r => r["/v1/segments/".Length..])];
+
     public int SegmentReads => Requests.Count(r => r.StartsWith("/v1/segments/", StringComparison.Ordinal));
 
     public async ValueTask DisposeAsync() => await _app.DisposeAsync();
@@ -160,7 +188,7 @@ internal sealed class FakeSource : IAsyncDisposable
         switch (context.Request.Path.Value!.Split('/', StringSplitOptions.RemoveEmptyEntries))
         {
             case ["v1", "recorder"]:
-                await JsonAsync(context, new RecorderStatus(MachineId, "boot", "1.0.0", "1", _time.GetUtcNow() + ClockOffset, TimeSpan.FromMilliseconds(1), [], [], new RecorderCapabilities(true, 64, 4)));
+                await JsonAsync(context, new RecorderStatus(MachineId, "boot", "1.0.0", "1", _time.GetUtcNow() + ClockOffset, TimeResolution, [], [], new RecorderCapabilities(HoldsMaterial, 64, 4)));
                 break;
             case ["v1", "tracks"]:
                 await JsonAsync(context, Tracks());
