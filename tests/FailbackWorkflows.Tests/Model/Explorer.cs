@@ -80,7 +80,7 @@ public sealed class Explorer(Bounds bounds)
         return Ended(transitions, violationAtEnd, stuck);
     }
 
-    /// <summary>Each server has its own duty under epoch 1 and records; nothing has happened yet.</summary>
+    /// <summary>Each server has its own duty under epoch 1 and records; nothing has happened yet, or one failover.</summary>
     private World Initial()
     {
         var world = default(World);
@@ -98,6 +98,15 @@ public sealed class Explorer(Bounds bounds)
         {
             world.Duties[identity] = new Duty { Holder = (byte)identity, Epoch = 1, Alloc = 1, Checkpoint = 1, Backup = bounds.CanRestore ? (byte)1 : (byte)0 };
             world.Servers[identity].Rows[identity] = new DutyRow { Role = Role.Recorder, Epoch = 1, Alloc = 1, Recording = 1 };
+        }
+
+        if (bounds.StartsFailedOver)
+        {
+            ref var duty = ref world.Duties[0];
+            (duty.Holder, duty.Epoch, duty.Checkpoint, duty.OwedStop) = (1, 2, 2, 1);
+            duty.Entries[0] = new Entry { Exists = 1, Known = 1, Server = 1, Failover = FailoverPart.Done, Hold = Hold.Open };
+            world.Servers[0].Rows[0].Awaiting = 1;
+            world.Servers[1].Rows[0] = new DutyRow { Role = Role.Recorder, Epoch = 2, Alloc = 1, Recording = 1 };
         }
 
         return world;

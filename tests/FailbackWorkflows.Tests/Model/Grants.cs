@@ -79,6 +79,15 @@ public static class Grants
         }
 
         entries[1] = default;
+        for (var run = 0; run < 3; run++)
+        {
+            ref var entry = ref world.Runs[run].Entry;
+            if (Canonical.IdentityOf(run) == identity && entry != World.NoEntry && entry > index)
+            {
+                entry--;
+            }
+        }
+
         for (var slot = 0; slot < 2; slot++)
         {
             ref var message = ref world.Messages[slot];

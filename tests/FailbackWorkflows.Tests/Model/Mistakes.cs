@@ -94,6 +94,12 @@ public sealed record Bounds(
     /// <summary>A stop at this many states is a failure of the bounds, not a result.</summary>
     public int MaxStates { get; init; } = 30_000_000;
 
+    /// <summary>Begins after a failover of A to B, A started again: what needs many faults is found with fewer.</summary>
+    public bool StartsFailedOver { get; init; }
+
+    /// <summary>Of the faults only recorders die: what needs many of those and nothing else is found sooner.</summary>
+    public bool CrashesOnly { get; init; }
+
     /// <summary>Where epochs are no ranks, states with a larger one are not looked at: enough to find a mistake, never to show its absence.</summary>
     public int LargestEpoch { get; init; } = 4;
 

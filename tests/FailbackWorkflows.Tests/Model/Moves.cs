@@ -20,6 +20,11 @@ public sealed class Moves(Bounds bounds)
 
     public void AddFault(Move move, in World next)
     {
+        if (Bounds.CrashesOnly && move.What != What.Crash)
+        {
+            return;
+        }
+
         var counted = next;
         counted.Faults++;
         _list.Add((move with { Kind = Kind.Fault }, counted));

@@ -264,6 +264,7 @@ public static class RunSteps
         var run = world.Runs[index];
         var identity = Canonical.IdentityOf(index);
         var next = world;
+        var isSeen = world.HasAuthority(run.Server, identity) && world.Records(run.Server, identity) && world.Reaches(run.Node, run.Server);
         switch (run.Step)
         {
             case Step.UndoBegin:
@@ -323,7 +324,7 @@ public static class RunSteps
                 break;
             case Step.UndoConfirm:
                 AddLook(world, moves, index, run.Server, To(Step.UndoLook));
-                if (!world.Records(run.Server, identity) || !world.Reaches(run.Node, run.Server))
+                if (!isSeen)
                 {
                     Runs.MoveTo(ref next, index, Step.UndoLost);
                     moves.Add(Runs.Describe(world, index, How.GivenUp, run.Server), next);
@@ -340,7 +341,7 @@ public static class RunSteps
                 break;
             case Step.UndoLook:
                 AddLook(world, moves, index, run.Server, SeenThen(Step.UndoStandBy));
-                if (!world.HolderRecords(identity) || !world.Reaches(run.Node, run.Server))
+                if (!isSeen)
                 {
                     Runs.MoveTo(ref next, index, Step.UndoLost);
                     moves.Add(Runs.Describe(world, index, How.GivenUp, run.Server), next);

@@ -287,31 +287,43 @@ public static class Runs
         }
     }
 
-    /// <summary>A redrive is a new execution. An abandonment names who has the duty; whoever is named gets a new epoch, the others an obligation.</summary>
+    /// <summary>
+    /// A redrive is a new execution; it makes no sense when somebody else turned out to have the duty. An abandonment names who has it: that
+    /// server gets a new epoch, the others an obligation.
+    /// </summary>
     private static void AddOperator(in World world, Moves moves, int index)
     {
         var move = new Move(Kind.Step, What.Redrive, default, default, (byte)index, 0, 0);
-        var next = world;
-        next.Runs[index].Faulted = 0;
-        NewExecution(ref next, index);
-        moves.Add(move, next);
-        foreach (var server in new[] { index, world.Runs[index].Server })
+        var run = world.Runs[index];
+        var holder = world.Duties[index].Holder;
+        var isOurs = holder == index || holder == run.Server;
+        if (isOurs)
         {
-            next = world;
-            Grants.Draw(ref next, moves.Bounds, index, server, LargestEpoch(world, moves.Bounds, index));
-            if (server == index)
-            {
-                Grants.FailedBack(ref next, index);
-                RunSteps.FailEntry(ref next, index);
-            }
-            else
-            {
-                RunSteps.KeepEntry(ref next, index);
-            }
-
-            End(ref next, index);
-            moves.Add(move with { What = What.Abandon, Server = (byte)server }, next);
+            var next = world;
+            next.Runs[index].Faulted = 0;
+            NewExecution(ref next, index);
+            moves.Add(move, next);
         }
+
+        Abandon(world, moves, index, index, static (ref World w, Bounds _, int i) =>
+        {
+            Grants.FailedBack(ref w, i);
+            RunSteps.FailEntry(ref w, i);
+        });
+        Abandon(world, moves, index, run.Server, static (ref World w, Bounds _, int i) => RunSteps.KeepEntry(ref w, i));
+        if (!isOurs && holder != World.Unknown)
+        {
+            Abandon(world, moves, index, holder, static (ref World w, Bounds _, int i) => RunSteps.FailEntry(ref w, i));
+        }
+    }
+
+    private static void Abandon(in World world, Moves moves, int index, int server, Then entries)
+    {
+        var next = world;
+        Grants.Draw(ref next, moves.Bounds, index, server, LargestEpoch(world, moves.Bounds, index));
+        entries(ref next, moves.Bounds, index);
+        End(ref next, index);
+        moves.Add(new Move(Kind.Step, What.Abandon, default, default, (byte)index, (byte)server, 0), next);
     }
 
     private static int LargestEpoch(in World world, Bounds bounds, int identity)

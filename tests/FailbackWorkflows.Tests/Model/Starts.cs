@@ -61,6 +61,7 @@ public static class Starts
             }
         }
 
+        var isNewest = true;
         for (var index = 1; index >= 0; index--)
         {
             var entry = duty.Entries[index];
@@ -69,19 +70,20 @@ public static class Starts
                 continue;
             }
 
-            // The newest open entry. Checks 2 and 3 refuse when the failover server is not acting or the failed server records by itself.
+            // The newest entry whose failover server has the duty: after a restore that need not be the newest of all.
             if (duty.Holder == entry.Server && IsFree(world, bounds, identity, entry.Server, identity))
             {
                 Start(world, moves, move with { What = What.StartFailback, Server = entry.Server }, Step.FailbackCheck, entry.Server, index);
             }
 
-            if (world.IsReachable(identity) && world.Records(identity, identity)
+            // Offered when check 2 or 3 refuses: the failover server is not acting, or the failed server records by itself.
+            if (isNewest && world.IsReachable(identity) && world.Records(identity, identity)
                 && (duty.Holder != identity || !bounds.Has(Mistake.AdoptionGivesUp)) && IsFree(world, bounds, identity, identity, identity))
             {
                 Start(world, moves, move with { What = What.StartAdopt, Server = entry.Server }, Step.AdoptDraw, entry.Server, index);
             }
 
-            break;
+            isNewest = false;
         }
 
         if (duty.Holder == World.Unknown && world.IsReachable(identity))
