@@ -7,7 +7,8 @@ namespace FailbackWorkflows.Tests.Model;
 
 /// <summary>
 /// Explores the protocol of docs/protocol.md. Every build explores reduced bounds; FAILBACK_MODEL=full explores the wide ones
-/// (minutes and a gigabyte; eng/soak.sh does it).
+/// (minutes and a gigabyte; eng/soak.sh does it),
+/// FAILBACK_MODEL_REPORT names a file to which the results are added.
 /// </summary>
 public sealed class ProtocolModelTests(ITestOutputHelper output)
 {
@@ -47,7 +48,13 @@ public sealed class ProtocolModelTests(ITestOutputHelper output)
 
         var exploration = new Explorer(bounds).Run();
 
-        output.WriteLine($"{exploration}\n{Stopwatch.GetElapsedTime(started).TotalSeconds:0.0} s");
+        var result = $"{exploration}; {Stopwatch.GetElapsedTime(started).TotalSeconds:0.0} s";
+        output.WriteLine(result);
+        if (Environment.GetEnvironmentVariable("FAILBACK_MODEL_REPORT") is { Length: > 0 } report)
+        {
+            File.AppendAllText(report, result + Environment.NewLine);
+        }
+
         exploration.Violation.ShouldBe(Violation.None, exploration.ToString());
         exploration.States.ShouldBeGreaterThanOrEqualTo(atLeast, "The model explores less than it did; see whether something cannot happen any more.");
     }
