@@ -7,7 +7,7 @@ public static class Explorations
     private const int B = 2;
     private const int C = 4;
 
-    public static Bounds Failback(int faults) =>
+    public static Bounds OneFailback(int faults) =>
         new("failback, one node", Servers: 2, Identities: 1, Nodes: 1, Takers(B), faults, InFlight: 1, OpenEntries: 2);
 
     public static Bounds TwoNodes(int faults) =>

@@ -53,10 +53,10 @@ public sealed class ProtocolMistakeTests(ITestOutputHelper output)
     {
         Mistake.RestoredDrawsOldEpoch or Mistake.CheckpointLags => RestoredDatabase(faults: 3, servers: 3),
         _ when mistake.HasFlag(Mistake.OtherAllocationAccepted) => RestoredDatabase(faults: 2) with { StartsFailedOver = true },
-        Mistake.ClaimReleasedBeforeUndo => Failback(faults: 1) with { InFlight = 0, OpenEntries = 1, StartsFailedOver = true },
+        Mistake.ClaimReleasedBeforeUndo => OneFailback(faults: 1) with { InFlight = 0, OpenEntries = 1, StartsFailedOver = true },
         Mistake.HoldsNotReconciled => RestoredDatabase(faults: 2),
         Mistake.RestoredKeepsHolder => RestoredDatabase(faults: 2) with { OpenEntries = 1, StartsFailedOver = true },
         Mistake.WaitKeepsClaims => FailoverOfFailover(faults: 2) with { InFlight = 0, CrashesOnly = true, StartsFailedOver = true },
-        _ => Failback(faults: 2),
+        _ => OneFailback(faults: 2),
     };
 }

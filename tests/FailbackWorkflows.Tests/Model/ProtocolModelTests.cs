@@ -18,7 +18,7 @@ public sealed class ProtocolModelTests(ITestOutputHelper output)
     /// <summary>What is explored, with the number of states each must at least have: a model that suddenly does less is not checking less by right.</summary>
     private static readonly (Bounds Bounds, int AtLeast)[] Reduced =
     [
-        (Failback(faults: 3), 230_000),
+        (OneFailback(faults: 3), 230_000),
         (TwoNodes(faults: 3), 80_000),
         (FailoverOfFailover(faults: 2), 115_000),
         (ManyToOne(faults: 2), 25_000),
@@ -28,7 +28,7 @@ public sealed class ProtocolModelTests(ITestOutputHelper output)
 
     private static readonly (Bounds Bounds, int AtLeast)[] Full =
     [
-        (Failback(faults: 4), 1_400_000),
+        (OneFailback(faults: 4), 1_400_000),
         (TwoNodes(faults: 4), 600_000),
         (FailoverOfFailover(faults: 3), 2_200_000),
         (ManyToOne(faults: 3), 1_700_000),
