@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Repeats what must hold every time, and prints a table: the demo with --once, the demo killed at a random moment and started again, the
 # kills of scenario 26, the double start, one copy of material with many kills, the copy of an hour's counts with a break in every
-# channel, and the copy of 64 times 40,000 records. Full counts by default; 0 leaves a row out.
-#   eng/soak.sh [--once N] [--kill N] [--steps N] [--copy-kills N] [--hour N] [--records N] [--seed N] [--no-build]
+# channel, the copy of 64 times 40,000 records, and the protocol model in its full bounds. Full counts by default; 0 leaves a row out.
+#   eng/soak.sh [--once N] [--kill N] [--steps N] [--copy-kills N] [--hour N] [--records N] [--model N] [--seed N] [--no-build]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-once=20 kill=50 steps=5 copy_kills=50 hour=3 records=1 seed=$RANDOM build=1
+once=20 kill=50 steps=5 copy_kills=50 hour=3 records=1 model=1 seed=$RANDOM build=1
 while [ $# -gt 0 ]; do
   case "$1" in
     --once) once="$2"; shift 2 ;;
@@ -15,9 +15,10 @@ while [ $# -gt 0 ]; do
     --copy-kills) copy_kills="$2"; shift 2 ;;
     --hour) hour="$2"; shift 2 ;;
     --records) records="$2"; shift 2 ;;
+    --model) model="$2"; shift 2 ;;
     --seed) seed="$2"; shift 2 ;;
     --no-build) build=0; shift ;;
-    *) echo "usage: eng/soak.sh [--once N] [--kill N] [--steps N] [--copy-kills N] [--hour N] [--records N] [--seed N] [--no-build]" >&2; exit 2 ;;
+    *) echo "usage: eng/soak.sh [--once N] [--kill N] [--steps N] [--copy-kills N] [--hour N] [--records N] [--model N] [--seed N] [--no-build]" >&2; exit 2 ;;
   esac
 done
 export DOTNET_NOLOGO=1
@@ -28,11 +29,12 @@ declare -a rows
 total_failed=0
 
 # One repetition is one test run of its own, so a failure tells its seed and keeps its log.
-repeat() { # name, count, filter
-  local name="$1" count="$2" filter="$3" passed=0 failed=0 longest=0 started=$SECONDS begun took i
+repeat() { # name, count, filter, suite and options (default: the scenarios as built)
+  local name="$1" count="$2" filter="$3" suite=("${@:4}") passed=0 failed=0 longest=0 started=$SECONDS begun took i
+  if [ ${#suite[@]} = 0 ]; then suite=(tests/FailbackWorkflows.Scenarios --no-build); fi
   for ((i = 1; i <= count; i++)); do
     begun=$SECONDS
-    if FAILBACK_SOAK_COUNT=1 FAILBACK_SOAK_SEED=$((seed + i)) dotnet test tests/FailbackWorkflows.Scenarios --no-build --nologo \
+    if FAILBACK_SOAK_COUNT=1 FAILBACK_SOAK_SEED=$((seed + i)) dotnet test "${suite[@]}" --nologo \
       --filter "$filter" --logger "console;verbosity=normal" >"$logs/$name-$i.log" 2>&1; then
       passed=$((passed + 1)); rm -f "$logs/$name-$i.log"
     else
@@ -51,6 +53,7 @@ print_table() {
   echo "seed $seed"
   printf '%-28s %6s %7s %7s %10s %10s\n' what runs passed failed longest total
   printf '%s\n' "${rows[@]-}"
+  if [ -f "$logs/model" ]; then cat "$logs/model"; fi
 }
 trap print_table EXIT
 trap 'exit 130' INT TERM
@@ -62,5 +65,7 @@ repeat two-operators "$steps" "FullyQualifiedName~S01_"
 FAILBACK_COPY_KILLS="$copy_kills" repeat "copy-with-$copy_kills-kills" "$((copy_kills > 0 ? 1 : 0))" "FullyQualifiedName~S32_When_anybody_is_killed"
 FAILBACK_RECORDS_SCALE=1 repeat records-of-64-channels "$records" "FullyQualifiedName~S55_"
 FAILBACK_HOUR_SCALE=1 repeat hour-of-material "$hour" "FullyQualifiedName~An_hour_of_material"
+# An optimised build of its own: it looks at millions of states.
+FAILBACK_MODEL=full FAILBACK_MODEL_REPORT="$logs/model" repeat protocol-model "$model" "FullyQualifiedName~ProtocolModelTests" tests/FailbackWorkflows.Tests -c Release
 
 [ "$total_failed" = 0 ]
