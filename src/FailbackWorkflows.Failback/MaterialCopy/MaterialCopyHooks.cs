@@ -5,6 +5,7 @@ using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Engine.Values;
 using FailbackWorkflows.Failback.Changes;
 using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.Policies;
 using Microsoft.Extensions.Logging;
 
 namespace FailbackWorkflows.Failback.MaterialCopy;
@@ -22,7 +23,7 @@ public sealed class CopyTaskTakenException(string runId) : Exception($"The run {
 /// What every run of a material copy takes and gives back, whatever started it: the task in the transaction of the start, the entry's state
 /// with it; each time a node takes the run up, the copy fence grows. Duties are not claimed: a failback may run meanwhile.
 /// </summary>
-public sealed class MaterialCopyHooks(IFailoverLog log, IMaterialCopies copies, IDomainWriter writer, ILogger<MaterialCopyHooks> logger) : IWorkflowHooks
+public sealed class MaterialCopyHooks(IFailoverLog log, IMaterialCopies copies, FailbackPolicies policies, IDomainWriter writer, ILogger<MaterialCopyHooks> logger) : IWorkflowHooks
 {
     private const int MaxFenceAttempts = 10;
 
@@ -61,6 +62,7 @@ public sealed class MaterialCopyHooks(IFailoverLog log, IMaterialCopies copies, 
             Identity = entry.FailedServerId,
             SourceServerId = entry.FailoverServerId,
             TargetServerId = entry.FailedServerId,
+            Limits = new((await policies.GetAsync(cancellationToken)).MaterialCopyBytesPerSecond),
             CreatedAt = starting.At,
         };
         var changes = new List<IDomainChange>
