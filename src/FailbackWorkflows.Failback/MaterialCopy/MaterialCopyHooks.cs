@@ -170,8 +170,9 @@ public sealed class MaterialCopyHooks(IFailoverLog log, IMaterialCopies copies, 
     /// <summary>Why no copy can be started, as a sentence; null when it can.</summary>
     public static string? WhyNot(FailoverLogEntry entry) => entry switch
     {
-        { Failover: not FailoverState.Done } => "The failover of this entry is not done, so there is nothing to bring home.",
-        { Failback: not FailbackState.Done } => "The failback is not done: the failover server still records. Fail back first, then copy the material.",
+        { Failover: FailoverState.Running } => "The failover of this entry is not done, so there is nothing to bring home.",
+        { IsUnsettled: true } => "The failover failed, and its failover server has not said yet whether it recorded anything. It is asked by itself when it is connected and has stopped.",
+        { Failover: FailoverState.Done, Failback: not FailbackState.Done } => "The failback is not done: the failover server still records. Fail back first, then copy the material.",
         { MaterialCopy: MaterialCopyState.Copied } => "The material of this entry is home and verified already.",
         { MaterialCopy: MaterialCopyState.NothingToCopy } => "There is nothing to copy for this entry.",
         { MaterialCopy: MaterialCopyState.LossesAccepted } => "The missing material of this entry was given up, so it may be gone by now.",

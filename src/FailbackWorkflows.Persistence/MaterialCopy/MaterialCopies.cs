@@ -142,7 +142,7 @@ internal sealed class MaterialCopies(IDatabase database) : IMaterialCopies
     {
         await using var db = database.CreateReadContext();
         return await db.FailoverLog
-            .Where(e => e.MaterialCopy == MaterialCopyState.Queued && e.Failback == FailbackState.Done
+            .Where(e => e.MaterialCopy == MaterialCopyState.Queued && (e.Failback == FailbackState.Done || e.Failover == FailoverState.Failed)
                 && !db.Set<MaterialCopyTaskRow>().Any(t => t.EntryId == e.Id && t.RunId != null))
             .OrderBy(e => e.FailoverStartedAt)
             .ThenBy(e => e.Id)
@@ -155,7 +155,8 @@ internal sealed class MaterialCopies(IDatabase database) : IMaterialCopies
     {
         await using var db = database.CreateReadContext();
         return await db.FailoverLog
-            .Where(e => e.FailedServerId == failedServerId && e.Failover == FailoverState.Done && e.Failback == FailbackState.Done
+            .Where(e => e.FailedServerId == failedServerId
+                && ((e.Failover == FailoverState.Done && e.Failback == FailbackState.Done) || (e.Failover == FailoverState.Failed && e.LastTimes != null))
                 && e.MaterialCopy != MaterialCopyState.Copied && e.MaterialCopy != MaterialCopyState.LossesAccepted && e.MaterialCopy != MaterialCopyState.NothingToCopy)
             .OrderBy(e => e.FailoverStartedAt)
             .ThenBy(e => e.Id)
