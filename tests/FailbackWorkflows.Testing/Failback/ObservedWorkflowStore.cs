@@ -84,14 +84,16 @@ public sealed class ObservedWorkflowStore(IWorkflowStore store, FakeTimeProvider
 
         if (commit.Releases && commit.Instance.Status == WorkflowStatus.Running && commit.DueAt is { } due)
         {
-            if (time is not null && MovesClock && due > time.GetUtcNow())
-            {
-                time.Advance(due - time.GetUtcNow());
-            }
-
+            // First what happens meanwhile: with the clock moved before it, the run went on beside it, and on a busy machine past it.
+            var movesClock = MovesClock;
             if (Waiting is { } waiting)
             {
                 await waiting(due);
+            }
+
+            if (time is not null && movesClock && due > time.GetUtcNow())
+            {
+                time.Advance(due - time.GetUtcNow());
             }
         }
 
