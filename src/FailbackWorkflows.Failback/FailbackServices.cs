@@ -38,6 +38,8 @@ public static class FailbackServices
         services.AddSingleton<MergeTaskStates>();
         services.AddSingleton<StartMaterialCopy>();
         services.AddSingleton<StartDueCopies>();
+        services.AddSingleton<DisputedMaterial>();
+        services.AddSingleton<CopyDisputedMaterial>();
         services.AddSingleton<ControlMaterialCopy>();
         services.AddSingleton<AcceptLosses>();
         services.AddSingleton<RestoredMaterial>();

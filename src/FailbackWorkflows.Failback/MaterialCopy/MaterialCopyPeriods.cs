@@ -29,6 +29,12 @@ public sealed record MaterialCopyPeriods(CopyPeriod Whole, IReadOnlyList<CopyPer
         return new(new(null, start, Later(start + Shortest, end)), channels);
     }
 
+    /// <summary>As <see cref="Of"/>, to the last thing the failover server wrote, with or without authority.</summary>
+    public static MaterialCopyPeriods OfDisputed(FailoverLogEntry entry) => Of(entry with { AuthorityEnds = null, FailbackEndedAt = Latest(entry) });
+
+    private static DateTimeOffset? Latest(FailoverLogEntry entry) =>
+        (entry.LastTimes?.Values ?? []).Select(t => (DateTimeOffset?)t).Append(entry.FailbackEndedAt).Max();
+
     private static DateTimeOffset EndOf(FailoverLogEntry entry, string channelId, DateTimeOffset ended)
     {
         var last = entry.LastTimes is { } lastTimes && lastTimes.TryGetValue(channelId, out var time) ? time : ended;
