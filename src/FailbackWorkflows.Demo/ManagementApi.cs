@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace FailbackWorkflows.Demo;
 
@@ -26,6 +27,14 @@ internal sealed class ManagementApi : IDisposable
 
     public Task InstallLicenseAsync(string document, string signature, CancellationToken cancellationToken) =>
         SendAsync<JsonElement>(HttpMethod.Put, "api/v1/license", new { document, signature }, cancellationToken);
+
+    /// <summary>Sets the bandwidth limit that material copies begin with; the other rules of the site stay.</summary>
+    public async Task LimitCopiesAsync(long bytesPerSecond, CancellationToken cancellationToken)
+    {
+        var policy = await ReadAsync<JsonObject>("api/v1/settings/failback-policy", cancellationToken);
+        policy["materialCopyBytesPerSecond"] = bytesPerSecond;
+        await SendAsync<JsonElement>(HttpMethod.Put, "api/v1/settings/failback-policy", policy, cancellationToken);
+    }
 
     public Task<StartedRun> StartFailoverAsync(string serverId, string failoverServerId, string requestId, string reason, CancellationToken cancellationToken) =>
         SendAsync<StartedRun>(HttpMethod.Post, $"api/v1/servers/{serverId}/failover", new { failoverServerId, requestId, reason }, cancellationToken);
@@ -186,15 +195,21 @@ internal sealed record LogEntry(
 internal sealed record MaterialCopy(string State, string? Message, CopyTask? Task);
 
 internal sealed record CopyTask(
+    string? ReportedState,
     string? Phase,
     string? LastError,
     long SegmentsDone,
     long RecordsDone,
     long BytesDone,
     long? BytesTotal,
+    long BytesVerified,
     long BytesPerSecond,
+    long? SecondsLeft,
+    IReadOnlyList<CopyChannel> Channels,
     DateTimeOffset CreatedAt,
     DateTimeOffset? EndedAt);
+
+internal sealed record CopyChannel(string Kind, string? ChannelId, long Done, long? Total, long BytesDone, long? BytesTotal);
 
 internal sealed record Coverage(bool IsVerified, IReadOnlyList<TrackCoverage> Tracks, IReadOnlyList<RecordCoverage> Records, IReadOnlyList<JsonElement> Losses);
 
@@ -202,7 +217,7 @@ internal sealed record TrackCoverage(string TrackId, string Kind, DateTimeOffset
 
 internal sealed record Amount(long Segments, long Bytes);
 
-internal sealed record RecordCoverage(string Kind, string? ChannelId, long Expected, long Copied, bool IsVerified);
+internal sealed record RecordCoverage(string Kind, string? ChannelId, DateTimeOffset From, DateTimeOffset To, long Expected, long Copied, bool IsVerified);
 
 internal sealed record ChangePage(IReadOnlyList<Change> Items, long NextAfter);
 

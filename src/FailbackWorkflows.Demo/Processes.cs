@@ -167,7 +167,7 @@ internal sealed class Processes : IAsyncDisposable
             : new ChildProgram(
                 name,
                 AssemblyOf("RecorderProgram"),
-                ["--urls", url, "--data", data, "--seedIdentity", name, "--seedChannels", "2", "--frameInterval", "00:00:00.100", "--segmentLength", "00:00:01"],
+                ["--urls", url, "--data", data, "--seedIdentity", name, "--seedChannels", "2", "--frameInterval", "00:00:00.100", "--segmentLength", "00:00:01", "--busy", "true"],
                 new Dictionary<string, string> { ["FAILBACK_RECORDER_TOKEN"] = TokenOf(name) },
                 "recorder ready",
                 log);

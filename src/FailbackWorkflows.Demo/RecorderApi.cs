@@ -3,6 +3,7 @@ using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
 
 namespace FailbackWorkflows.Demo;
 
@@ -48,6 +49,56 @@ internal sealed class RecorderApi : IDisposable
             {
                 break;
             }
+        }
+
+        return all;
+    }
+
+    /// <summary>
+    /// Kinds of material of an identity that were recorded since a moment and are on disk whole: video, audio, and those of
+    /// <see cref="MaterialKinds.OfRecords"/>.
+    /// </summary>
+    public async Task<IReadOnlySet<string>> ListRecordedKindsAsync(string identity, DateTimeOffset since, CancellationToken cancellationToken)
+    {
+        var kinds = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var track in (await FindAsync<RecorderTracks>($"v1/tracks?identity={identity}", cancellationToken))?.Items ?? [])
+        {
+            if (!kinds.Contains(track.Kind) && (await ListSegmentsAsync(track.Id, since, since.AddDays(1), cancellationToken)).Any(s => s.Sha256 is not null && s.From >= since))
+            {
+                kinds.Add(track.Kind);
+            }
+        }
+
+        foreach (var kind in MaterialKinds.OfRecords)
+        {
+            if (await FindAsync<RecorderManifest>($"v1/records/{kind}/manifest?identity={identity}&from={since.UtcDateTime:O}", cancellationToken) is { Count: > 0 })
+            {
+                kinds.Add(kind);
+            }
+        }
+
+        return kinds;
+    }
+
+    /// <summary>Every record of a kind and channel in the range.</summary>
+    public async Task<IReadOnlyList<RecorderRecord>> ListRecordsAsync(string identity, string kind, string? channelId, DateTimeOffset from, DateTimeOffset to, CancellationToken cancellationToken)
+    {
+        var all = new List<RecorderRecord>();
+        var path = $"v1/records/{kind}?identity={identity}{(channelId is null ? "" : $"&channelId={channelId}")}&from={from.UtcDateTime:O}&to={to.UtcDateTime:O}";
+        var next = path;
+        while (next is not null)
+        {
+            using var response = await _http.GetAsync(next, cancellationToken);
+            await RequireAsync(response, cancellationToken);
+            var lines = (await response.Content.ReadAsStringAsync(cancellationToken)).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+            var end = JsonSerializer.Deserialize<RecorderPageEnd>(lines[^1], Json);
+            if (end is not { End: true })
+            {
+                throw new IOException($"{path} was cut short.");
+            }
+
+            all.AddRange(lines[..^1].Select(line => JsonSerializer.Deserialize<RecorderRecord>(line, Json)!));
+            next = end.NextPageToken is { } token ? $"{path}&pageToken={Uri.EscapeDataString(token)}" : null;
         }
 
         return all;
@@ -107,6 +158,25 @@ internal sealed record RecorderChannel(string ChannelId, bool Enabled, bool Requ
 internal sealed record RecorderSegments(IReadOnlyList<RecorderSegment> Items, string? NextPageToken);
 
 internal sealed record RecorderSegment(string Id, DateTimeOffset From, DateTimeOffset To, long Bytes, string? Sha256, string Disputed);
+
+internal sealed record RecorderTracks(IReadOnlyList<RecorderTrack> Items);
+
+internal sealed record RecorderTrack(string Id, string Kind);
+
+internal sealed record RecorderManifest(long Count);
+
+internal sealed record RecorderRecord(string Id, long Revision, string Sha256, string Disputed, DateTimeOffset TimeUtc, JsonElement Body);
+
+internal sealed record RecorderPageEnd([property: JsonPropertyName("_end")] bool End, string? NextPageToken);
+
+/// <summary>What a copy has to bring home, as recorders and management server name it.</summary>
+internal static class MaterialKinds
+{
+    public static IReadOnlyList<string> OfRecords { get; } = ["text", "metadata", "anpr", "alarms"];
+
+    /// <summary>All six.</summary>
+    public static IReadOnlyList<string> All { get; } = ["video", "audio", .. OfRecords];
+}
 
 internal sealed record RecorderKeys(IReadOnlyList<RecorderKey> Items);
 

@@ -38,14 +38,17 @@ internal sealed record Report(
 }
 
 /// <summary>What came home.</summary>
-/// <param name="RecordsByKind">Records that were expected, by kind; all of them are at the failed server when <paramref name="Verified"/>.</param>
-internal sealed record ReportedCopy(string State, bool Verified, long Bytes, long Segments, IReadOnlyDictionary<string, long> RecordsByKind, double? DurationMs, int Attempts)
+/// <param name="SegmentsByKind">Segments that were expected, by kind; all of them are at the failed server when <paramref name="Verified"/>.</param>
+/// <param name="RecordsByKind">Records that were expected, by kind; all of them are there too.</param>
+internal sealed record ReportedCopy(
+    string State, bool Verified, long Bytes, long Segments, IReadOnlyDictionary<string, long> SegmentsByKind, IReadOnlyDictionary<string, long> RecordsByKind, double? DurationMs, int Attempts)
 {
     public static ReportedCopy From(MaterialCopy copy, Coverage coverage, int attempts) => new(
         copy.State,
         coverage.IsVerified,
         coverage.Tracks.Sum(t => t.Expected.Bytes),
         coverage.Tracks.Sum(t => t.Expected.Segments),
+        coverage.Tracks.GroupBy(t => t.Kind).ToDictionary(g => g.Key, g => g.Sum(t => t.Expected.Segments)),
         coverage.Records.GroupBy(r => r.Kind).ToDictionary(g => g.Key, g => g.Sum(r => r.Expected)),
         (copy.Task?.EndedAt - copy.Task?.CreatedAt)?.TotalMilliseconds,
         attempts);

@@ -9,6 +9,9 @@ namespace FailbackWorkflows.Demo;
 internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense license, Terminal terminal, TimeProvider time)
 {
     private const int MostAttempts = 10;
+
+    /// <summary>A few seconds' worth: without a limit the copy is over before anybody can see it move.</summary>
+    private const long CopyBytesPerSecond = 70_000;
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
     private static readonly TimeSpan PatienceForPostconditions = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(100);
@@ -81,6 +84,7 @@ internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense 
         {
             var (document, signature) = license.Issue(time.GetUtcNow());
             await InsistAsync(() => processes.Management.InstallLicenseAsync(document, signature, cancellationToken), cancellationToken);
+            await InsistAsync(() => processes.Management.LimitCopiesAsync(CopyBytesPerSecond, cancellationToken), cancellationToken);
             terminal.Quiet("licence installed; the demo signs its own with a key pair kept in its data folder");
         }
     }
@@ -165,7 +169,19 @@ internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense 
             },
             cancellationToken);
         terminal.Line($"{Processes.Failover} records as {Processes.Failed}; meanwhile a privacy mask is added there (settings revision {settings.Revision})");
+        await RecordEveryKindAsync(entryId!, cancellationToken);
         Remember(_state with { Chapter = Chapter.Returning, EntryId = entryId, SettingsSha256 = settings.Sha256, SettingsRevision = settings.Revision });
+    }
+
+    /// <summary>The failover lasts until there is something of every kind to bring home; how soon that is, the cameras decide.</summary>
+    private async Task RecordEveryKindAsync(string entryId, CancellationToken cancellationToken)
+    {
+        var entry = await InsistAsync(() => processes.Management.GetEntryAsync(entryId, cancellationToken), cancellationToken);
+        await UntilAsync(
+            $"recorder-2 has recorded {string.Join(", ", MaterialKinds.All)}",
+            async () => (await processes.Recorders[Processes.Failover].ListRecordedKindsAsync(Processes.Failed, entry.FailoverStartedAt, cancellationToken)).IsSupersetOf(MaterialKinds.All),
+            cancellationToken);
+        terminal.Line($"recorded there by now: {string.Join(", ", MaterialKinds.All)}");
     }
 
     private async Task ReturnAsync(CancellationToken cancellationToken)
@@ -199,25 +215,25 @@ internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense 
     private async Task CopyAsync(CancellationToken cancellationToken)
     {
         terminal.Title("Material copy: what recorder-2 recorded comes home");
-        var shown = (Phase: (string?)null, Done: -1L);
         var since = time.GetTimestamp();
         while (true)
         {
             var copy = await InsistAsync(() => processes.Management.GetCopyAsync(_state.EntryId!, cancellationToken), cancellationToken);
-            if (copy.Task is { } task && shown != (task.Phase, task.BytesDone))
+            if (copy.Task is { } task)
             {
-                shown = (task.Phase, task.BytesDone);
                 terminal.Progress(task);
             }
 
             if (copy.State is "copied" or "nothingToCopy")
             {
+                terminal.EndProgress();
                 Remember(_state with { Chapter = Chapter.Verifying });
                 return;
             }
 
             if (copy.State is "failed" or "cancelled" or "copiedWithLosses")
             {
+                terminal.EndProgress();
                 terminal.Warn($"material copy {copy.State}: {copy.Message ?? copy.Task?.LastError}");
                 if (_state.CopyAttempt >= MostAttempts)
                 {
@@ -258,7 +274,7 @@ internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense 
         Copy = ReportedCopy.From(copied, coverage, _state.CopyAttempt);
         terminal.Result(
             Copy.Verified,
-            $"Material {Copy.State}{(Copy.Verified ? ", verified" : "")}   {Copy.Bytes / 1e6:0.00} MB in {Copy.Segments} segments   {string.Join("   ", Copy.RecordsByKind.Select(k => $"{k.Key} {k.Value}"))}   duration {Terminal.Length(copied.Task?.EndedAt - copied.Task?.CreatedAt)}");
+            $"Material {Copy.State}{(Copy.Verified ? ", verified" : "")}   {Copy.Bytes / 1e6:0.00} MB in {Copy.Segments} segments ({Counts(Copy.SegmentsByKind)})   {Counts(Copy.RecordsByKind)}   duration {Terminal.Length(copied.Task?.EndedAt - copied.Task?.CreatedAt)}");
 
         terminal.Title("What must hold now");
         var looking = new Postconditions(processes, _state, client);
@@ -289,6 +305,9 @@ internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense 
 
         return well;
     }
+
+    private static string Counts(IReadOnlyDictionary<string, long> byKind) =>
+        string.Join(", ", MaterialKinds.All.Where(byKind.ContainsKey).Select(kind => $"{byKind[kind]} {kind}"));
 
     /// <summary>
     /// Starts a run and follows it to its end. A run that ends otherwise than done is tried again under a new request id: what stood in its

@@ -1,5 +1,6 @@
 using FailbackWorkflows.Engine.Runtime;
 using FailbackWorkflows.Failback.Connectivity;
+using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Licensing;
@@ -22,6 +23,7 @@ public static class FailbackServices
         services.AddSingleton<MaterialCopyHooks>();
         services.AddSingleton<IWorkflowHooks, RunHooks>();
         services.AddSingleton<DutyCalls>();
+        services.AddSingleton<HoldEnds>();
         services.AddSingleton<FailbackPolicies>();
         services.AddSingleton(license ?? new LicenseOptions());
         services.AddSingleton<LicenseCheck>();
@@ -30,11 +32,14 @@ public static class FailbackServices
         services.AddSingleton<EntryAlerts>();
         services.AddSingleton<StartFailback>();
         services.AddSingleton<StartFailover>();
+        services.AddSingleton<SettleFailedFailovers>();
         services.AddSingleton<RegisterVmsServer>();
         services.AddSingleton<CopyCalls>();
         services.AddSingleton<MergeTaskStates>();
         services.AddSingleton<StartMaterialCopy>();
         services.AddSingleton<StartDueCopies>();
+        services.AddSingleton<DisputedMaterial>();
+        services.AddSingleton<CopyDisputedMaterial>();
         services.AddSingleton<ControlMaterialCopy>();
         services.AddSingleton<AcceptLosses>();
         services.AddSingleton<RestoredMaterial>();

@@ -46,6 +46,12 @@ public sealed record RecorderOptions
     /// </summary>
     public string? Ffmpeg { get; init; }
 
+    /// <summary>
+    /// The built-in analytics, number plate readers and alarm inputs have something to tell every few seconds, for demonstrations. The default
+    /// is false: an alarm every few minutes. Recorders of one site must have the same.
+    /// </summary>
+    public bool IsBusy { get; init; }
+
     /// <summary>Most channels one identity may have. 1 to 10,000; the default is 1,024.</summary>
     public required int MaxChannels { get; init; }
 
@@ -110,10 +116,9 @@ public sealed record RecorderOptions
             FrameInterval = interval,
             SegmentLength = Length(configuration, "segmentLength", "00:00:02", interval, TimeSpan.FromHours(1)),
             Ffmpeg = string.IsNullOrWhiteSpace(configuration["ffmpeg"]) ? null : configuration["ffmpeg"],
+            IsBusy = Flag(configuration, "busy"),
             MaxChannels = (int)Whole(configuration, "maxChannels", 1024, 1, 10_000),
-            TestFaults = bool.TryParse(configuration["test-faults"] ?? "false", out var faults)
-                ? faults
-                : throw Refuse("--test-faults must be true or false."),
+            TestFaults = Flag(configuration, "test-faults"),
             SeedIdentity = seed,
             SeedChannels = (int)Whole(configuration, "seedChannels", 2, 1, 500),
         };
@@ -159,6 +164,9 @@ public sealed record RecorderOptions
             ? value
             : throw Refuse($"--{name} must be a whole number from {least} to {most}.");
     }
+
+    private static bool Flag(IConfiguration configuration, string name) =>
+        bool.TryParse(configuration[name] ?? "false", out var value) ? value : throw Refuse($"--{name} must be true or false.");
 
     private static StartRefusedException Refuse(string sentence) => new(StartRefusedException.BadOptions, sentence);
 }

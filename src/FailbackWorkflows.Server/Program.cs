@@ -103,6 +103,7 @@ public sealed class Program
         services.AddSingleton<ApiKeyAdministration>();
         services.AddSingleton<LicenseInstallation>();
         services.AddSingleton<AuditTrail>();
+        services.AddSingleton<ViewingTrail>();
         services.AddScoped<AuditFilter>();
         services.AddSingleton<PlannedSteps>();
         services.AddSingleton<FailbackButtons>();

@@ -31,6 +31,10 @@ public sealed class The_demo_tells_its_story(ITestOutputHelper output)
             ((bool)written["ok"]!).ShouldBeTrue();
             written["failback"]!["steps"]!.AsArray().Count.ShouldBe(11);
             written["postconditions"]!.AsArray().ShouldAllBe(p => (bool)p!["holds"]!);
+            var copy = written["materialCopy"]!;
+            ((string)copy["state"]!, (bool)copy["verified"]!, (double)copy["durationMs"]! > 0, (long)copy["bytes"]! > 0).ShouldBe(("copied", true, true, true));
+            copy["segmentsByKind"]!.AsObject().Concat(copy["recordsByKind"]!.AsObject()).Where(k => (long)k.Value! > 0).Select(k => k.Key)
+                .ShouldBe(["video", "audio", "text", "metadata", "anpr", "alarms"], ignoreOrder: true);
             Directory.EnumerateFileSystemEntries(place).Where(e => !Path.GetFileName(e).StartsWith("clr-debug-pipe", StringComparison.Ordinal) && !Path.GetFileName(e).StartsWith("dotnet-diagnostic", StringComparison.Ordinal)).ShouldBeEmpty();
             Directory.Delete(temporary, recursive: true);
         }

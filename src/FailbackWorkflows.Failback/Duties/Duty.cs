@@ -56,7 +56,11 @@ public sealed class ClaimConflictException(string key, string holderInstanceId, 
 }
 
 /// <summary>Mirror of a retention hold on a recorder.</summary>
-public sealed record RetentionHold(string EntryId, string ServerId, string Identity, DateTimeOffset FromUtc, DateTimeOffset? ToUtc);
+public sealed record RetentionHold(string EntryId, string ServerId, string Identity, DateTimeOffset FromUtc, DateTimeOffset? ToUtc)
+{
+    /// <summary>What the recorder is told it is for.</summary>
+    public const string Reason = "Material recorded during the failover";
+}
 
 /// <summary>Adds or updates the mirror of a hold.</summary>
 public sealed record SaveRetentionHold(RetentionHold Hold) : IDomainChange;

@@ -93,8 +93,9 @@ public sealed class AssignDuty(DutyCalls calls, IRecorderClient recorders) : Dut
             ? parsed
             : throw new ActivityFaultException("input.invalid", $"There is no role '{context.Get(Role)}'.", false);
         var hold = context.GetOrDefault(HoldEntryId) is { Length: > 0 } entryId
-            ? new HoldRequest(entryId, context.GetOrDefault(HoldFrom), "Material recorded during the failover")
+            ? new HoldRequest(entryId, context.GetOrDefault(HoldFrom), RetentionHold.Reason)
             : null;
+        List<IDomainChange> changes = hold is null ? [] : [new SaveRetentionHold(new RetentionHold(hold.EntryId, serverId, identity, hold.FromUtc, null))];
         try
         {
             await recorders.AssignDutyAsync(
@@ -106,13 +107,8 @@ public sealed class AssignDuty(DutyCalls calls, IRecorderClient recorders) : Dut
         }
         catch (RecorderException exception) when (exception.IsTransient && context.GetOrDefault(GiveUpAfter) is > 0 and var limit && context.Attempt >= limit)
         {
-            return ActivityResult.Completed("Unreachable");
-        }
-
-        var changes = new List<IDomainChange>();
-        if (hold is not null)
-        {
-            changes.Add(new SaveRetentionHold(new RetentionHold(hold.EntryId, serverId, identity, hold.FromUtc, null)));
+            // It may have heard all the same, so there may be a hold.
+            return ActivityResult.Completed("Unreachable").WithChanges(changes);
         }
 
         return ActivityResult.Completed().WithChanges(changes);

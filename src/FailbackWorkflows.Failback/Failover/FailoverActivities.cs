@@ -6,8 +6,6 @@ using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Licensing;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders;
-using FailbackWorkflows.Recorders.Duties;
-using Microsoft.Extensions.Logging;
 
 namespace FailbackWorkflows.Failback.Failover;
 
@@ -146,14 +144,12 @@ public sealed class LogFailoverPerformed(IFailoverLog log) : DutyActivity
 
 /// <summary>
 /// Failover = failed, with the sentence that says why. The duty, if it had been granted already, goes back to the failed server, which
-/// is told when it is seen again; it stays broken until it demonstrably records.
+/// is told when it is seen again; it stays broken until it demonstrably records. What the failover server may have recorded stays held until
+/// <see cref="SettleFailedFailovers"/> has asked it.
 /// </summary>
 [Activity("Failback.LogFailoverFailed", Category = "Failover", DisplayName = "Log: failover failed", Description = "Writes to the failover log that the failover failed.")]
-[Retry(3, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 2000)]
-public sealed class LogFailoverFailed(DutyCalls calls, IRecorderClient recorders, IFailoverLog log, IDuties duties, ILogger<LogFailoverFailed> logger) : DutyActivity
+public sealed class LogFailoverFailed(IFailoverLog log, IDuties duties) : DutyActivity
 {
-    private const int LastAttempt = 3;
-
     [Input(DisplayName = "Failover log entry")]
     public required Input<string> EntryId { get; init; }
 
@@ -165,15 +161,17 @@ public sealed class LogFailoverFailed(DutyCalls calls, IRecorderClient recorders
     {
         var entry = await log.GetAsync(context.Get(EntryId), cancellationToken);
         var message = context.GetOrDefault(Failure) is { Length: > 0 } failure ? failure : "The failover server did not take the duty over.";
-        var changes = new List<IDomainChange> { new SaveFailoverLogEntry(entry.FailoverFailed(context.Time.GetUtcNow(), message)) };
+        var failed = entry.FailoverFailed(context.Time.GetUtcNow(), message);
         var duty = await duties.FindAsync(entry.FailedServerId, cancellationToken);
-        if (duty is not null && duty.HolderServerId == entry.FailoverServerId && entry.ExternalId is null)
-        {
-            changes.AddRange(await EndHoldAsync(context, entry, cancellationToken));
+        var isGranted = duty?.HolderServerId == entry.FailoverServerId;
 
+        // Without the duty it has recorded nothing for it, and holds nothing.
+        var changes = new List<IDomainChange> { new SaveFailoverLogEntry(isGranted ? failed : failed.NothingRecordedByFailedFailover()) };
+        if (isGranted && entry.ExternalId is null)
+        {
             // The duty goes back to its own recorder, under an epoch that is drawn here and learned at the next poll: otherwise that recorder
             // would be told to stand by for a server that does not record. A failover reported by another system stays where that system put it.
-            changes.Add(new GrantEpoch(entry.FailedServerId, entry.FailedServerId, duty.Epoch + 1, $"{context.InstanceId}/{context.ExecutionId}"));
+            changes.Add(new GrantEpoch(entry.FailedServerId, entry.FailedServerId, duty!.Epoch + 1, $"{context.InstanceId}/{context.ExecutionId}"));
         }
 
         return ActivityResult.Completed()
@@ -181,32 +179,5 @@ public sealed class LogFailoverFailed(DutyCalls calls, IRecorderClient recorders
             .WithWorkflowOutput(RunOutputs.Message, message)
             .WithChanges(changes)
             .WithAlarm(context, entry.FailedServerId, $"The failover of {entry.FailedServerId} failed: nobody may be recording its channels. {message}");
-    }
-
-    /// <summary>The hold opened with the duty gets its end; what was recorded until then, if anything, stays held. A failover server that cannot be told keeps it open.</summary>
-    private async Task<IReadOnlyList<IDomainChange>> EndHoldAsync(ActivityExecutionContext context, FailoverLogEntry entry, CancellationToken cancellationToken)
-    {
-        try
-        {
-            var end = context.Time.GetUtcNow();
-            await recorders.PutRetentionHoldAsync(
-                await calls.GetEndpointAsync(entry.FailoverServerId, cancellationToken),
-                new RetentionHoldCommand(
-                    entry.Id,
-                    entry.FailedServerId,
-                    await calls.GetAuthorityAsync(context, entry.FailedServerId, cancellationToken),
-                    entry.FailoverStartedAt,
-                    end,
-                    "Material recorded during the failover"),
-                // Each attempt ends it a little later, which is another command; ending a hold later than before is always allowed.
-                context.CallKey($"endHold/{end.UtcTicks}"),
-                cancellationToken);
-            return [new SaveRetentionHold(new RetentionHold(entry.Id, entry.FailoverServerId, entry.FailedServerId, entry.FailoverStartedAt, end))];
-        }
-        catch (RecorderException exception) when (!exception.IsTransient || context.Attempt >= LastAttempt)
-        {
-            logger.LogWarning("The retention hold of {EntryId} at {Server} was not ended: {Reason}", entry.Id, entry.FailoverServerId, exception.Message);
-            return [];
-        }
     }
 }

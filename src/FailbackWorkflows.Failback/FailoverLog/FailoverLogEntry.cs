@@ -78,7 +78,7 @@ public record FailoverLogEntry
     /// <summary>The newer entry whose failback also ended this one.</summary>
     public string? ClosedByEntryId { get; init; }
 
-    /// <summary>Last written time per channel on the failover server, confirmed at the hand-over.</summary>
+    /// <summary>Last written time per channel on the failover server, confirmed at the hand-over; of a failover that failed, once its server has said it.</summary>
     public IReadOnlyDictionary<string, DateTimeOffset>? LastTimes { get; init; }
 
     /// <summary>Per channel the failed server's first confirmed frame of the failback: the end of the failover server's authority.</summary>
@@ -87,11 +87,10 @@ public record FailoverLogEntry
     /// <summary>Optimistic concurrency: grows by one with every change; 0 = not stored yet.</summary>
     public long Revision { get; init; }
 
-    /// <summary>False once failback and material copy are done, or a newer entry closed it, or the failover failed.</summary>
+    /// <summary>False once failback and material copy are done, or a newer entry closed it, or the failover failed and left nothing that is owed.</summary>
     public bool IsActive => !(Failover == FailoverState.Failed
-        || (Failback == FailbackState.Done
-            && (ClosedByEntryId is not null
-                || MaterialCopy is MaterialCopyState.Copied or MaterialCopyState.LossesAccepted or MaterialCopyState.NothingToCopy)));
+        ? IsMaterialSettled
+        : Failback == FailbackState.Done && (ClosedByEntryId is not null || IsMaterialSettled));
 
     /// <summary>A failback may start.</summary>
     public bool CanFailBack => Failover == FailoverState.Done && Failback is FailbackState.NotStarted or FailbackState.Failed;
@@ -101,6 +100,15 @@ public record FailoverLogEntry
 
     public FailoverLogEntry FailoverFailed(DateTimeOffset at, string message) =>
         Require(Failover == FailoverState.Running, "failover running") with { Failover = FailoverState.Failed, FailoverEndedAt = at, Message = message };
+
+    /// <summary>The failover server recorded nothing in a failover that failed.</summary>
+    public FailoverLogEntry NothingRecordedByFailedFailover() =>
+        Require(IsUnsettled, "failover failed and not settled") with { MaterialCopy = MaterialCopyState.NothingToCopy };
+
+    /// <summary>The failover server recorded something in a failover that failed.</summary>
+    /// <param name="lastTimes">Last written time per channel; not empty.</param>
+    public FailoverLogEntry MaterialRecordedByFailedFailover(IReadOnlyDictionary<string, DateTimeOffset> lastTimes) =>
+        Require(IsUnsettled && lastTimes.Count > 0, "failover failed and not settled") with { LastTimes = lastTimes };
 
     public FailoverLogEntry FailbackStarted(string runId, DateTimeOffset at) =>
         Require(CanFailBack, "failover done and failback not started or failed") with
@@ -119,9 +127,16 @@ public record FailoverLogEntry
     public FailoverLogEntry ClosedBy(FailoverLogEntry newer, DateTimeOffset at) =>
         Require(CanFailBack, "failback not started or failed") with { Failback = FailbackState.Done, FailbackEndedAt = at, ClosedByEntryId = newer.Id };
 
-    /// <summary>Its material was recorded and is neither home nor given up: the failover server still owes it.</summary>
-    public bool OwesMaterial => Failover == FailoverState.Done
-        && MaterialCopy is not (MaterialCopyState.Copied or MaterialCopyState.NothingToCopy or MaterialCopyState.LossesAccepted);
+    /// <summary>A failover that failed, and its failover server has not said yet whether it recorded anything.</summary>
+    public bool IsUnsettled => Failover == FailoverState.Failed && MaterialCopy == MaterialCopyState.NotStarted && LastTimes is null;
+
+    /// <summary>Its material was (or may have been) recorded and is neither home nor given up: the failover server still owes it.</summary>
+    public bool OwesMaterial => Failover != FailoverState.Running && !IsMaterialSettled;
+
+    /// <summary>Nobody records under this entry any more and its material is not settled: it can be brought home.</summary>
+    public bool IsCopyDue => OwesMaterial && !IsUnsettled && (Failover == FailoverState.Failed || Failback == FailbackState.Done);
+
+    private bool IsMaterialSettled => MaterialCopy is MaterialCopyState.Copied or MaterialCopyState.NothingToCopy or MaterialCopyState.LossesAccepted;
 
     /// <summary>A material copy is queued or at work.</summary>
     public bool IsCopying => MaterialCopy is MaterialCopyState.Queued or MaterialCopyState.Running or MaterialCopyState.Paused;
@@ -158,7 +173,11 @@ public record FailoverLogEntry
         "material copy neither copied, nor nothing to copy, nor given up") with { MaterialCopy = MaterialCopyState.LossesAccepted, Message = message };
 
     private FailoverLogEntry MaterialCopyEnded(MaterialCopyState state, string? message) =>
-        Require(MaterialCopy == MaterialCopyState.Running, "material copy running") with { MaterialCopy = state, Message = message };
+        Require(MaterialCopy == MaterialCopyState.Running, "material copy running") with
+        {
+            // Why a failover failed is still to be read when what was recorded in it is home.
+            MaterialCopy = state, Message = message ?? (Failover == FailoverState.Failed ? Message : null),
+        };
 
     private FailoverLogEntry MaterialCopyBroken(MaterialCopyState state, string message) =>
         Require(MaterialCopy == MaterialCopyState.NotStarted || IsCopying, "material copy not started, queued, running or paused") with { MaterialCopy = state, Message = message };
@@ -189,6 +208,9 @@ public interface IFailoverLog
     Task<FailoverLogEntry?> FindByExternalIdAsync(string externalId, CancellationToken cancellationToken);
 
     Task<IReadOnlyList<FailoverLogEntry>> ListAsync(FailoverLogQuery query, CancellationToken cancellationToken);
+
+    /// <summary>Entries with <see cref="FailoverLogEntry.IsUnsettled"/>, oldest failover first.</summary>
+    Task<IReadOnlyList<FailoverLogEntry>> ListUnsettledAsync(int take, CancellationToken cancellationToken);
 
     /// <summary>Active entries of one failed server whose failback is not done, newest first.</summary>
     Task<IReadOnlyList<FailoverLogEntry>> ListOpenAsync(string failedServerId, CancellationToken cancellationToken);

@@ -55,7 +55,8 @@ public sealed class AcceptLosses(
                 continue;
             }
 
-            if (task?.RunId is { } runId)
+            var disputed = await copies.FindAsync(MaterialCopyTask.IdOf(entry.Id, entry.FailoverServerId, isDisputed: true), cancellationToken);
+            foreach (var runId in new[] { task?.RunId, disputed?.RunId }.OfType<string>())
             {
                 await CancelAsync(runId, actor, cancellationToken);
             }

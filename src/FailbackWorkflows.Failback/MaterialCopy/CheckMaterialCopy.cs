@@ -11,7 +11,7 @@ namespace FailbackWorkflows.Failback.MaterialCopy;
 /// </summary>
 [Activity("Failback.CheckMaterialCopy", Category = "Material copy", DisplayName = "Check the entry", Description = "Is material owed, and which periods are to be copied?")]
 [FlowNode("Ready", "Refused")]
-public sealed class CheckMaterialCopy(CopyCalls calls, IFailoverLog log) : CopyActivity
+public sealed class CheckMaterialCopy(CopyCalls calls, IFailoverLog log, DisputedMaterial disputed) : CopyActivity
 {
     [Input(DisplayName = "Failover log entry", Description = "Id of the entry.")]
     public required Input<string> EntryId { get; init; }
@@ -28,7 +28,7 @@ public sealed class CheckMaterialCopy(CopyCalls calls, IFailoverLog log) : CopyA
         var entry = await log.GetAsync(context.Get(EntryId), cancellationToken);
         var task = await calls.GetTaskAsync(context, cancellationToken);
         var source = await calls.Servers.GetServerAsync(task.SourceServerId, cancellationToken);
-        var sentence = MaterialCopyHooks.WhyNot(entry)
+        var sentence = (task.IsDisputed ? (await disputed.ReadAsync(entry, cancellationToken)).WhyNot : MaterialCopyHooks.WhyNot(entry))
             ?? (source.MachineId is null ? $"{source.Name} has never been seen, so its machine is not known. Bring it on the network, then start the copy again." : null);
         if (sentence is not null)
         {
@@ -40,7 +40,7 @@ public sealed class CheckMaterialCopy(CopyCalls calls, IFailoverLog log) : CopyA
             .WithCancellation(CancellationMode.Undo)
             .WithChanges(new SaveCopyTask(task with
             {
-                Definition = task.Definition ?? Define(task, entry, source.MachineId!),
+                Definition = task.Definition ?? Define(task, entry, source.MachineId!, context.Run.Reason),
                 TokenGeneration = task.TokenGeneration + 1,
                 ProtectedToken = null,
                 TokenDrawnAt = now,
@@ -48,11 +48,19 @@ public sealed class CheckMaterialCopy(CopyCalls calls, IFailoverLog log) : CopyA
             }));
     }
 
-    private static StartDataCopy Define(MaterialCopyTask task, FailoverLogEntry entry, string sourceMachineId)
+    private static StartDataCopy Define(MaterialCopyTask task, FailoverLogEntry entry, string sourceMachineId, string? reason)
     {
-        var periods = MaterialCopyPeriods.Of(entry);
+        var periods = task.IsDisputed ? MaterialCopyPeriods.OfDisputed(entry) : MaterialCopyPeriods.Of(entry);
         return new(
-            task.TaskId, entry.Id, task.Identity, sourceMachineId, periods.Whole, periods.Channels, task.Limits, WithDisputed: false, $"Material recorded during failover {entry.Id}");
+            task.TaskId,
+            entry.Id,
+            task.Identity,
+            sourceMachineId,
+            periods.Whole,
+            periods.Channels,
+            task.Limits,
+            WithDisputed: task.IsDisputed,
+            task.IsDisputed ? $"Disputed material of failover {entry.Id}: {reason}" : $"Material recorded during failover {entry.Id}");
     }
 }
 

@@ -8,10 +8,10 @@ namespace FailbackWorkflows.Failback.MaterialCopy;
 
 /// <summary>
 /// Reads the coverage report of a task that ended, checks its digest and keeps it. Only when everything expected is verified is the order to
-/// release the hold written down, in the same transaction. From here there is only a way forward.
+/// release the hold written down, in the same transaction. A verified copy of disputed material releases nothing. From here there is only a way forward.
 /// </summary>
 [Activity("Failback.KeepCoverageReport", Category = "Material copy", DisplayName = "Read and keep the coverage report", Description = "Is everything expected home and verified?")]
-[FlowNode("Verified", "Losses")]
+[FlowNode("Verified", "Losses", "Disputed")]
 [Retry(10, InitialDelayMilliseconds = 1000, MaxDelayMilliseconds = 60_000)]
 public sealed class KeepCoverageReport(CopyCalls calls, IMaterialCopyClient recorders) : CopyActivity
 {
@@ -54,8 +54,14 @@ public sealed class KeepCoverageReport(CopyCalls calls, IMaterialCopyClient reco
                 .WithChanges(changes);
         }
 
+        if (task.IsDisputed)
+        {
+            // What is held does not depend on it: what is disputed is released by an administrator only.
+            return ActivityResult.Completed("Disputed").With(Ending, CopyEndings.Copied).WithCancellation(CancellationMode.Refuse).WithChanges(changes);
+        }
+
         // Disputed material is not part of what was expected and stays held after a verified copy; "nothing recorded" would let it go.
-        var isNothing = coverage.IsNothingExpected && coverage.Disputed.Segments == 0;
+        var isNothing = coverage.IsNothingExpected && coverage.Disputed.Segments == 0 && coverage.RecordsDisputed == 0;
         changes.Add(new SaveHoldRelease(new HoldReleaseOrder(
             task.EntryId,
             task.SourceServerId,
@@ -101,7 +107,10 @@ public sealed record CoverageTotals(
     long RecordsExpected,
     long RecordsCopied,
     long RecordsAlreadyThere,
-    long RecordsMissing)
+    long RecordsMissing,
+    Amount DisputedHere,
+    long RecordsDisputed,
+    long RecordsDisputedHere)
 {
     /// <summary>The source had nothing of the period.</summary>
     public bool IsNothingExpected => Expected.Segments == 0 && RecordsExpected == 0;
@@ -117,7 +126,10 @@ public sealed record CoverageTotals(
         report.Records.Sum(r => r.Expected),
         report.Records.Sum(r => r.Copied),
         report.Records.Sum(r => r.AlreadyThere + r.Superseded),
-        report.Records.Sum(r => r.Missing));
+        report.Records.Sum(r => r.Missing),
+        Sum(report, t => t.DisputedHere ?? new(0, 0)),
+        report.Records.Sum(r => r.Disputed),
+        report.Records.Sum(r => r.DisputedHere));
 
     private static Amount Sum(CoverageReport report, Func<TrackCoverage, Amount> read) => new(report.Tracks.Sum(t => read(t).Segments), report.Tracks.Sum(t => read(t).Bytes));
 }

@@ -4,7 +4,10 @@ using FailbackWorkflows.Failback.FailoverLog;
 
 namespace FailbackWorkflows.Failback.MaterialCopy;
 
-/// <summary>Writes to the failover log how the material copy ended. An entry whose losses were accepted meanwhile stays as it is.</summary>
+/// <summary>
+/// Writes to the failover log how the material copy ended. An entry whose losses were accepted meanwhile stays as it is, and so does one whose
+/// disputed material was copied: how that ended stands with its run and task.
+/// </summary>
 [Activity("Failback.LogMaterialCopy", Category = "Material copy", DisplayName = "Log: how the copy ended", Description = "Writes to the failover log how the material copy ended.")]
 public sealed class LogMaterialCopy(CopyCalls calls, IFailoverLog log) : CopyActivity
 {
@@ -21,6 +24,11 @@ public sealed class LogMaterialCopy(CopyCalls calls, IFailoverLog log) : CopyAct
         var entry = await log.GetAsync(task.EntryId, cancellationToken);
         var ending = context.Get(Ending);
         var failure = context.GetOrDefault(Failure);
+        if (task.IsDisputed)
+        {
+            return LogDisputed(context, entry, ending, failure);
+        }
+
         var logged = entry.IsCopying ? Log(entry, ending, failure) : entry;
         var result = ActivityResult.Completed().WithWorkflowOutput(RunOutputs.Result, ending);
         if (logged.Message is not null && ending is CopyEndings.Failed or CopyEndings.Cancelled or CopyEndings.CopiedWithLosses)
@@ -40,6 +48,16 @@ public sealed class LogMaterialCopy(CopyCalls calls, IFailoverLog log) : CopyAct
         }
 
         return result.WithChanges(changes);
+    }
+
+    private static ActivityResult LogDisputed(ActivityExecutionContext context, FailoverLogEntry entry, string ending, string? failure)
+    {
+        var isHome = ending is CopyEndings.Copied or CopyEndings.NothingToCopy;
+        var sentence = isHome
+            ? $"The disputed material of {entry.FailedServerId} is beside the ordinary, marked and verified."
+            : $"The copy of disputed material of {entry.FailedServerId} ended as {ending}. {failure} It stays held at {entry.FailoverServerId}; ask for it again to go on.";
+        var result = ActivityResult.Completed().WithWorkflowOutput(RunOutputs.Result, ending).WithChanges(Tell(context, "materialCopy", entry.Id, sentence));
+        return isHome ? result : result.WithWorkflowOutput(RunOutputs.Message, sentence);
     }
 
     private static FailoverLogEntry Log(FailoverLogEntry entry, string ending, string? failure) => ending switch

@@ -5,6 +5,7 @@ using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Engine.Values;
 using FailbackWorkflows.Failback.Changes;
 using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.Policies;
 using Microsoft.Extensions.Logging;
 
 namespace FailbackWorkflows.Failback.MaterialCopy;
@@ -22,8 +23,11 @@ public sealed class CopyTaskTakenException(string runId) : Exception($"The run {
 /// What every run of a material copy takes and gives back, whatever started it: the task in the transaction of the start, the entry's state
 /// with it; each time a node takes the run up, the copy fence grows. Duties are not claimed: a failback may run meanwhile.
 /// </summary>
-public sealed class MaterialCopyHooks(IFailoverLog log, IMaterialCopies copies, IDomainWriter writer, ILogger<MaterialCopyHooks> logger) : IWorkflowHooks
+public sealed class MaterialCopyHooks(IFailoverLog log, IMaterialCopies copies, DisputedMaterial disputed, FailbackPolicies policies, IDomainWriter writer, ILogger<MaterialCopyHooks> logger) : IWorkflowHooks
 {
+    /// <summary>Name of the workflow input that says why disputed material is copied; without it, none is.</summary>
+    public const string DisputedReason = "DisputedReason";
+
     private const int MaxFenceAttempts = 10;
 
     /// <summary>True when a definition copies material: a copy of it under another name needs the task too.</summary>
@@ -43,24 +47,28 @@ public sealed class MaterialCopyHooks(IFailoverLog log, IMaterialCopies copies, 
             throw new WorkflowRefusedException("entry-unknown", $"There is no failover log entry '{entryId}'.");
         }
 
-        var task = await copies.FindAsync(MaterialCopyTask.IdOf(entry.Id, entry.FailoverServerId), cancellationToken);
+        var isDisputed = IsDisputed(starting.Input);
+        var taskId = MaterialCopyTask.IdOf(entry.Id, entry.FailoverServerId, isDisputed);
+        var task = await copies.FindAsync(taskId, cancellationToken);
         if (task?.RunId is { } runId)
         {
             throw new CopyTaskTakenException(runId);
         }
 
-        if (WhyNot(entry) is { } sentence)
+        if ((isDisputed ? (await disputed.ReadAsync(entry, cancellationToken)).WhyNot : WhyNot(entry)) is { } sentence)
         {
             throw new WorkflowRefusedException("copy-not-possible", sentence);
         }
 
         task ??= new MaterialCopyTask
         {
-            TaskId = MaterialCopyTask.IdOf(entry.Id, entry.FailoverServerId),
+            TaskId = taskId,
             EntryId = entry.Id,
+            IsDisputed = isDisputed,
             Identity = entry.FailedServerId,
             SourceServerId = entry.FailoverServerId,
             TargetServerId = entry.FailedServerId,
+            Limits = new((await policies.GetAsync(cancellationToken)).MaterialCopyBytesPerSecond),
             CreatedAt = starting.At,
         };
         var changes = new List<IDomainChange>
@@ -78,9 +86,13 @@ public sealed class MaterialCopyHooks(IFailoverLog log, IMaterialCopies copies, 
                 WaitsForServerId = null,
                 EndedAt = null,
             }),
-            new Notify(new ChangeNotification("run", starting.InstanceId, "A material copy was started.", starting.At)),
+            new Notify(new ChangeNotification("run", starting.InstanceId, isDisputed ? "A copy of disputed material was started." : "A material copy was started.", starting.At)),
         };
-        if (entry.MaterialCopy != MaterialCopyState.Queued)
+        if (isDisputed)
+        {
+            changes.Add(new Notify(new ChangeNotification("materialCopy", entry.Id, "The disputed material was asked for.", starting.At)));
+        }
+        else if (entry.MaterialCopy != MaterialCopyState.Queued)
         {
             changes.Insert(0, new SaveFailoverLogEntry(entry.MaterialCopyQueued()));
             changes.Add(new Notify(new ChangeNotification("failoverLog", entry.Id, $"The material copy of {entry.FailedServerId} is queued.", starting.At)));
@@ -99,7 +111,8 @@ public sealed class MaterialCopyHooks(IFailoverLog log, IMaterialCopies copies, 
             return null;
         }
 
-        var taskId = MaterialCopyTask.IdOf(entry.Id, entry.FailoverServerId);
+        var isDisputed = IsDisputed(acquired.Input);
+        var taskId = MaterialCopyTask.IdOf(entry.Id, entry.FailoverServerId, isDisputed);
         for (var attempt = 1; ; attempt++)
         {
             var changes = new List<IDomainChange>();
@@ -108,12 +121,12 @@ public sealed class MaterialCopyHooks(IFailoverLog log, IMaterialCopies copies, 
             {
                 // A run that an incident stopped takes the task back when it is redriven, unless another run has it or the matter is settled.
                 entry = await log.FindAsync(entryId, cancellationToken);
-                if (task is not { RunId: null } || task.StoppedRunId != acquired.InstanceId || entry is null || !(entry.CanQueueCopy || entry.MaterialCopy == MaterialCopyState.Queued))
+                if (task is not { RunId: null } || task.StoppedRunId != acquired.InstanceId || entry is null || !(isDisputed || entry.CanQueueCopy || entry.MaterialCopy == MaterialCopyState.Queued))
                 {
                     return null;
                 }
 
-                if (entry.CanQueueCopy)
+                if (!isDisputed && entry.CanQueueCopy)
                 {
                     changes.Add(new SaveFailoverLogEntry(entry.MaterialCopyQueued()));
                 }
@@ -152,7 +165,11 @@ public sealed class MaterialCopyHooks(IFailoverLog log, IMaterialCopies copies, 
         }
 
         changes.Add(new SaveCopyTask(task with { RunId = null, StoppedRunId = isStopped ? ending.InstanceId : null, WaitsForServerId = null, EndedAt = ending.At }));
-        if (await log.FindAsync(task.EntryId, cancellationToken) is { IsCopying: true } entry)
+        if (task.IsDisputed)
+        {
+            changes.Add(new Notify(new ChangeNotification("materialCopy", task.EntryId, null, ending.At)));
+        }
+        else if (await log.FindAsync(task.EntryId, cancellationToken) is { IsCopying: true } entry)
         {
             // An end that no step of the run has logged: an incident, or a cancellation before the run had done anything.
             var logged = isStopped
@@ -165,11 +182,14 @@ public sealed class MaterialCopyHooks(IFailoverLog log, IMaterialCopies copies, 
         return changes;
     }
 
+    private static bool IsDisputed(IReadOnlyDictionary<string, object?> input) => !string.IsNullOrWhiteSpace(PlainValue.ToText(input.GetValueOrDefault(DisputedReason)));
+
     /// <summary>Why no copy can be started, as a sentence; null when it can.</summary>
     public static string? WhyNot(FailoverLogEntry entry) => entry switch
     {
-        { Failover: not FailoverState.Done } => "The failover of this entry is not done, so there is nothing to bring home.",
-        { Failback: not FailbackState.Done } => "The failback is not done: the failover server still records. Fail back first, then copy the material.",
+        { Failover: FailoverState.Running } => "The failover of this entry is not done, so there is nothing to bring home.",
+        { IsUnsettled: true } => "The failover failed, and its failover server has not said yet whether it recorded anything. It is asked by itself when it is connected and has stopped.",
+        { Failover: FailoverState.Done, Failback: not FailbackState.Done } => "The failback is not done: the failover server still records. Fail back first, then copy the material.",
         { MaterialCopy: MaterialCopyState.Copied } => "The material of this entry is home and verified already.",
         { MaterialCopy: MaterialCopyState.NothingToCopy } => "There is nothing to copy for this entry.",
         { MaterialCopy: MaterialCopyState.LossesAccepted } => "The missing material of this entry was given up, so it may be gone by now.",

@@ -16,12 +16,13 @@ public sealed record MaterialCopyPeriods(CopyPeriod Whole, IReadOnlyList<CopyPer
 
     /// <summary>
     /// The periods of an entry whose failback is done. An entry that a newer one closed has no times of a hand-over of its own: its period
-    /// ends at its authority end where that is known, else where the failback ended it. Throws when the failback is not done.
+    /// ends at its authority end where that is known, else where the failback ended it. A failover that failed ends with the last thing written in
+    /// it. Throws when the failback is not done.
     /// </summary>
     public static MaterialCopyPeriods Of(FailoverLogEntry entry)
     {
         var start = entry.FailoverStartedAt;
-        var ended = entry.FailbackEndedAt ?? throw new InvalidOperationException($"The period of failover log entry {entry.Id} has no end: its failback is not done.");
+        var ended = (entry is { Failover: FailoverState.Failed, LastTimes: { Count: > 0 } last } ? last.Values.Max() : entry.FailbackEndedAt) ?? throw new InvalidOperationException($"The period of failover log entry {entry.Id} has no end: its failback is not done.");
         var ids = (entry.LastTimes?.Keys ?? []).Union(entry.AuthorityEnds?.Keys ?? []).Order(StringComparer.Ordinal);
         var channels = ids.Select(id => new CopyPeriod(id, start, Later(start, EndOf(entry, id, ended)))).ToList();
         if (channels.Exists(c => c.ToUtc > start))
@@ -35,6 +36,12 @@ public sealed record MaterialCopyPeriods(CopyPeriod Whole, IReadOnlyList<CopyPer
         var end = channels.Count > 0 ? channels.Max(c => c.ToUtc) : ended;
         return new(new(null, start, Later(start + Shortest, end)), channels);
     }
+
+    /// <summary>As <see cref="Of"/>, to the last thing the failover server wrote, with or without authority.</summary>
+    public static MaterialCopyPeriods OfDisputed(FailoverLogEntry entry) => Of(entry with { AuthorityEnds = null, FailbackEndedAt = Latest(entry) });
+
+    private static DateTimeOffset? Latest(FailoverLogEntry entry) =>
+        (entry.LastTimes?.Values ?? []).Select(t => (DateTimeOffset?)t).Append(entry.FailbackEndedAt).Max();
 
     private static DateTimeOffset EndOf(FailoverLogEntry entry, string channelId, DateTimeOffset ended)
     {

@@ -8,7 +8,8 @@ namespace FailbackWorkflows.Failback.MaterialCopy;
 
 /// <summary>
 /// What the management server knows of a material copy task: the mirror of the task in the target's own queue, and what was wished for it.
-/// There is one per failover log entry and source, whatever it is started by and how often.
+/// There is one per failover log entry and source, whatever it is started by and how often, and beside it one for the disputed material once
+/// somebody has asked for that.
 /// </summary>
 public sealed record MaterialCopyTask
 {
@@ -17,6 +18,12 @@ public sealed record MaterialCopyTask
 
     /// <summary>Derived from entry and source (<see cref="IdOf"/>).</summary>
     public required string TaskId { get; init; }
+
+    /// <summary>
+    /// It brings what was recorded without authority, on an operator's request, beside the ordinary and marked. It says nothing about what is
+    /// owed: neither the entry nor the hold depends on it.
+    /// </summary>
+    public bool IsDisputed { get; init; }
 
     public required string EntryId { get; init; }
 
@@ -143,8 +150,9 @@ public sealed record MaterialCopyTask
         Reported is { State: CopyTaskState.Running or CopyTaskState.Verifying, SecondsLeft: { } left } && !IsOutOfTouch && now - ReportedAt < Stale ? left : null;
 
     /// <summary>The id of the one task of an entry and a source: letters and digits, always the same.</summary>
-    public static string IdOf(string entryId, string sourceServerId) =>
-        $"copy-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{entryId}\n{sourceServerId}")).AsSpan(0, 16))}";
+    /// <param name="isDisputed">Of the task that brings the disputed material.</param>
+    public static string IdOf(string entryId, string sourceServerId, bool isDisputed = false) =>
+        $"copy-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{entryId}\n{sourceServerId}{(isDisputed ? "\ndisputed" : "")}")).AsSpan(0, 16))}";
 
     public static string StimulusKeyOf(string taskId) => $"MaterialCopy:{taskId}";
 
@@ -195,11 +203,8 @@ public interface IMaterialCopies
 {
     Task<MaterialCopyTask?> FindAsync(string taskId, CancellationToken cancellationToken);
 
-    /// <summary>The task of an entry; the newest when there are several sources.</summary>
+    /// <summary>The task of an entry; the newest when there are several sources. That of its disputed material is not meant.</summary>
     Task<MaterialCopyTask?> FindByEntryAsync(string entryId, CancellationToken cancellationToken);
-
-    /// <summary>Tasks of these entries.</summary>
-    Task<IReadOnlyList<MaterialCopyTask>> ListByEntriesAsync(IReadOnlyCollection<string> entryIds, CancellationToken cancellationToken);
 
     /// <summary>Tasks that a run works on, or whose recorder must still be told something; oldest first.</summary>
     Task<IReadOnlyList<MaterialCopyTask>> ListWatchedAsync(CancellationToken cancellationToken);
@@ -213,8 +218,11 @@ public interface IMaterialCopies
     /// <summary>Largest copy fence given out for a task; 0 when there was none. Outlives the task.</summary>
     Task<long> GetFenceAsync(string taskId, CancellationToken cancellationToken);
 
-    /// <summary>The newest coverage report of an entry.</summary>
+    /// <summary>The newest coverage report of an entry; that of its disputed material is not meant.</summary>
     Task<KeptCoverage?> FindCoverageAsync(string entryId, CancellationToken cancellationToken);
+
+    /// <summary>The coverage report of a task.</summary>
+    Task<KeptCoverage?> FindCoverageOfTaskAsync(string taskId, CancellationToken cancellationToken);
 
     Task<HoldReleaseOrder?> FindReleaseAsync(string entryId, string serverId, CancellationToken cancellationToken);
 

@@ -4,7 +4,6 @@ using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders;
-using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.Recorders.Material;
 using FailbackWorkflows.Recorders.MaterialCopy;
 
@@ -15,7 +14,7 @@ namespace FailbackWorkflows.Failback.MaterialCopy;
 /// under the present fence of the duty and, like the poll, not while another run has its claim.
 /// </summary>
 [Activity("Failback.EndOwedHold", Category = "Material copy", DisplayName = "End the hold that is still open", Description = "Gives the retention hold at the source its end, if it has none yet.")]
-public sealed class EndOwedHold(CopyCalls calls, IMaterialCopies copies, IDuties duties, IRecorderClient recorders) : CopyActivity
+public sealed class EndOwedHold(CopyCalls calls, IMaterialCopies copies, IDuties duties, HoldEnds ends) : CopyActivity
 {
     private static readonly TimeSpan LookAgainAfter = TimeSpan.FromSeconds(5);
 
@@ -35,14 +34,15 @@ public sealed class EndOwedHold(CopyCalls calls, IMaterialCopies copies, IDuties
         }
 
         var duty = await calls.Servers.GetDutyAsync(task.Identity, cancellationToken);
-        var end = task.Definition!.Period.ToUtc;
         try
         {
-            await recorders.PutRetentionHoldAsync(
-                await calls.GetSourceAsync(task, cancellationToken),
-                new RetentionHoldCommand(task.EntryId, task.Identity, new(duty.Epoch, duty.Fence), hold.FromUtc, end, "Material recorded during the failover"),
-                context.CallKey("endHold"),
-                cancellationToken);
+            var changes = new List<IDomainChange> { await ends.GiveAsync(hold, task.Definition!.Period.ToUtc, new(duty.Epoch, duty.Fence), context.CallKey, cancellationToken) };
+            if (task.WaitsForServerId is not null)
+            {
+                changes.Add(new SaveCopyTask(task with { WaitsForServerId = null }));
+            }
+
+            return ActivityResult.Completed().WithChanges(changes);
         }
         catch (RecorderException exception) when (exception.IsTransient)
         {
@@ -53,18 +53,6 @@ public sealed class EndOwedHold(CopyCalls calls, IMaterialCopies copies, IDuties
             // Another run has just raised the fence; it is heard first.
             return ActivityResult.RunAgainAt(now + LookAgainAfter);
         }
-        catch (RecorderException exception) when (exception.ProblemType == RecorderProblems.HoldConflict)
-        {
-            // It has a later end already, which is as good.
-        }
-
-        var changes = new List<IDomainChange> { new SaveRetentionHold(hold with { ToUtc = end }) };
-        if (task.WaitsForServerId is not null)
-        {
-            changes.Add(new SaveCopyTask(task with { WaitsForServerId = null }));
-        }
-
-        return ActivityResult.Completed().WithChanges(changes);
     }
 }
 

@@ -115,6 +115,12 @@ public sealed class WaitForDataCopy(CopyCalls calls, IFailoverLog log, IMaterial
     /// <summary>What the report means for the failover log, in the same transaction.</summary>
     private async Task<IReadOnlyList<IDomainChange>> LogAsync(ActivityExecutionContext context, MaterialCopyTask task, CopyTask report, CancellationToken cancellationToken)
     {
+        if (task.IsDisputed)
+        {
+            // The entry tells of what is owed.
+            return [];
+        }
+
         var entry = await log.GetAsync(task.EntryId, cancellationToken);
         var now = CopyTaskStates.HasEnded(report.State) ? entry : entry.While(report.State);
         return now == entry

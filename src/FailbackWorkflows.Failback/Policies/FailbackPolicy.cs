@@ -28,6 +28,12 @@ public sealed record FailbackPolicy
     /// <summary>Default: <see cref="MaterialCopyPolicy.Automatic"/>.</summary>
     public MaterialCopyPolicy MaterialCopy { get; init; } = MaterialCopyPolicy.Automatic;
 
+    /// <summary>
+    /// Bandwidth limit, in bytes per second, that a material copy begins with; it can be changed while the copy runs. At least
+    /// <see cref="FailbackWorkflows.Failback.MaterialCopy.ControlMaterialCopy.LeastBytesPerSecond"/>; null (the default): no limit.
+    /// </summary>
+    public long? MaterialCopyBytesPerSecond { get; init; }
+
     /// <summary>How long the failed server may take to confirm frames on every required channel; 1 s to 10 min. Default: 30 s.</summary>
     public TimeSpan ConfirmTimeout { get; init; } = TimeSpan.FromSeconds(30);
 

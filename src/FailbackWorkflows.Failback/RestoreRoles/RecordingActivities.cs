@@ -265,7 +265,7 @@ public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorder
 /// <summary>Step 9e, second half: the hold gets its end at the last time written. What is owed stays held.</summary>
 [Activity("Failback.EndRetentionHold", Category = "Failback parts", Description = "Gives the retention hold its end.")]
 [Retry(1_000_000, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 10_000)]
-public sealed class EndRetentionHold(DutyCalls calls, IRecorderClient recorders, IFailoverLog log) : DutyActivity
+public sealed class EndRetentionHold(DutyCalls calls, HoldEnds ends, IFailoverLog log) : DutyActivity
 {
     [Input(DisplayName = "Failover log entry")]
     public required Input<string> EntryId { get; init; }
@@ -278,21 +278,13 @@ public sealed class EndRetentionHold(DutyCalls calls, IRecorderClient recorders,
     {
         var entry = await log.GetAsync(context.Get(EntryId), cancellationToken);
         var lastTimes = context.Get(LastTimes);
-        var end = lastTimes.Count > 0 ? lastTimes.Values.Max() : context.Time.GetUtcNow();
-        await recorders.PutRetentionHoldAsync(
-            await calls.GetEndpointAsync(entry.FailoverServerId, cancellationToken),
-            new RetentionHoldCommand(
-                entry.Id,
-                entry.FailedServerId,
-                await calls.GetAuthorityAsync(context, entry.FailedServerId, cancellationToken),
-                entry.FailoverStartedAt,
-                end,
-                "Material recorded during the failover"),
-            // Without last times each attempt ends it a little later, which is another command; ending a hold later is always allowed.
-            context.CallKey($"endHold/{end.UtcTicks}"),
-            cancellationToken);
-        return ActivityResult.Completed().WithChanges(
-            new SaveRetentionHold(new RetentionHold(entry.Id, entry.FailoverServerId, entry.FailedServerId, entry.FailoverStartedAt, end)));
+        return ActivityResult.Completed().WithChanges(await ends.GiveAsync(
+            new RetentionHold(entry.Id, entry.FailoverServerId, entry.FailedServerId, entry.FailoverStartedAt, null),
+            // Without last times each attempt ends it a little later.
+            lastTimes.Count > 0 ? lastTimes.Values.Max() : context.Time.GetUtcNow(),
+            await calls.GetAuthorityAsync(context, entry.FailedServerId, cancellationToken),
+            context.CallKey,
+            cancellationToken));
     }
 }
 

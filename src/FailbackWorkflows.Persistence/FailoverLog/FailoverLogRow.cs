@@ -179,6 +179,18 @@ internal sealed class FailoverLog(IDatabase database) : IFailoverLog
         return [.. page.Select(r => r.ToEntry())];
     }
 
+    public async Task<IReadOnlyList<FailoverLogEntry>> ListUnsettledAsync(int take, CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        var rows = await db.FailoverLog
+            .Where(r => r.Failover == FailoverState.Failed && r.MaterialCopy == MaterialCopyState.NotStarted && r.LastTimes == null)
+            .OrderBy(r => r.FailoverStartedAt)
+            .ThenBy(r => r.Id)
+            .Take(take)
+            .ToListAsync(cancellationToken);
+        return [.. rows.Select(r => r.ToEntry())];
+    }
+
     public Task<IReadOnlyList<FailoverLogEntry>> ListOpenAsync(string failedServerId, CancellationToken cancellationToken) =>
         OpenOf.ExecuteAsync(database, failedServerId, r => r.ToEntry(), cancellationToken);
 }

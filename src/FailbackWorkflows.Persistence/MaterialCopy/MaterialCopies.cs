@@ -116,16 +116,10 @@ internal sealed class MaterialCopies(IDatabase database) : IMaterialCopies
     {
         await using var db = database.CreateReadContext();
         return (await db.Set<MaterialCopyTaskRow>()
-            .Where(r => r.EntryId == entryId)
+            .Where(r => r.EntryId == entryId && !r.IsDisputed)
             .OrderByDescending(r => r.CreatedAt)
             .ThenByDescending(r => r.TaskId)
             .FirstOrDefaultAsync(cancellationToken))?.ToTask();
-    }
-
-    public async Task<IReadOnlyList<MaterialCopyTask>> ListByEntriesAsync(IReadOnlyCollection<string> entryIds, CancellationToken cancellationToken)
-    {
-        await using var db = database.CreateReadContext();
-        return [.. (await db.Set<MaterialCopyTaskRow>().Where(r => entryIds.Contains(r.EntryId)).OrderBy(r => r.CreatedAt).ThenBy(r => r.TaskId).ToListAsync(cancellationToken)).Select(r => r.ToTask())];
     }
 
     public async Task<IReadOnlyList<MaterialCopyTask>> ListWatchedAsync(CancellationToken cancellationToken)
@@ -142,8 +136,8 @@ internal sealed class MaterialCopies(IDatabase database) : IMaterialCopies
     {
         await using var db = database.CreateReadContext();
         return await db.FailoverLog
-            .Where(e => e.MaterialCopy == MaterialCopyState.Queued && e.Failback == FailbackState.Done
-                && !db.Set<MaterialCopyTaskRow>().Any(t => t.EntryId == e.Id && t.RunId != null))
+            .Where(e => e.MaterialCopy == MaterialCopyState.Queued && (e.Failback == FailbackState.Done || e.Failover == FailoverState.Failed)
+                && !db.Set<MaterialCopyTaskRow>().Any(t => t.EntryId == e.Id && t.RunId != null && !t.IsDisputed))
             .OrderBy(e => e.FailoverStartedAt)
             .ThenBy(e => e.Id)
             .Select(e => e.Id)
@@ -155,7 +149,8 @@ internal sealed class MaterialCopies(IDatabase database) : IMaterialCopies
     {
         await using var db = database.CreateReadContext();
         return await db.FailoverLog
-            .Where(e => e.FailedServerId == failedServerId && e.Failover == FailoverState.Done && e.Failback == FailbackState.Done
+            .Where(e => e.FailedServerId == failedServerId
+                && ((e.Failover == FailoverState.Done && e.Failback == FailbackState.Done) || (e.Failover == FailoverState.Failed && e.LastTimes != null))
                 && e.MaterialCopy != MaterialCopyState.Copied && e.MaterialCopy != MaterialCopyState.LossesAccepted && e.MaterialCopy != MaterialCopyState.NothingToCopy)
             .OrderBy(e => e.FailoverStartedAt)
             .ThenBy(e => e.Id)
@@ -172,7 +167,16 @@ internal sealed class MaterialCopies(IDatabase database) : IMaterialCopies
     public async Task<KeptCoverage?> FindCoverageAsync(string entryId, CancellationToken cancellationToken)
     {
         await using var db = database.CreateReadContext();
-        return (await db.Set<CoverageReportRow>().Where(r => r.EntryId == entryId).OrderByDescending(r => r.KeptAt).FirstOrDefaultAsync(cancellationToken))?.ToCoverage();
+        return (await db.Set<CoverageReportRow>()
+            .Where(r => r.EntryId == entryId && !db.Set<MaterialCopyTaskRow>().Any(t => t.TaskId == r.TaskId && t.IsDisputed))
+            .OrderByDescending(r => r.KeptAt)
+            .FirstOrDefaultAsync(cancellationToken))?.ToCoverage();
+    }
+
+    public async Task<KeptCoverage?> FindCoverageOfTaskAsync(string taskId, CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        return (await db.Set<CoverageReportRow>().FirstOrDefaultAsync(r => r.TaskId == taskId, cancellationToken))?.ToCoverage();
     }
 
     public async Task<HoldReleaseOrder?> FindReleaseAsync(string entryId, string serverId, CancellationToken cancellationToken)

@@ -20,6 +20,8 @@ internal sealed class MaterialCopyTaskRow : IVersionedRow
 
     public required string TargetServerId { get; set; }
 
+    public bool IsDisputed { get; set; }
+
     public DateTimeOffset? PeriodFrom { get; set; }
 
     public DateTimeOffset? PeriodTo { get; set; }
@@ -105,8 +107,8 @@ internal sealed class MaterialCopyTaskRow : IVersionedRow
         row.Property(r => r.NotedState).HasConversion<string>();
         row.Property(r => r.NotedPauseReason).HasConversion<string>();
 
-        // One copy per entry and source, however it is asked for.
-        row.HasIndex(r => new { r.EntryId, r.SourceServerId }).IsUnique();
+        // One copy per entry and source, however it is asked for, and one of what is disputed.
+        row.HasIndex(r => new { r.EntryId, r.SourceServerId, r.IsDisputed }).IsUnique();
         row.HasIndex(r => r.RunId);
     }
 
@@ -117,6 +119,7 @@ internal sealed class MaterialCopyTaskRow : IVersionedRow
         Identity = task.Identity,
         SourceServerId = task.SourceServerId,
         TargetServerId = task.TargetServerId,
+        IsDisputed = task.IsDisputed,
         PeriodFrom = task.Definition?.Period.FromUtc,
         PeriodTo = task.Definition?.Period.ToUtc,
         Definition = Write(task.Definition),
@@ -160,6 +163,7 @@ internal sealed class MaterialCopyTaskRow : IVersionedRow
         Identity = Identity,
         SourceServerId = SourceServerId,
         TargetServerId = TargetServerId,
+        IsDisputed = IsDisputed,
         Definition = Read<StartDataCopy>(Definition),
         Limits = Read<CopyLimits>(Limits)!,
         IsPauseWished = IsPauseWished,

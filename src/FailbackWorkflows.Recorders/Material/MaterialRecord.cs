@@ -66,7 +66,9 @@ public sealed record RecordPageEnd(
 /// What a recorder holds of a kind and range. <paramref name="RootSha256"/> is over the lines <c>id revision sha256\n</c>, ordered by id
 /// (ordinal), of the ordinary records that belong to <c>[From, To)</c>: by their time, locks and bookmarks by overlap.
 /// </summary>
-public sealed record RecordManifest(RecordKind Kind, string Identity, string? ChannelId, DateTimeOffset From, DateTimeOffset To, long Count, string RootSha256, DateTimeOffset AsOf);
+/// <param name="Disputed">Records of the range that are not ordinary and so not part of count and root.</param>
+public sealed record RecordManifest(
+    RecordKind Kind, string Identity, string? ChannelId, DateTimeOffset From, DateTimeOffset To, long Count, string RootSha256, DateTimeOffset AsOf, long Disputed = 0);
 
 /// <summary>The digest of a record, the same on every recorder.</summary>
 public static class RecordDigest

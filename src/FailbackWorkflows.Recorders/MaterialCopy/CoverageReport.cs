@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using FailbackWorkflows.Recorders.Material;
 
 namespace FailbackWorkflows.Recorders.MaterialCopy;
@@ -35,8 +36,10 @@ public sealed record CoverageStretch(DateTimeOffset From, DateTimeOffset To, Cov
 public sealed record Amount(long Segments, long Bytes);
 
 /// <summary>Coverage of one track.</summary>
+/// <param name="Disputed">Recorded without authority at the source; not part of what is expected.</param>
 /// <param name="Verified">Read again from the target's disk, digest right.</param>
-/// <param name="IsVerified">Everything expected is there, read again and right.</param>
+/// <param name="IsVerified">Everything expected is there, read again and right; when disputed material was asked for, that too.</param>
+/// <param name="DisputedHere">What of <paramref name="Disputed"/> was asked for and is at the target, marked, read again and right; null when it was not asked for.</param>
 public sealed record TrackCoverage(
     string TrackId,
     string ChannelId,
@@ -51,12 +54,15 @@ public sealed record TrackCoverage(
     Amount Disputed,
     Amount Verified,
     bool IsVerified,
-    IReadOnlyList<CoverageStretch> Stretches);
+    IReadOnlyList<CoverageStretch> Stretches,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Amount? DisputedHere = null);
 
 /// <summary>Coverage of one kind of records of one channel.</summary>
 /// <param name="Superseded">The target has a later revision: nothing is lost, nothing was overwritten.</param>
 /// <param name="SourceRootSha256">Root over what the source has; null when the source could not be asked at the end.</param>
-/// <param name="IsVerified">Counts and roots agree, or differ only by what is superseded at the target.</param>
+/// <param name="IsVerified">Counts and roots agree, or differ only by what is superseded at the target; when disputed records were asked for, they are there.</param>
+/// <param name="Disputed">Recorded without authority at the source; not part of what is expected.</param>
+/// <param name="DisputedHere">What of <paramref name="Disputed"/> was asked for and is at the target, marked.</param>
 public sealed record RecordCoverage(
     RecordKind Kind,
     string? ChannelId,
@@ -70,7 +76,9 @@ public sealed record RecordCoverage(
     long OutsideRetention,
     string? SourceRootSha256,
     string? TargetRootSha256,
-    bool IsVerified);
+    bool IsVerified,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] long Disputed = 0,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] long DisputedHere = 0);
 
 /// <summary>Something that could not be brought home.</summary>
 /// <param name="Kind"><c>video</c>, <c>audio</c> or a record kind.</param>

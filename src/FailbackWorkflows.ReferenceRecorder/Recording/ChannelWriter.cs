@@ -15,7 +15,7 @@ public sealed record PlannedChannel(string Identity, string ChannelId, ChannelKi
 /// Writes the frames of one channel: of video and audio into growing segments, of text as records. What analytics and alarm inputs deliver
 /// beside them are records too. Used under the store's lock only.
 /// </summary>
-internal sealed class ChannelWriter(PlannedChannel plan, DateTimeOffset nextFrame, DataFolder folder, string machineId, VideoClips clips) : IDisposable
+internal sealed class ChannelWriter(PlannedChannel plan, DateTimeOffset nextFrame, DataFolder folder, string machineId, VideoClips clips, RecordPace pace) : IDisposable
 {
     private readonly List<GrowingSegment> _full = [];
     private readonly List<RecordRow> _records = [];
@@ -68,7 +68,7 @@ internal sealed class ChannelWriter(PlannedChannel plan, DateTimeOffset nextFram
 
             for (; _nextStep <= NextFrame; _nextStep += RecordGenerator.Step)
             {
-                _records.AddRange(RecordGenerator.At(plan, machineId, _nextStep));
+                _records.AddRange(RecordGenerator.At(plan, machineId, _nextStep, pace));
             }
         }
     }

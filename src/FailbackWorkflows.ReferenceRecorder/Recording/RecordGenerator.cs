@@ -10,7 +10,7 @@ using FailbackWorkflows.ReferenceRecorder.Records;
 namespace FailbackWorkflows.ReferenceRecorder.Recording;
 
 /// <summary>
-/// What the built-in tills, analytics and alarm inputs deliver, second by second: the same for the same channel and time on every recorder.
+/// What the built-in tills, analytics and alarm inputs deliver, second by second: the same for the same channel and time on every recorder of the same pace.
 /// Alarms and analytics come from the camera and keep its ids, so an alarm that is open across a switch is one alarm; a line of text is what
 /// this recorder took down, and its id says so.
 /// </summary>
@@ -19,17 +19,14 @@ internal static class RecordGenerator
     /// <summary>Nothing happens between two of these.</summary>
     public static readonly TimeSpan Step = TimeSpan.FromSeconds(1);
 
-    private const int MetadataEverySeconds = 5;
-    private const int AnprSlotSeconds = 5;
-    private const int AlarmSlotSeconds = 30;
-    private const int LongestAlarmSeconds = 90;
     private const int LinesPerTransaction = 15;
+    private const int ShortestAlarmSeconds = 5;
 
     private static readonly byte[] Key = SHA256.HashData("FailbackWorkflows reference recorder records"u8);
     private static readonly string[] Goods = ["Coffee 2.80", "Newspaper 3.20", "Sandwich 4.50", "Water 1.90", "Tea 2.60", "Apple 0.70", "Batteries 5.90", "Magazine 6.50"];
 
     /// <summary>Records of one channel at one whole second. An alarm comes as its state at that moment; see <see cref="FollowUp"/>.</summary>
-    public static IEnumerable<RecordRow> At(PlannedChannel plan, string machineId, DateTimeOffset time)
+    public static IEnumerable<RecordRow> At(PlannedChannel plan, string machineId, DateTimeOffset time, RecordPace pace)
     {
         if (plan.Kind == ChannelKind.Text)
         {
@@ -37,7 +34,7 @@ internal static class RecordGenerator
         }
 
         var second = time.UtcTicks / Step.Ticks;
-        if (plan.Kind is ChannelKind.Video or ChannelKind.Text && second % MetadataEverySeconds == 0)
+        if (plan.Kind is ChannelKind.Video or ChannelKind.Text && second % pace.MetadataEverySeconds == 0)
         {
             yield return Metadata(plan, machineId, time);
         }
@@ -47,12 +44,12 @@ internal static class RecordGenerator
             yield break;
         }
 
-        if (second % AnprSlotSeconds == 0 && Draw(plan.ChannelId, "anpr", second) % 4 == 0)
+        if (second % pace.PlateSlotSeconds == 0 && Draw(plan.ChannelId, "anpr", second) % pace.OneSlotIn == 0)
         {
             yield return Plate(plan, machineId, time, second);
         }
 
-        foreach (var alarm in Alarms(plan, machineId, second))
+        foreach (var alarm in Alarms(plan, machineId, second, pace))
         {
             yield return alarm;
         }
@@ -124,19 +121,19 @@ internal static class RecordGenerator
         });
     }
 
-    /// <summary>Alarms that begin, are acknowledged or end in this second. They last 5 to 90 s, so some are open at any switch.</summary>
-    private static IEnumerable<RecordRow> Alarms(PlannedChannel plan, string machineId, long second)
+    /// <summary>Alarms that begin, are acknowledged or end in this second. They last longer than a switch takes, so some are open at any.</summary>
+    private static IEnumerable<RecordRow> Alarms(PlannedChannel plan, string machineId, long second, RecordPace pace)
     {
-        for (var slot = second - (second % AlarmSlotSeconds); slot >= second - LongestAlarmSeconds; slot -= AlarmSlotSeconds)
+        for (var slot = second - (second % pace.AlarmSlotSeconds); slot >= second - pace.LongestAlarmSeconds; slot -= pace.AlarmSlotSeconds)
         {
             var draw = Draw(plan.ChannelId, "alarm", slot);
-            if (draw % 4 != 0)
+            if (draw % pace.OneSlotIn != 0)
             {
                 continue;
             }
 
             var start = new DateTimeOffset(slot * Step.Ticks, TimeSpan.Zero);
-            var lasts = 5 + (long)(draw / 4 % (LongestAlarmSeconds - 4));
+            var lasts = ShortestAlarmSeconds + (long)(draw / 4 % (ulong)(pace.LongestAlarmSeconds - ShortestAlarmSeconds + 1));
             var acknowledged = draw / 1024 % 2 == 0 ? lasts / 2 : (long?)null;
             var age = second - slot;
             if (age != 0 && age != lasts && age != acknowledged)
@@ -186,4 +183,19 @@ internal static class RecordGenerator
         HMACSHA256.HashData(Key, Encoding.UTF8.GetBytes($"{channelId}|{what}|{number}"), hash);
         return BinaryPrimitives.ReadUInt64LittleEndian(hash);
     }
+}
+
+/// <summary>How much the built-in analytics and alarm inputs have to tell.</summary>
+/// <param name="MetadataEverySeconds">Between two frames of analytics.</param>
+/// <param name="PlateSlotSeconds">A plate may be read on a camera once in so long.</param>
+/// <param name="AlarmSlotSeconds">An alarm may begin on a camera once in so long.</param>
+/// <param name="LongestAlarmSeconds">An alarm lasts 5 s to this.</param>
+/// <param name="OneSlotIn">Of so many slots, one has its plate or alarm.</param>
+internal sealed record RecordPace(int MetadataEverySeconds, int PlateSlotSeconds, int AlarmSlotSeconds, int LongestAlarmSeconds, ulong OneSlotIn)
+{
+    /// <summary>As on a site where little happens.</summary>
+    public static RecordPace Quiet { get; } = new(5, 5, 30, 90, 4);
+
+    /// <summary>Something of every kind within a few seconds.</summary>
+    public static RecordPace Busy { get; } = new(1, 2, 4, 12, 2);
 }

@@ -265,7 +265,7 @@ public sealed partial class RecordingEngine : BackgroundService
         {
             // A recording that goes on under another epoch goes on with the very next frame.
             var former = _closing.Find(w => (w.Plan.Identity, w.Plan.ChannelId) == name);
-            _writers.Add(name, new ChannelWriter(plan, former?.NextFrame ?? FirstFrameTime(plan, now), _folder, _store.MachineId, _clips));
+            _writers.Add(name, new ChannelWriter(plan, former?.NextFrame ?? FirstFrameTime(plan, now), _folder, _store.MachineId, _clips, _options.IsBusy ? RecordPace.Busy : RecordPace.Quiet));
         }
     }
 

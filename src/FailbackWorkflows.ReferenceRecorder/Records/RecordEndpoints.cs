@@ -37,7 +37,8 @@ public static class RecordEndpoints
                 var (count, root) = RecordStore.Root(sql, query);
                 var channelId = context.Request.Query["channelId"].ToString();
                 return new RecordManifest(
-                    query.Kind, query.Identity, channelId.Length == 0 ? null : channelId, query.From ?? DateTimeOffset.MinValue, query.To ?? DateTimeOffset.MaxValue, count, root, store.Time.GetUtcNow());
+                    query.Kind, query.Identity, channelId.Length == 0 ? null : channelId, query.From ?? DateTimeOffset.MinValue, query.To ?? DateTimeOffset.MaxValue, count, root, store.Time.GetUtcNow(),
+                    RecordStore.CountDisputed(sql, query));
             });
             return Answer.Ok(manifest).WriteAsync(context);
         }).AllowReadToken().Produces<RecordManifest>().WithName("getRecordManifest").WithSummary("Count and root digest of the ordinary records of a range.");

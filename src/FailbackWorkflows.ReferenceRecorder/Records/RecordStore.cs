@@ -74,11 +74,35 @@ public static class RecordStore
         return (count, Convert.ToHexStringLower(hash.GetHashAndReset()));
     }
 
+    /// <summary>How many records are not ordinary.</summary>
+    public static long CountDisputed(Sql sql, RecordQuery query)
+    {
+        var (where, parameters) = Where(query);
+        return sql.Single($"SELECT count(*) FROM records WHERE {where} AND dispute <> 'none'", r => r.GetInt64(0), [.. parameters]);
+    }
+
     /// <summary>Everything stored or changed so far has a change sequence not larger than this.</summary>
     public static long ChangeSequence(Sql sql) => sql.Single("SELECT change_sequence FROM machine", r => r.GetInt64(0));
 
     /// <summary>Draws the change sequence of this transaction.</summary>
     public static long NextChange(Sql sql) => sql.Single("UPDATE machine SET change_sequence = change_sequence + 1 RETURNING change_sequence", r => r.GetInt64(0));
+
+    /// <summary>
+    /// True when another recorder's ordinary line of text is here with the same time and content: while two recorders listened to one till, each
+    /// took the line down under an id of its own, and it is one line. Records of other kinds keep the ids of their source.
+    /// </summary>
+    internal static bool HasTwin(Statement find, RecordRow record) =>
+        record is { Kind: RecordKind.Text, Dispute: DisputeState.None }
+        && find.Single(
+            r => r.GetInt64(0),
+            ("$identity", record.Identity), ("$channel", record.ChannelId), ("$time", record.Time.UtcTicks), ("$body", record.Body), ("$origin", record.Origin.RecorderId)) > 0;
+
+    /// <summary>The statement <see cref="HasTwin"/> needs.</summary>
+    internal static Statement FindTwin(Sql sql) => sql.Reusable(
+        """
+        SELECT count(*) FROM records
+        WHERE identity = $identity AND kind = 'text' AND channel_id = $channel AND time_ticks = $time AND dispute = 'none' AND origin_recorder <> $origin AND body = $body
+        """);
 
     /// <summary>
     /// Stores records by the rules of <see cref="RecordMerge"/>, in the caller's transaction; one result per record, in order. For large
@@ -88,7 +112,8 @@ public static class RecordStore
     public static List<RecordImportResult> Import(Sql sql, IEnumerable<MaterialRecord> records, string? taskId)
     {
         using var import = new RecordImport(sql);
-        return [.. records.Select(r => import.Add(RecordRow.Of(r, taskId)))];
+        using var twins = FindTwin(sql);
+        return [.. records.Select(r => RecordRow.Of(r, taskId)).Select(r => taskId is not null && HasTwin(twins, r) ? new RecordImportResult(r.Id, ImportOutcome.Identical, null) : import.Add(r))];
     }
 
     /// <summary>The successor's first frame settles what of a channel is ordinary and what is disputed; see <see cref="Segments.SegmentStore.EndAuthority"/>. Copies keep their mark.</summary>

@@ -29,7 +29,6 @@ public abstract partial class FailbackStoresCompliance
         (stored with { Revision = 0, Definition = task.Definition, Reported = task.Reported }).ShouldBe(task);
         (stored.Reported with { Channels = task.Reported.Channels }).ShouldBe(task.Reported);
         (await Copies.FindByEntryAsync("entry-1", None))!.TaskId.ShouldBe(task.TaskId);
-        (await Copies.ListByEntriesAsync(["entry-1", "entry-2"], None)).Single().TaskId.ShouldBe(task.TaskId);
         (await Copies.FindAsync("copy-none", None)).ShouldBeNull();
         (await Copies.FindByEntryAsync("entry-2", None)).ShouldBeNull();
     }
@@ -54,6 +53,48 @@ public abstract partial class FailbackStoresCompliance
 
         await Should.ThrowAsync<ConcurrentChangeException>(() => ApplyAsync(new SaveCopyTask(Copy("entry-1") with { TaskId = "copy-other" })));
         await ApplyAsync(new SaveCopyTask(Copy("entry-1") with { TaskId = "copy-third", SourceServerId = "vms-3" }));
+    }
+
+    [Fact]
+    public async Task CopyTask_OfDisputedMaterial_StandsBesideTheOrdinaryOne()
+    {
+        var disputed = Copy("entry-1") with { TaskId = "copy-disputed", IsDisputed = true, RunId = "run-1", CreatedAt = T0.AddHours(1) };
+        var report = new CoverageReport("copy-1", "entry-1", "vms-1", "m-2", "m-1", new(null, T0, T0.AddHours(1)), true, true, null, null, T0, [], [], [], "digest");
+        await ApplyAsync(
+            new SaveFailoverLogEntry(Queued("entry-1", T0)),
+            new SaveCopyTask(Copy("entry-1")),
+            new SaveCopyTask(disputed),
+            new KeepCoverage(new(Copy("entry-1").TaskId, "entry-1", "ordinary", report, T0)),
+            new KeepCoverage(new("copy-disputed", "entry-1", "beside", report, T0.AddHours(2))));
+
+        await Should.ThrowAsync<ConcurrentChangeException>(() => ApplyAsync(new SaveCopyTask(disputed with { TaskId = "copy-other" })));
+
+        (await Copies.FindAsync("copy-disputed", None)).ShouldBe(disputed with { Revision = 1 });
+        (await Copies.FindByEntryAsync("entry-1", None))!.IsDisputed.ShouldBeFalse();
+        (await Copies.FindCoverageAsync("entry-1", None))!.Sha256.ShouldBe("ordinary");
+        (await Copies.FindCoverageOfTaskAsync("copy-disputed", None))!.Sha256.ShouldBe("beside");
+        (await Copies.FindCoverageOfTaskAsync("copy-none", None)).ShouldBeNull();
+        (await Copies.ListDueEntriesAsync(10, None)).ShouldBe(["entry-1"], "a copy of disputed material does not stand in its way");
+        (await Copies.ListWatchedAsync(None)).Select(t => t.TaskId).ShouldBe(["copy-disputed"]);
+    }
+
+    [Fact]
+    public async Task FailedFailover_IsUnsettledUntilItsServerHasSaidWhatItRecorded()
+    {
+        var failed = Entry("failed") with { Failover = FailoverState.Failed, FailoverEndedAt = T0.AddMinutes(1) };
+        var recorded = failed.MaterialRecordedByFailedFailover(new Dictionary<string, DateTimeOffset> { ["video-1"] = T0.AddMinutes(2) });
+        await ApplyAsync(
+            new SaveFailoverLogEntry(failed),
+            new SaveFailoverLogEntry(Entry("failed-2", T0.AddHours(-1)) with { Failover = FailoverState.Failed, FailoverEndedAt = T0 }),
+            new SaveFailoverLogEntry(Entry("nothing") with { Failover = FailoverState.Failed, MaterialCopy = MaterialCopyState.NothingToCopy }),
+            new SaveFailoverLogEntry(recorded with { Id = "recorded" }),
+            new SaveFailoverLogEntry((recorded with { Id = "queued", FailoverStartedAt = T0.AddMinutes(1) }).MaterialCopyQueued()),
+            new SaveFailoverLogEntry(Entry("running") with { Failover = FailoverState.Running }));
+
+        (await Log.ListUnsettledAsync(10, None)).Select(e => e.Id).ShouldBe(["failed-2", "failed"]);
+        (await Log.ListUnsettledAsync(1, None)).Select(e => e.Id).ShouldBe(["failed-2"]);
+        (await Copies.FindOldestOwedEntryAsync("vms-1", None)).ShouldBe("recorded");
+        (await Copies.ListDueEntriesAsync(10, None)).ShouldBe(["queued"]);
     }
 
     [Fact]

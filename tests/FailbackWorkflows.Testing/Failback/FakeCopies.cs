@@ -80,6 +80,9 @@ public sealed class FakeCopies(FakeRecorder recorder, TimeProvider time)
     /// <summary>The report it gives has been damaged on the way.</summary>
     public bool DamagesReport { get; set; }
 
+    /// <summary>What the source holds of the period without authority.</summary>
+    public Amount Disputed { get; set; } = new(0, 0);
+
     public IReadOnlyList<CopyTask> Tasks => [.. _tasks.Select(t => t.Task)];
 
     /// <summary>Tokens that are good at this source, by id.</summary>
@@ -226,7 +229,8 @@ public sealed class FakeCopies(FakeRecorder recorder, TimeProvider time)
 
     internal CoverageReport Report(string taskId)
     {
-        var task = Find(taskId).Task;
+        var known = Find(taskId);
+        var task = known.Task;
         var period = task.Period;
         var hasLoss = task.State == CopyTaskState.CopiedWithLosses;
         var isNothing = task.State == CopyTaskState.NothingToCopy;
@@ -239,7 +243,7 @@ public sealed class FakeCopies(FakeRecorder recorder, TimeProvider time)
         var report = new CoverageReport(
             task.TaskId, task.EntryId, task.Identity, task.SourceRecorderId, recorder.MachineId, period,
             task.State >= CopyTaskState.Copied, !hasLoss, TimeSpan.Zero, TimeSpan.Zero, task.EndedAt ?? time.GetUtcNow(),
-            [new($"{task.Identity}~video-1", "video-1", "video", period.FromUtc, period.ToUtc, expected, copied, new(0, 0), new(expected.Segments - copied.Segments, expected.Bytes - copied.Bytes), new(0, 0), new(0, 0), copied, !hasLoss, stretches)],
+            [new($"{task.Identity}~video-1", "video-1", "video", period.FromUtc, period.ToUtc, expected, copied, new(0, 0), new(expected.Segments - copied.Segments, expected.Bytes - copied.Bytes), new(0, 0), Disputed, copied, !hasLoss, stretches, known.WithDisputed ? Disputed : null)],
             [],
             hasLoss ? [new("video", "video-1", "segment-290", lostFrom, period.ToUtc, 100_000, "corruptAtSource")] : [],
             null);
@@ -255,6 +259,8 @@ public sealed class FakeCopies(FakeRecorder recorder, TimeProvider time)
         public CopyTask Task { get; private set; } = task;
 
         public UpdateClientInfo? Source { get; set; }
+
+        public bool WithDisputed => definition.WithDisputed;
 
         public bool IsDefinedAs(StartDataCopy other) =>
             definition with { Channels = other.Channels } == other && definition.Channels.SequenceEqual(other.Channels);

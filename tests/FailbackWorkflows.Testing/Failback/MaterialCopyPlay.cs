@@ -14,6 +14,7 @@ public sealed class MaterialCopyPlay
 {
     private const int MostWaits = 200;
 
+    private readonly SemaphoreSlim _stage = new(1, 1);
     private readonly Queue<Func<Task>> _acts = new();
     private readonly List<MaterialCopyState> _seen = [];
     private int _waits;
@@ -21,7 +22,7 @@ public sealed class MaterialCopyPlay
     private MaterialCopyPlay(FailbackWorld world)
     {
         World = world;
-        world.Store.Waiting = _ => ActAsync();
+        world.Store.Waiting = _ => ActInTurnAsync();
     }
 
     public FailbackWorld World { get; }
@@ -102,6 +103,20 @@ public sealed class MaterialCopyPlay
     public async Task<MaterialCopyTask> TaskAsync() => await World.Get<IMaterialCopies>().FindAsync(TaskId, CancellationToken.None) ?? throw new InvalidOperationException("There is no task.");
 
     public ControlMaterialCopy Control => World.NewestNode.Get<ControlMaterialCopy>();
+
+    /// <summary>One act after the other: a run that waits again while an act is on finds the next one when that has ended.</summary>
+    private async Task ActInTurnAsync()
+    {
+        await _stage.WaitAsync();
+        try
+        {
+            await ActAsync();
+        }
+        finally
+        {
+            _stage.Release();
+        }
+    }
 
     private async Task ActAsync()
     {

@@ -63,7 +63,7 @@ public sealed class RecordingRecordsTests
     public void Generator_OfTwoRecorders_GivesTheSameAlarmsAndAnalytics()
     {
         var start = new DateTimeOffset(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
-        List<RecordRow> Hour(string machine) => [.. Enumerable.Range(0, 3600).SelectMany(n => RecordGenerator.At(Camera, machine, start.AddSeconds(n)))];
+        List<RecordRow> Hour(string machine) => [.. Enumerable.Range(0, 3600).SelectMany(n => RecordGenerator.At(Camera, machine, start.AddSeconds(n), RecordPace.Quiet))];
 
         var one = Hour("11111111");
         var other = Hour("22222222");
@@ -78,10 +78,23 @@ public sealed class RecordingRecordsTests
     }
 
     [Fact]
+    public void Generator_OfABusySite_HasEveryKindWithinHalfAMinute()
+    {
+        var start = new DateTimeOffset(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
+        for (var minute = 0; minute < 60; minute++)
+        {
+            var records = Enumerable.Range(0, 30).SelectMany(n => RecordGenerator.At(Camera, "11111111", start.AddMinutes(minute).AddSeconds(n), RecordPace.Busy)).ToList();
+
+            records.Select(r => r.Kind).Distinct().ShouldBe([RecordKind.Metadata, RecordKind.Anpr, RecordKind.Alarms], ignoreOrder: true);
+            records.ShouldAllBe(r => RecordRules.Reject(r) == null);
+        }
+    }
+
+    [Fact]
     public async Task Alarm_AcknowledgedByAnOperator_StaysSoWhenItCloses()
     {
         await using var host = await RecorderHost.StartAsync();
-        var states = Enumerable.Range(0, 7200).SelectMany(n => RecordGenerator.At(Camera, "11111111", host.Time.GetUtcNow().AddSeconds(n)))
+        var states = Enumerable.Range(0, 7200).SelectMany(n => RecordGenerator.At(Camera, "11111111", host.Time.GetUtcNow().AddSeconds(n), RecordPace.Quiet))
             .Where(r => r.Kind == RecordKind.Alarms).GroupBy(r => r.Id).First(g => g.Count() == 2 && g.First().Revision == 1).ToList();
         var operators = RecordRow.Make(
             states[0].Id, RecordKind.Alarms, "vms-1", "video-1", states[0].Time, null, 2, DisputeState.None, states[0].Origin,

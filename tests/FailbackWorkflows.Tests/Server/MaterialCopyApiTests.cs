@@ -60,6 +60,7 @@ public sealed class MaterialCopyApiTests(ServerHarness server)
     [InlineData(":cancel", "{}")]
     [InlineData(":limits", "{}")]
     [InlineData("/accept-losses", """{"reason":"why"}""")]
+    [InlineData("/disputed", """{"requestId":"a","reason":"why"}""")]
     public async Task Changes_ByAViewer_AreForbidden_AndOnAnUnknownEntryNotFound(string path, string body)
     {
         using var viewer = await server.WithRoleAsync(Roles.Viewer);
@@ -135,6 +136,62 @@ public sealed class MaterialCopyApiTests(ServerHarness server)
         (await server.App.Services.GetRequiredService<IMaterialCopies>().FindReleaseAsync(entry.Id, entry.FailoverServerId, default))!.Release.ShouldBe(HoldRelease.AcceptedLoss);
         server.Audit.Records.ShouldContain(r => r.Subject == entry.Id && r.Reason == "The scene was empty.");
         (await PostAsync(administrator, path, """{"reason":"Again."}""")).Status.ShouldBe(HttpStatusCode.Conflict);
+    }
+
+    [Fact]
+    public async Task Disputed_IsCopiedOnRequestWithAReasonOnly()
+    {
+        var entry = await CopiedWithLossesAsync(disputed: 12);
+        var none = await CopiedWithLossesAsync();
+        using var viewer = await server.WithRoleAsync(Roles.Viewer);
+        using var client = await server.WithRoleAsync(Roles.Operator);
+        var path = $"/api/v1/failover-log/{entry.Id}/material-copy/disputed";
+
+        var before = await GetAsync(viewer, path);
+        (before.GetProperty("exists").GetBoolean(), before.GetProperty("segmentsAtSource").GetInt64(), before.TryGetProperty("whyNot", out var whyNot) && whyNot.ValueKind == JsonValueKind.String).ShouldBe((true, 12, false));
+        (await PostAsync(viewer, path, """{"requestId":"a","reason":"why"}""")).Status.ShouldBe(HttpStatusCode.Forbidden);
+        (await PostAsync(client, path, """{"requestId":"a","reason":" "}""")).Body.GetProperty("errors").EnumerateObject().Single().Name.ShouldBe("reason");
+        (await PostAsync(client, path, """{"requestId":"a"}""")).Status.ShouldBe(HttpStatusCode.BadRequest);
+        var nothing = await PostAsync(client, path.Replace(entry.Id, none.Id, StringComparison.Ordinal), """{"requestId":"a","reason":"why"}""");
+        (nothing.Status, nothing.Body.GetProperty("detail").GetString()).ShouldBe((HttpStatusCode.Conflict, "Nothing of this period is disputed."));
+        (await client.GetAsync($"{path}/coverage")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+
+        var started = await PostAsync(client, path, """{"requestId":"a","reason":"The police asked."}""");
+        var other = await PostAsync(client, path, """{"requestId":"b","reason":"Me too."}""");
+
+        (started.Status, other.Status).ShouldBe((HttpStatusCode.Accepted, HttpStatusCode.Conflict));
+        other.Body.GetProperty("runId").GetString().ShouldBe(started.Body.GetProperty("runId").GetString());
+        server.Audit.Records.ShouldContain(r => r.Subject == entry.Id && r.Reason == "The police asked." && r.Action.EndsWith("/disputed", StringComparison.Ordinal) && r.Result == "done");
+        (await GetAsync(client, path)).GetProperty("task").GetProperty("runId").GetString().ShouldBe(started.Body.GetProperty("runId").GetString());
+        (await GetAsync(client, $"/api/v1/failover-log/{entry.Id}/material-copy")).GetProperty("task").TryGetProperty("runId", out var ordinary).ShouldBe(ordinary.ValueKind == JsonValueKind.Null);
+    }
+
+    [Fact]
+    public async Task CoveragePage_OffersDisputedMaterialWhereThereIsSomeToWhoMayHaveIt()
+    {
+        var entry = await CopiedWithLossesAsync(disputed: 12);
+        var none = await CopiedWithLossesAsync();
+        await server.CreateUserAsync($"viewer-{entry.Id[..8]}", Roles.Viewer);
+        using var viewer = await server.SignInAsync($"viewer-{entry.Id[..8]}");
+        using var browser = await server.SignInAsync();
+        var page = $"/failover-log/{entry.Id}/coverage";
+
+        (await browser.GetStringAsync($"/failover-log/{none.Id}/coverage")).ShouldNotContain("Disputed material");
+        (await viewer.GetStringAsync(page)).ShouldNotContain("id=\"copy-disputed\"");
+        var html = await browser.GetStringAsync(page);
+        html.ShouldContain("id=\"copy-disputed\"");
+        html.ShouldNotContain("style=");
+
+        (await ServerHarness.PostFormAsync(browser, page, $"{page}?handler=Disputed", ("requestId", "a"), ("reason", " "))).Headers.Location!.ToString().ShouldBe(page);
+        (await browser.GetStringAsync(page)).ShouldContain("Say why the disputed material is needed");
+        (await ServerHarness.PostFormAsync(viewer, page, $"{page}?handler=Disputed", ("requestId", "a"), ("reason", "why"))).Headers.Location?.ToString().ShouldContain("denied");
+        (await server.App.Services.GetRequiredService<IMaterialCopies>().FindAsync(MaterialCopyTask.IdOf(entry.Id, entry.FailoverServerId, isDisputed: true), default)).ShouldBeNull();
+
+        await ServerHarness.PostFormAsync(browser, page, $"{page}?handler=Disputed", ("requestId", "a"), ("reason", "The police asked."));
+        html = await browser.GetStringAsync(page);
+        html.ShouldContain("Being copied");
+        html.ShouldNotContain("id=\"copy-disputed\"");
+        server.Audit.Records.ShouldContain(r => r.Subject == entry.Id && r.Reason == "The police asked.");
     }
 
     [Fact]
@@ -226,14 +283,14 @@ public sealed class MaterialCopyApiTests(ServerHarness server)
         return entry;
     }
 
-    private async Task<FailoverLogEntry> CopiedWithLossesAsync()
+    private async Task<FailoverLogEntry> CopiedWithLossesAsync(long disputed = 0)
     {
         var entry = await server.AddEntryAsync(e => FailedBack(e) with { MaterialCopy = MaterialCopyState.CopiedWithLosses, Message = "Copied with losses." });
         var period = new CopyPeriod(null, Start, Start.AddMinutes(20));
         var report = new CoverageReport(
             TaskOf(entry).TaskId, entry.Id, entry.FailedServerId, "machine-2", "machine-1", period, true, false, TimeSpan.Zero, TimeSpan.Zero, Start.AddHours(1),
             [
-                new($"{entry.FailedServerId}~video-1", "video-1", "video", Start, Start.AddMinutes(20), new(600, 6_000_000), new(400, 4_000_000), new(100, 1_000_000), new(100, 1_000_000), new(0, 0), new(0, 0), new(500, 5_000_000), false,
+                new($"{entry.FailedServerId}~video-1", "video-1", "video", Start, Start.AddMinutes(20), new(600, 6_000_000), new(400, 4_000_000), new(100, 1_000_000), new(100, 1_000_000), new(0, 0), new(disputed, disputed * 10_000), new(500, 5_000_000), false,
                 [
                     new(Start, Start.AddMinutes(3), CoverageState.AlreadyThere, null),
                     new(Start.AddMinutes(3), Start.AddMinutes(12), CoverageState.Copied, null),

@@ -83,6 +83,54 @@ public sealed class RestoredMaterialApiTests(ServerHarness server)
     }
 
     [Fact]
+    public async Task Segment_Viewed_IsAuditedOncePerViewingAndNotPerRange()
+    {
+        await using var recorder = await RecorderHost.StartSeededAsync();
+        await recorder.PassAsync(TimeSpan.FromSeconds(7));
+        await recorder.StopRecordingAsync(1);
+        var stored = await recorder.SegmentsAsync();
+        var entry = await RestoredAsync(recorder.Endpoint.BaseUrl, RecorderHost.Token, stored[1].From, stored[^1].To);
+        using var client = await server.WithRoleAsync(Roles.Operator);
+        using var other = await server.WithRoleAsync(Roles.Operator);
+
+        (await client.GetAsync($"{PathOf(entry)}?limit=1")).EnsureSuccessStatusCode();
+        (await client.GetAsync(UrlOf(entry, stored[1] with { Id = "nothing" }))).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+        Viewings().ShouldBeEmpty("nothing was shown");
+        await RangeAsync(client, UrlOf(entry, stored[1]), "bytes=10-19");
+        await RangeAsync(client, UrlOf(entry, stored[1]), "bytes=0-");
+        (await client.GetAsync(UrlOf(entry, stored[1]))).EnsureSuccessStatusCode();
+        await RangeAsync(client, UrlOf(entry, stored[2]), "bytes=0-");
+        await RangeAsync(other, UrlOf(entry, stored[1]), "bytes=0-");
+
+        var viewings = Viewings();
+        viewings.Select(v => v.Subject).ShouldBe([$"{entry.Id} {stored[1].Id}", $"{entry.Id} {stored[2].Id}", $"{entry.Id} {stored[1].Id}"]);
+        viewings.ShouldAllBe(v => v.Action == "view restored material" && v.Result == "done" && v.Actor.Id.Length > 0);
+        (viewings[0].Actor.Id == viewings[1].Actor.Id, viewings[0].Actor.Id == viewings[2].Actor.Id).ShouldBe((true, false));
+
+        List<FailbackWorkflows.Persistence.Identity.AuditRecord> Viewings() => [.. server.Audit.Records.Where(r => r.Subject?.StartsWith($"{entry.Id} ", StringComparison.Ordinal) == true)];
+    }
+
+    [Fact]
+    public async Task Viewing_AfterAPause_IsAnother()
+    {
+        var time = new FakeTimeProvider(From);
+        var audit = new Fakes.RecordingAuditLog();
+        var trail = new ViewingTrail(audit, time);
+        var context = new Microsoft.AspNetCore.Http.DefaultHttpContext();
+
+        await trail.NoteAsync(context, "a", default);
+        time.Advance(ViewingTrail.Pause - TimeSpan.FromSeconds(1));
+        await trail.NoteAsync(context, "a", default);
+        time.Advance(ViewingTrail.Pause - TimeSpan.FromSeconds(1));
+        await trail.NoteAsync(context, "a", default);
+        audit.Records.Count.ShouldBe(1, "it was looked at all the time");
+        time.Advance(ViewingTrail.Pause);
+        await trail.NoteAsync(context, "a", default);
+
+        audit.Records.Select(r => r.At).ShouldBe([From, From + (3 * ViewingTrail.Pause) - TimeSpan.FromSeconds(2)]);
+    }
+
+    [Fact]
     public async Task Segment_WhenTheRecorderIsAwayOrRefuses_IsAProblemWithASentence()
     {
         await using var stub = await RecorderStub.StartAsync();

@@ -65,6 +65,22 @@ public sealed class FailbackForwardTests
         world.ShouldHaveCommandedOnce();
     }
 
+    // Without last times each attempt names a later end; under one key the second was refused as another command, behind the point of no return.
+    [Fact]
+    public async Task HoldEnd_NothingWasRecordedAndTheAnswerIsLost_IsGivenAgain()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        world.FailoverRecorder.DarkChannels.UnionWith(FakeSettings.Channels);
+        world.Recorders.LoseAnswer(FailbackWorld.Failover, "PutRetentionHold");
+
+        var run = await world.FailBackAsync();
+
+        run.Result.ShouldBe("done");
+        (await world.EntryAsync()).LastTimes.ShouldNotBeNull().ShouldBeEmpty();
+        world.Recorders.Calls.Where(c => c.Name == "PutRetentionHold").Select(c => c.Key).Distinct().Count().ShouldBe(2);
+        world.FailoverRecorder.Holds[FailbackWorld.Entry].ToUtc.ShouldBe((await world.Get<FailbackWorkflows.Failback.MaterialCopy.IMaterialCopies>().FindHoldAsync(FailbackWorld.Entry, FailbackWorld.Failover, default))!.ToUtc);
+    }
+
     [Fact]
     public async Task FailedServer_DiesAfterTheStop_RunAndEntrySayThatNobodyRecords()
     {

@@ -1,9 +1,12 @@
 using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Connectivity;
+using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.MaterialCopy;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders.Duties;
+using FailbackWorkflows.Recorders.MaterialCopy;
 using FailbackWorkflows.Testing.Failback;
 using Shouldly;
 using Xunit;
@@ -237,23 +240,114 @@ public sealed class FailoverTests
     }
 
     [Fact]
-    public async Task Failover_FailoverServerRecordsNothing_EndsItsHoldAndTheFailedServerCanBeFailedOverElsewhere()
+    public async Task Failover_FailoverServerRecordsNothing_ReleasesItsHoldAndTheFailedServerCanBeFailedOverElsewhere()
     {
         await using var world = await CreateAsync();
-        world.Recorders[Broken].Die();
-        foreach (var channel in FakeSettings.Channels)
-        {
-            world.Recorders[Taker].DarkChannels.Add(channel);
-        }
-
-        var (run, entry) = await FailOverAsync(world);
+        var (run, entry) = await FailInTheDarkAsync(world);
+        var held = world.Recorders[Taker].Holds[entry.Id].ToUtc;
         await PollAsync(world);
+        await SettleAsync(world);
         var again = await world.EndAsync((await world.StartFailoverAsync("request-2", Broken, FailbackWorld.Failed)).RunId!);
 
         run.Result.ShouldBe("failed");
-        world.Recorders[Taker].Holds[entry.Id].ToUtc.ShouldNotBeNull();
+        (entry.MaterialCopy, entry.IsActive, entry.OwesMaterial, held).ShouldBe((MaterialCopyState.NotStarted, true, true, null));
         world.Recorders[Taker].Duty(Broken).ToState().Role.ShouldBe(DutyRole.Standby);
+        world.Recorders[Taker].Released[entry.Id].ShouldBe(HoldRelease.NothingRecorded);
+        var settled = await world.EntryAsync(entry.Id);
+        (settled.MaterialCopy, settled.IsActive, settled.OwesMaterial, settled.Message).ShouldBe((MaterialCopyState.NothingToCopy, false, false, run.Message));
+        (await world.Get<IMaterialCopies>().FindHoldAsync(entry.Id, Taker, default))!.ToUtc.ShouldNotBeNull();
         again.RefusedCheck.ShouldBe(1, "the only other server is broken itself");
+    }
+
+    // Design §5, Holds: a failed failover closes the hold, and what was recorded gets a copy.
+    [Fact]
+    public async Task Failover_FailedButSomethingWasRecorded_IsCopiedOnceTheFailedServerIsBack()
+    {
+        await using var world = await CreateAsync();
+        var (run, entry) = await FailInTheDarkAsync(world);
+        await RecordLateAsync(world);
+
+        await SettleAsync(world);
+        world.Recorders[Taker].Holds[entry.Id].ToUtc.ShouldBeNull("it records still, and more may come");
+        await PollAsync(world);
+        await SettleAsync(world);
+        await SettleAsync(world);
+
+        var owed = await world.EntryAsync(entry.Id);
+        (owed.MaterialCopy, owed.IsActive, owed.IsCopyDue).ShouldBe((MaterialCopyState.Queued, true, true));
+        owed.LastTimes!.Keys.ShouldBe(FakeSettings.Channels, ignoreOrder: true);
+        world.Recorders[Taker].Holds[entry.Id].ToUtc.ShouldBe(owed.LastTimes!.Values.Max());
+
+        world.Recorders[Broken].Boot();
+        await PollAsync(world);
+        var copy = await CopyDueAsync(world, entry.Id);
+
+        copy.Result.ShouldBe("copied");
+        var home = await world.EntryAsync(entry.Id);
+        (home.MaterialCopy, home.IsActive, home.Message).ShouldBe((MaterialCopyState.Copied, false, run.Message));
+        world.Recorders[Taker].Released[entry.Id].ShouldBe(HoldRelease.VerifiedCopy);
+        var period = (await world.Get<IMaterialCopies>().FindByEntryAsync(entry.Id, default))!.Definition!.Period;
+        (period.FromUtc, period.ToUtc).ShouldBe((entry.FailoverStartedAt, owed.LastTimes!.Values.Max()));
+        world.ShouldHaveCommandedOnce();
+    }
+
+    [Fact]
+    public async Task Failover_FailedAndItsServerIsAway_IsSettledWhenItIsBack()
+    {
+        await using var world = await CreateAsync();
+        var (_, entry) = await FailInTheDarkAsync(world);
+        await RecordLateAsync(world);
+        world.Recorders[Taker].IsCutOff = true;
+
+        await PollAsync(world);
+        await SettleAsync(world);
+
+        (await world.EntryAsync(entry.Id)).IsUnsettled.ShouldBeTrue();
+        var refused = await world.Node.Get<StartMaterialCopy>().ExecuteAsync(new(entry.Id, "request-9", FailbackWorld.Operator, null), default);
+        (refused.Outcome, refused.Message!.Contains("has not said yet")).ShouldBe((StartRunOutcome.Refused, true));
+        world.Recorders[Taker].Holds[entry.Id].ToUtc.ShouldBeNull();
+
+        world.Recorders[Taker].IsCutOff = false;
+        await PollAsync(world);
+        await SettleAsync(world);
+        (await world.EntryAsync(entry.Id)).MaterialCopy.ShouldBe(MaterialCopyState.Queued);
+    }
+
+    [Fact]
+    public async Task Failover_FailedUnderTheManualPolicy_WaitsForAnOperatorOrAnAdministrator()
+    {
+        await using var world = await CreateAsync();
+        await world.SetPolicyAsync(new() { MaterialCopy = FailbackWorkflows.Failback.Policies.MaterialCopyPolicy.Manual });
+        var (_, entry) = await FailInTheDarkAsync(world);
+        await RecordLateAsync(world);
+        await PollAsync(world);
+        await SettleAsync(world);
+
+        var owed = await world.EntryAsync(entry.Id);
+        (owed.MaterialCopy, owed.IsUnsettled, owed.IsCopyDue).ShouldBe((MaterialCopyState.NotStarted, false, true));
+        (await world.Get<IMaterialCopies>().FindOldestOwedEntryAsync(Broken, default)).ShouldBe(entry.Id);
+        (await world.Node.Get<AcceptLosses>().ExecuteAsync(entry.Id, FailbackWorld.Operator, "A test picture.", default)).Outcome.ShouldBe(ControlOutcome.Accepted);
+        world.Recorders[Taker].Released[entry.Id].ShouldBe(HoldRelease.AcceptedLoss);
+        (await world.EntryAsync(entry.Id)).IsActive.ShouldBeFalse();
+        (await world.Get<IMaterialCopies>().FindOldestOwedEntryAsync(Broken, default)).ShouldBeNull();
+    }
+
+    // The answer to the assignment was lost each time: whether a hold was opened is not known, and so it is released.
+    [Fact]
+    public async Task Failover_FailedWithoutAnAnswerToTheAssignment_LeavesNoHoldBehind()
+    {
+        await using var world = await CreateAsync();
+        world.Recorders[Broken].Die();
+        world.Recorders.LoseAnswer(Taker, "AssignDuty", times: 1000);
+
+        var (run, entry) = await FailOverAsync(world);
+        world.Recorders[Taker].Holds.ShouldContainKey(entry.Id);
+        await PollAsync(world);
+        await SettleAsync(world);
+
+        run.Result.ShouldBe("failed");
+        world.Recorders[Taker].Released[entry.Id].ShouldBe(HoldRelease.NothingRecorded);
+        (await world.EntryAsync(entry.Id)).IsActive.ShouldBeFalse();
     }
 
     [Fact]
@@ -300,6 +394,36 @@ public sealed class FailoverTests
         }
 
         return world;
+    }
+
+    /// <summary>A failover whose server shows no frame in time.</summary>
+    private static Task<(EndedRun Run, FailoverLogEntry Entry)> FailInTheDarkAsync(FailbackWorld world)
+    {
+        world.Recorders[Broken].Die();
+        world.Recorders[Taker].DarkChannels.UnionWith(FakeSettings.Channels);
+        return FailOverAsync(world);
+    }
+
+    /// <summary>Its cameras come after it was given up, and before it hears so.</summary>
+    private static Task RecordLateAsync(FailbackWorld world)
+    {
+        world.Recorders[Taker].DarkChannels.Clear();
+        world.Time.Advance(TimeSpan.FromSeconds(1));
+        return Task.CompletedTask;
+    }
+
+    private static Task SettleAsync(FailbackWorld world) => world.Node.Get<SettleFailedFailovers>().ExecuteAsync(default);
+
+    /// <summary>Starts what is queued; whenever its run waits, the recorders work and are polled.</summary>
+    private static async Task<EndedRun> CopyDueAsync(FailbackWorld world, string entryId)
+    {
+        world.Store.Waiting = async _ =>
+        {
+            world.Recorders.WorkCopies();
+            await world.Node.Get<PollCopyTasks>().ExecuteAsync(default);
+        };
+        await world.Node.Get<StartDueCopies>().ExecuteAsync(default);
+        return await world.EndAsync((await world.Get<IMaterialCopies>().FindByEntryAsync(entryId, default))!.LastRunId!);
     }
 
     private static Task PollAsync(FailbackWorld world) => world.Node.Get<PollRecorders>().ExecuteAsync(default);

@@ -24,6 +24,7 @@ public sealed class HistoryTests
     [InlineData("material-copy.v1.copied")]
     [InlineData("material-copy.v1.copiedWithLosses")]
     [InlineData("material-copy.v1.cancelled")]
+    [InlineData("material-copy.v2.disputed.copied")]
     public async Task History_OfAPublishedWorkflow_StillLeadsToTheSameDecisions(string name)
     {
         await using var world = await FailbackWorld.CreateAsync();
@@ -69,6 +70,7 @@ public sealed class HistoryTests
             play.Target.EndsAs = FailbackWorkflows.Recorders.MaterialCopy.CopyTaskState.CopiedWithLosses;
         }
 
+        play.Target.Disputed = name.Contains("disputed", StringComparison.Ordinal) ? new(3, 3_000) : new(0, 0);
         play.Then(play.WorkAsync)
             .Then(() => play.Control.PauseAsync(FailbackWorld.Entry, FailbackWorld.Operator, default))
             .Then(play.WorkAsync)
@@ -79,7 +81,14 @@ public sealed class HistoryTests
             play.Then(() => play.Control.CancelAsync(FailbackWorld.Entry, FailbackWorld.Operator, "Later.", default));
         }
 
-        await WriteAsync(world, "material-copy/material-copy.v1.json", await play.CopyAsync(), file);
+        var run = await play.CopyAsync();
+        if (name.Contains("disputed", StringComparison.Ordinal))
+        {
+            var disputed = await world.Node.Get<FailbackWorkflows.Failback.MaterialCopy.CopyDisputedMaterial>().ExecuteAsync(new(FailbackWorld.Entry, "request-1", FailbackWorld.Operator, "The police asked for it."), default);
+            run = await world.EndAsync(disputed.RunId!);
+        }
+
+        await WriteAsync(world, $"material-copy/{string.Join('.', name.Split('.')[..2])}.json", run, file);
     }
 
     private static async Task WriteAsync(FailbackWorld world, string definition, EndedRun run, string file)

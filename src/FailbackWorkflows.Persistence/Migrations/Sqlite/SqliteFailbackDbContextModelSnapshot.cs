@@ -622,6 +622,10 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                         .HasColumnType("INTEGER")
                         .HasColumnName("is_cancellation_owed");
 
+                    b.Property<bool>("IsDisputed")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("is_disputed");
+
                     b.Property<bool>("IsOutOfTouch")
                         .HasColumnType("INTEGER")
                         .HasColumnName("is_out_of_touch");
@@ -750,7 +754,7 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
 
                     b.HasIndex("RunId");
 
-                    b.HasIndex("EntryId", "SourceServerId")
+                    b.HasIndex("EntryId", "SourceServerId", "IsDisputed")
                         .IsUnique();
 
                     b.ToTable("material_copy_tasks", (string)null);

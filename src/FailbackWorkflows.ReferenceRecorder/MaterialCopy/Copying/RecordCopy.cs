@@ -38,13 +38,14 @@ internal sealed class RecordCopy(CopyRun run, IReadOnlyList<Track> tracks)
             run.ThrowIfStopping();
             try
             {
-                var total = (await ManifestAsync(kind, "", period).ConfigureAwait(false)).Count;
+                var whole = await ManifestAsync(kind, "", period).ConfigureAwait(false);
+                var total = whole.Count + whole.Disputed;
                 foreach (var channel in channels.TakeWhile(_ => total > 0))
                 {
-                    if ((await ManifestAsync(kind, channel, period).ConfigureAwait(false)).Count is var count && count > 0)
+                    if (await ManifestAsync(kind, channel, period).ConfigureAwait(false) is var part && part.Count + part.Disputed > 0)
                     {
-                        Add(kind, channel, count);
-                        total -= count;
+                        Add(kind, channel, run.Task.Definition.WithDisputed ? part.Count + part.Disputed : part.Count);
+                        total -= part.Count + part.Disputed;
                     }
                 }
 

@@ -1,8 +1,6 @@
 using System.Globalization;
-using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Material;
 using FailbackWorkflows.Recorders.MaterialCopy;
@@ -17,32 +15,26 @@ internal static class CoverageReports
     public static CoverageReport Read(string text) =>
         JsonSerializer.Deserialize<CoverageReport>(text, RecorderJson.Options) ?? throw new InvalidOperationException("A stored coverage report is empty.");
 
-    /// <summary>Gives the report its digest, over its canonical form without that member.</summary>
-    public static CoverageReport Seal(CoverageReport report)
-    {
-        var json = JsonSerializer.SerializeToNode(report with { Sha256 = null }, RecorderJson.Options)!.AsObject();
-        json.Remove("sha256");
-        using var document = JsonDocument.Parse(json.ToJsonString());
-        return report with { Sha256 = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(CanonicalJson.Text(document.RootElement)))) };
-    }
+    /// <summary>Gives the report its digest.</summary>
+    public static CoverageReport Seal(CoverageReport report) => report with { Sha256 = CoverageDigest.Compute(report) };
 
     /// <summary>One line per track and kind, then one per loss; for a spreadsheet.</summary>
     public static string ToCsv(CoverageReport report)
     {
-        var text = new StringBuilder("what,channel,from,to,expected,copied,alreadyThere,missing,outsideRetention,disputed,superseded,verified,expectedBytes,verifiedBytes,isVerified,reason\r\n");
+        var text = new StringBuilder("what,channel,from,to,expected,copied,alreadyThere,missing,outsideRetention,disputed,superseded,verified,expectedBytes,verifiedBytes,isVerified,reason,disputedHere\r\n");
         foreach (var track in report.Tracks)
         {
-            Line(text, track.Kind, track.ChannelId, track.From, track.To, track.Expected.Segments, track.Copied.Segments, track.AlreadyThere.Segments, track.Missing.Segments, track.OutsideRetention.Segments, track.Disputed.Segments, null, track.Verified.Segments, track.Expected.Bytes, track.Verified.Bytes, track.IsVerified, null);
+            Line(text, track.Kind, track.ChannelId, track.From, track.To, track.Expected.Segments, track.Copied.Segments, track.AlreadyThere.Segments, track.Missing.Segments, track.OutsideRetention.Segments, track.Disputed.Segments, null, track.Verified.Segments, track.Expected.Bytes, track.Verified.Bytes, track.IsVerified, null, track.DisputedHere?.Segments);
         }
 
         foreach (var records in report.Records)
         {
-            Line(text, RecordDigest.Name(records.Kind), records.ChannelId, records.From, records.To, records.Expected, records.Copied, records.AlreadyThere, records.Missing, records.OutsideRetention, null, records.Superseded, null, null, null, records.IsVerified, null);
+            Line(text, RecordDigest.Name(records.Kind), records.ChannelId, records.From, records.To, records.Expected, records.Copied, records.AlreadyThere, records.Missing, records.OutsideRetention, records.Disputed, records.Superseded, null, null, null, records.IsVerified, null, records.DisputedHere);
         }
 
         foreach (var loss in report.Losses)
         {
-            Line(text, $"loss of {loss.Kind} {loss.ItemId}".TrimEnd(), loss.ChannelId, loss.From, loss.To, null, null, null, 1, null, null, null, null, loss.Bytes, null, false, loss.Reason);
+            Line(text, $"loss of {loss.Kind} {loss.ItemId}".TrimEnd(), loss.ChannelId, loss.From, loss.To, null, null, null, 1, null, null, null, null, loss.Bytes, null, false, loss.Reason, null);
         }
 
         return text.ToString();

@@ -16,7 +16,10 @@ internal sealed record RecordVerdict(IReadOnlyList<RecordCoverage> Coverage, IRe
 /// </summary>
 internal sealed class RecordVerification(CopyRun run)
 {
-    private sealed record Known(long Revision, string Sha256, string? TaskId);
+    private bool WithDisputed => run.Task.Definition.WithDisputed;
+
+    /// <param name="IsTwin">Here as another recorder's line of text (<see cref="RecordStore.HasTwin"/>).</param>
+    private sealed record Known(long Revision, string Sha256, string? TaskId, bool IsOrdinary, bool IsTwin = false);
 
     private sealed class Tally
     {
@@ -31,6 +34,12 @@ internal sealed class RecordVerification(CopyRun run)
         public long Missing { get; set; }
 
         public long Outside { get; set; }
+
+        public long Disputed { get; set; }
+
+        public long DisputedHere { get; set; }
+
+        public bool IsVerified(bool withDisputed) => Missing == 0 && (!withDisputed || DisputedHere == Disputed);
     }
 
     public async Task<RecordVerdict> RunAsync(IReadOnlyList<RecordScope> scopes)
@@ -74,7 +83,7 @@ internal sealed class RecordVerification(CopyRun run)
                 result.Add(new RecordCoverage(
                     scope.Kind, channel == CopyPosition.NoChannel ? null : channel, period.FromUtc, period.ToUtc,
                     tally.Expected, tally.Copied, tally.There, tally.Superseded, tally.Missing, tally.Outside,
-                    source.RootSha256, Root(scope.Kind, channel, period).RootSha256, tally.Missing == 0));
+                    source.RootSha256, Root(scope.Kind, channel, period).RootSha256, tally.IsVerified(WithDisputed), tally.Disputed, tally.DisputedHere));
             }
 
             return result;
@@ -92,7 +101,7 @@ internal sealed class RecordVerification(CopyRun run)
         var period = scope.Period;
         var source = await run.Source.GetRecordManifestAsync(scope.Kind, run.Task.Identity, scope.Channel, period.FromUtc, period.ToUtc, run.Stopping).ConfigureAwait(false);
         var (count, root) = Root(scope.Kind, scope.Channel, period);
-        if (source.Count != count || source.RootSha256 != root)
+        if (source.Count != count || source.RootSha256 != root || (WithDisputed && source.Disputed > 0))
         {
             return null;
         }
@@ -105,7 +114,7 @@ internal sealed class RecordVerification(CopyRun run)
             """,
             r => r.GetInt64(0),
             ("$identity", run.Task.Identity), ("$kind", scope.KindName), ("$channel", channelId), ("$from", period.FromUtc.UtcTicks), ("$to", period.ToUtc.UtcTicks), ("$task", run.TaskId)));
-        return new RecordCoverage(scope.Kind, channelId, period.FromUtc, period.ToUtc, count, copied, count - copied, 0, 0, 0, source.RootSha256, root, IsVerified: true);
+        return new RecordCoverage(scope.Kind, channelId, period.FromUtc, period.ToUtc, count, copied, count - copied, 0, 0, 0, source.RootSha256, root, IsVerified: true, source.Disputed);
     }
 
     private (long Count, string RootSha256) Root(RecordKind kind, string channel, CopyPeriod period) =>
@@ -124,13 +133,40 @@ internal sealed class RecordVerification(CopyRun run)
             {
                 var (record, here) = (own[i], known[i]);
                 var verdict = RecordLane.Judge(run, record);
-                if (verdict is Verdict.Missing or Verdict.OutsideRetention)
+                if (verdict == Verdict.Disputed)
+                {
+                    TallyOf(tallies, record).Disputed++;
+                }
+                else if (verdict is Verdict.Missing or Verdict.OutsideRetention)
                 {
                     var tally = TallyOf(tallies, record);
-                    tally.Expected++;
                     if (here is null && verdict == Verdict.OutsideRetention)
                     {
+                        tally.Expected += IsOrdinary(record) ? 1 : 0;
                         tally.Outside++;
+                        continue;
+                    }
+
+                    if (!IsOrdinary(record))
+                    {
+                        // It was asked for: marked, and beside what is expected. What is here with authority under the same id stands for it.
+                        tally.Disputed++;
+                        if (here is { IsOrdinary: true } || here?.Sha256 == record.Sha256 || here?.Revision > record.Revision)
+                        {
+                            tally.DisputedHere++;
+                        }
+                        else
+                        {
+                            toStore.Add(record);
+                        }
+
+                        continue;
+                    }
+
+                    tally.Expected++;
+                    if (here is { IsTwin: true })
+                    {
+                        tally.There++;
                     }
                     else if (here?.Sha256 == record.Sha256)
                     {
@@ -164,7 +200,11 @@ internal sealed class RecordVerification(CopyRun run)
             var stored = RecordLane.Import(sql, run, [record]);
             CopyTaskStore.Count(sql, run.TaskId, 0, stored, 0, run.Time.GetUtcNow());
             var here = LookUp(sql, [record])[0];
-            if (stored > 0)
+            if (!IsOrdinary(record))
+            {
+                tally.DisputedHere += stored;
+            }
+            else if (stored > 0)
             {
                 tally.Copied++;
             }
@@ -182,11 +222,16 @@ internal sealed class RecordVerification(CopyRun run)
 
     private List<Known?> LookUp(Sql sql, List<MaterialRecord> records)
     {
-        using var find = sql.Reusable("SELECT revision, sha256, task_id FROM records WHERE identity = $identity AND kind = $kind AND id = $id");
-        return records.ConvertAll(record => find.Single(
-            r => new Known(r.GetInt64(0), r.GetString(1), r.TextOrNull(2)),
-            ("$identity", record.Identity), ("$kind", RecordDigest.Name(record.Kind)), ("$id", record.Id)));
+        using var find = sql.Reusable("SELECT revision, sha256, task_id, dispute = 'none' FROM records WHERE identity = $identity AND kind = $kind AND id = $id");
+        using var twins = RecordStore.FindTwin(sql);
+        return records.ConvertAll(record =>
+            find.Single(
+                r => new Known(r.GetInt64(0), r.GetString(1), r.TextOrNull(2), r.GetBoolean(3)),
+                ("$identity", record.Identity), ("$kind", RecordDigest.Name(record.Kind)), ("$id", record.Id))
+            ?? (RecordStore.HasTwin(twins, RecordRow.Of(record, null)) ? new Known(record.Revision, record.Sha256, null, true, IsTwin: true) : null));
     }
+
+    private static bool IsOrdinary(MaterialRecord record) => record.Disputed == DisputeState.None;
 
     private static Tally TallyOf(Dictionary<string, Tally> tallies, MaterialRecord record)
     {

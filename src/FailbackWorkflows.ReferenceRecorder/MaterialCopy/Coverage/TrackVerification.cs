@@ -23,8 +23,10 @@ internal sealed class TrackVerification(CopyRun run, Track track, bool isConfigu
     private readonly List<(DateTimeOffset From, DateTimeOffset To)> _here = [];
     private readonly List<(DateTimeOffset From, DateTimeOffset To, CoverageState State, string? Reason)> _parts = [];
     private readonly List<CopyLoss> _losses = [];
-    private Tally _expected, _copied, _there, _missing, _outside, _disputed, _verified;
+    private Tally _expected, _copied, _there, _missing, _outside, _disputed, _disputedHere, _verified;
     private bool _mayCome;
+
+    private bool WithDisputed => run.Task.Definition.WithDisputed;
 
     public async Task<TrackVerdict> RunAsync()
     {
@@ -51,8 +53,9 @@ internal sealed class TrackVerification(CopyRun run, Track track, bool isConfigu
         var coverage = new TrackCoverage(
             track.Id, track.ChannelId, track.Kind, _period.FromUtc, _period.ToUtc,
             _expected.ToAmount(), _copied.ToAmount(), _there.ToAmount(), _missing.ToAmount(), _outside.ToAmount(), _disputed.ToAmount(), _verified.ToAmount(),
-            isListed && _missing.Segments == 0 && _verified.Segments == _copied.Segments + _there.Segments,
-            Stretches(walk.Gone, isListed));
+            isListed && _missing.Segments == 0 && _verified.Segments == _copied.Segments + _there.Segments && (!WithDisputed || _disputedHere == _disputed),
+            Stretches(walk.Gone, isListed),
+            WithDisputed ? _disputedHere.ToAmount() : null);
         return new TrackVerdict(coverage, _losses, _mayCome);
     }
 
@@ -153,21 +156,35 @@ internal sealed class TrackVerification(CopyRun run, Track track, bool isConfigu
                 _disputed.Add(segment.Bytes);
                 Part(segment.From, segment.To, CoverageState.Disputed, null);
                 return;
+            case var verdict when item.OrdinaryTo <= segment.From && verdict != Verdict.OutsideRetention:
+                // Disputed material that was asked for: marked, and beside what is expected.
+                _disputed.Add(segment.Bytes);
+                if (verdict == Verdict.Present && !_damaged.ContainsKey(segment.Id))
+                {
+                    _disputedHere.Add(segment.Bytes);
+                }
+                else
+                {
+                    _mayCome |= verdict == Verdict.Missing;
+                    Lose(segment.Id, segment.From, segment.To, segment.Bytes, ReasonOf(item, gone));
+                }
+
+                Part(segment.From, segment.To, CoverageState.Disputed, null);
+                return;
+            case Verdict.OutsideRetention when item.OrdinaryTo <= segment.From:
+                _outside.Add(segment.Bytes);
+                Part(segment.From, segment.To, CoverageState.OutsideRetention, null);
+                return;
             case Verdict.OutsideRetention:
                 _expected.Add(segment.Bytes);
                 _outside.Add(segment.Bytes);
                 Part(segment.From, item.OrdinaryTo, CoverageState.OutsideRetention, null);
                 break;
-            case Verdict.Present when item.OrdinaryTo <= segment.From:
-                // Disputed material that was asked for: here, marked, and beside what is expected.
-                _disputed.Add(segment.Bytes);
-                Part(segment.From, segment.To, CoverageState.Disputed, null);
-                return;
             case Verdict.Present:
                 Present(item);
                 break;
             default:
-                Missing(item, gone.TryGetValue(segment.Id, out var tombstone) ? tombstone.Reason : item.Reason ?? (item.Verdict == Verdict.Growing ? "growing" : "unreadable"));
+                Missing(item, ReasonOf(item, gone));
                 break;
         }
 
@@ -176,6 +193,9 @@ internal sealed class TrackVerification(CopyRun run, Track track, bool isConfigu
             Part(item.OrdinaryTo, segment.To, CoverageState.Disputed, null);
         }
     }
+
+    private static string ReasonOf(JudgedSegment item, Dictionary<string, GoneSegment> gone) =>
+        gone.TryGetValue(item.Segment.Id, out var tombstone) ? tombstone.Reason : item.Reason ?? (item.Verdict == Verdict.Growing ? "growing" : "unreadable");
 
     private void Present(JudgedSegment item)
     {

@@ -32,6 +32,13 @@ internal static class MaterialCopyEndpoints
             .WithSummary("Changes bandwidth limit and daily window, also while it runs");
         copies.MapPost($"{entry}/accept-losses", AcceptLossesAsync).RequireAuthorization(Permissions.Administer)
             .WithSummary("Gives up what is not home, with a reason; the hold is released");
+        copies.MapGet($"{entry}/disputed", GetDisputedAsync).RequireAuthorization(Permissions.Read)
+            .WithSummary("What of the period was recorded without authority, and the copy of it that was asked for");
+        copies.MapPost($"{entry}/disputed", CopyDisputedAsync).RequireAuthorization(Permissions.Operate)
+            .WithSummary("Copies the disputed material of the period beside the ordinary, marked; needs a reason");
+        copies.MapGet($"{entry}/disputed/coverage", GetDisputedCoverageAsync).RequireAuthorization(Permissions.Read)
+            .Produces<CoverageReport>()
+            .WithSummary("The coverage report of the copy of disputed material, as JSON or CSV");
         copies.MapGet($"{entry}/coverage", GetCoverageAsync).RequireAuthorization(Permissions.Read)
             .Produces<CoverageReport>()
             .WithSummary("The coverage report of the newest copy that ended, as JSON or (Accept: text/csv or ?format=csv) as CSV");
@@ -116,7 +123,43 @@ internal static class MaterialCopyEndpoints
             : await OrderAsync(entryId, request.Reason, context, reader, actor => accept.ExecuteAsync(entryId, actor, request.Reason!.Trim(), cancellationToken), cancellationToken);
     }
 
-    private static async Task<IResult> GetCoverageAsync(string entryId, HttpContext context, IFailoverLog log, IMaterialCopies copies, CancellationToken cancellationToken, string? format = null)
+    private static async Task<Results<Ok<DisputedMaterialResponse>, Problem>> GetDisputedAsync(
+        string entryId, IFailoverLog log, DisputedMaterial disputed, TimeProvider time, CancellationToken cancellationToken) =>
+        await log.FindAsync(entryId, cancellationToken) is { } entry
+            ? TypedResults.Ok(DisputedMaterialResponse.From(entry, await disputed.ReadAsync(entry, cancellationToken), time.GetUtcNow()))
+            : UnknownEntry();
+
+    private static async Task<Results<Accepted<StartedRun>, Problem>> CopyDisputedAsync(
+        string entryId, CopyDisputedRequest request, HttpContext context, CopyDisputedMaterial copy, CancellationToken cancellationToken)
+    {
+        var errors = new FieldErrors();
+        errors.Required("requestId", request.RequestId, 64);
+        errors.Required("reason", request.Reason, 1000);
+        if (errors.Any)
+        {
+            return errors.ToProblem();
+        }
+
+        context.Audit(entryId, request.Reason);
+        return StartedRun.Answer(
+            await copy.ExecuteAsync(new(entryId, request.RequestId!, CurrentActor.Of(context), request.Reason!.Trim()), cancellationToken), Problems.UnknownEntry);
+    }
+
+    private static Task<IResult> GetCoverageAsync(string entryId, HttpContext context, IFailoverLog log, IMaterialCopies copies, CancellationToken cancellationToken, string? format = null) =>
+        CoverageAsync(context, log, entryId, _ => copies.FindCoverageAsync(entryId, cancellationToken), "No material copy of this entry has ended yet. Its progress is at material-copy.", format, cancellationToken);
+
+    private static Task<IResult> GetDisputedCoverageAsync(string entryId, HttpContext context, IFailoverLog log, IMaterialCopies copies, CancellationToken cancellationToken, string? format = null) =>
+        CoverageAsync(
+            context,
+            log,
+            entryId,
+            entry => copies.FindCoverageOfTaskAsync(MaterialCopyTask.IdOf(entry.Id, entry.FailoverServerId, isDisputed: true), cancellationToken),
+            "No copy of the disputed material of this entry has ended yet. How it stands is at disputed.",
+            format,
+            cancellationToken);
+
+    private static async Task<IResult> CoverageAsync(
+        HttpContext context, IFailoverLog log, string entryId, Func<FailoverLogEntry, Task<KeptCoverage?>> find, string none, string? format, CancellationToken cancellationToken)
     {
         if (format is not (null or "json" or "csv"))
         {
@@ -125,14 +168,14 @@ internal static class MaterialCopyEndpoints
             return errors.ToProblem();
         }
 
-        if (await log.FindAsync(entryId, cancellationToken) is null)
+        if (await log.FindAsync(entryId, cancellationToken) is not { } entry)
         {
             return UnknownEntry();
         }
 
-        if (await copies.FindCoverageAsync(entryId, cancellationToken) is not { } coverage)
+        if (await find(entry) is not { } coverage)
         {
-            return new Problem(Problems.NoCoverage, "No material copy of this entry has ended yet. Its progress is at material-copy.");
+            return new Problem(Problems.NoCoverage, none);
         }
 
         context.Response.Headers.ETag = $"\"{coverage.Sha256}\"";

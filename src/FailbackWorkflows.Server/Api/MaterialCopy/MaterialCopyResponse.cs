@@ -115,3 +115,63 @@ public sealed record CopyLimitsRequest(long? MaxBytesPerSecond = null, TimeOnly?
 /// <summary>Gives up what is not home.</summary>
 /// <param name="Reason">Required; kept with the entry and with the released hold.</param>
 public sealed record AcceptLossesRequest(string? Reason);
+
+/// <summary>What of the period was recorded without authority.</summary>
+/// <param name="Exists">There is such material, as far as is known.</param>
+/// <param name="SegmentsAtSource">Segments that the copy of the entry has passed over. There may be more after its end, see <paramref name="TailSeconds"/>.</param>
+/// <param name="TailSeconds">How long the failover server recorded on after the failed server had its duty back.</param>
+/// <param name="SegmentsHere">Of the copy that was asked for: at the failed server, marked, read again and right.</param>
+/// <param name="IsVerified">All of it that was asked for is here.</param>
+/// <param name="WhyNot">Why it cannot be asked for now; null when it can.</param>
+/// <param name="Task">Null as long as nobody has asked for it.</param>
+public sealed record DisputedMaterialResponse(
+    string EntryId,
+    bool Exists,
+    long SegmentsAtSource,
+    long BytesAtSource,
+    long RecordsAtSource,
+    double TailSeconds,
+    long SegmentsHere,
+    long BytesHere,
+    long RecordsHere,
+    bool IsVerified,
+    string? WhyNot,
+    CopyTaskResponse? Task,
+    IReadOnlyDictionary<string, string> Links)
+{
+    internal static DisputedMaterialResponse From(FailoverLogEntry entry, DisputedMaterialState state, DateTimeOffset now)
+    {
+        var path = $"/api/v1/failover-log/{Uri.EscapeDataString(entry.Id)}";
+        var links = new Dictionary<string, string> { ["entry"] = path, ["page"] = $"/failover-log/{Uri.EscapeDataString(entry.Id)}/coverage" };
+        if ((state.Task?.RunId ?? state.Task?.LastRunId) is { } runId)
+        {
+            links["run"] = RunLinks.Run(runId);
+        }
+
+        if (state.Coverage is not null)
+        {
+            links["coverage"] = $"{path}/material-copy/disputed/coverage";
+        }
+
+        var here = state.Coverage is { } kept ? CoverageTotals.Of(kept.Report) : null;
+        return new(
+            entry.Id,
+            state.Exists,
+            state.AtSource.Segments,
+            state.AtSource.Bytes,
+            state.RecordsAtSource,
+            state.Tail.TotalSeconds,
+            here?.DisputedHere.Segments ?? 0,
+            here?.DisputedHere.Bytes ?? 0,
+            here?.RecordsDisputedHere ?? 0,
+            state.Coverage?.Report is { IsVerified: true, Losses.Count: 0 },
+            state.WhyNot,
+            state.Task is { } task ? CopyTaskResponse.From(task, now) : null,
+            links);
+    }
+}
+
+/// <summary>Asks for the disputed material of an entry.</summary>
+/// <param name="RequestId">Made by the caller once; the same id again starts nothing new.</param>
+/// <param name="Reason">Required; kept with the run, the audit log and the task at the failed server.</param>
+public sealed record CopyDisputedRequest(string? RequestId, string? Reason);

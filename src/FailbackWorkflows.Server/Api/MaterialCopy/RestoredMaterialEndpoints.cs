@@ -9,7 +9,8 @@ namespace FailbackWorkflows.Server.Api.MaterialCopy;
 
 /// <summary>
 /// What a material copy has brought home, to be looked at: read from the failed server with the management server's credential, which never
-/// leaves it. Seeing pictures and hearing sound of people is more than seeing states, so it needs the role that works with them.
+/// leaves it. Seeing pictures and hearing sound of people is more than seeing states, so it needs the role that works with them, and the audit
+/// log says who did.
 /// </summary>
 internal static class RestoredMaterialEndpoints
 {
@@ -56,7 +57,15 @@ internal static class RestoredMaterialEndpoints
     }
 
     private static async Task<IResult> ReadAsync(
-        string entryId, string trackId, string segmentId, HttpRequest request, RestoredMaterial material, ILogger<RestoredSegmentAnswer> logger, CancellationToken cancellationToken, string? from = null)
+        string entryId,
+        string trackId,
+        string segmentId,
+        HttpRequest request,
+        RestoredMaterial material,
+        ViewingTrail viewings,
+        ILogger<RestoredSegmentAnswer> logger,
+        CancellationToken cancellationToken,
+        string? from = null)
     {
         var errors = new FieldErrors();
         if (Instant(errors, "from", from) is not { } start)
@@ -66,7 +75,22 @@ internal static class RestoredMaterialEndpoints
         }
 
         var result = await material.OpenAsync(entryId, trackId, segmentId, start, RangeOf(request), IfRangeOf(request), cancellationToken);
-        return result.Value is { } open ? new RestoredSegmentAnswer(open, logger) : ProblemOf(result);
+        if (result.Value is not { } open)
+        {
+            return ProblemOf(result);
+        }
+
+        try
+        {
+            await viewings.NoteAsync(request.HttpContext, $"{entryId} {open.Segment.Id}", cancellationToken);
+        }
+        catch
+        {
+            open.Dispose();
+            throw;
+        }
+
+        return new RestoredSegmentAnswer(open, logger);
     }
 
     /// <summary>One range of bytes is passed on; anything else is answered whole, as HTTP allows.</summary>

@@ -1,5 +1,6 @@
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Changes;
+using FailbackWorkflows.Failback.MaterialCopy;
 using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Server.Identity;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -32,6 +33,11 @@ internal static class SettingsEndpoints
         var errors = new FieldErrors();
         errors.Between("confirmTimeout", policy.ConfirmTimeout, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(10));
         errors.Between("handOverTimeout", policy.HandOverTimeout, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(10));
+        if (policy.MaterialCopyBytesPerSecond < ControlMaterialCopy.LeastBytesPerSecond)
+        {
+            errors.Add("materialCopyBytesPerSecond", $"It must be at least {ControlMaterialCopy.LeastBytesPerSecond}, or null for no limit.");
+        }
+
         if (errors.Any)
         {
             return errors.ToProblem();

@@ -12,7 +12,13 @@ namespace FailbackWorkflows.Server.Pages.FailoverLog;
 /// <summary>What of a failover period is home: a timeline per channel, totals, losses; and where an administrator gives up what is not.</summary>
 [Authorize(Permissions.Read)]
 public sealed class CoverageModel(
-    IFailoverLog log, IMaterialCopies copies, IVmsServers servers, MaterialCopyForms forms, RestoredMaterial material, IAuthorizationService authorization) : PageModel
+    IFailoverLog log,
+    IMaterialCopies copies,
+    IVmsServers servers,
+    MaterialCopyForms forms,
+    RestoredMaterial material,
+    DisputedMaterial disputed,
+    IAuthorizationService authorization) : PageModel
 {
     /// <summary>Losses shown; the files have all of them.</summary>
     private const int MostLosses = 200;
@@ -41,6 +47,18 @@ public sealed class CoverageModel(
     /// <summary>What is played; null when nothing was chosen.</summary>
     public RestoredPlayer? Player { get; private set; }
 
+    /// <summary>What was recorded without authority.</summary>
+    public DisputedMaterialState Disputed { get; private set; } = null!;
+
+    /// <summary>Sums of the report about the disputed material that was asked for; null when there is none.</summary>
+    public CoverageTotals? DisputedTotals => Disputed.Coverage is { } kept ? CoverageTotals.Of(kept.Report) : null;
+
+    /// <summary>Why disputed material cannot be asked for; null when it can.</summary>
+    public string? WhyNotDisputed => Disputed.WhyNot ?? (Disputed.Task?.RunId is not null ? "It is being copied." : MayPlay ? null : $"Needs the role {Permissions.RolesText(Permissions.Operate)}.");
+
+    /// <summary>A click in the making: its id makes the second of a double click harmless.</summary>
+    public string RequestId { get; } = Guid.NewGuid().ToString("N");
+
     /// <summary>Why losses cannot be accepted; null when they can.</summary>
     public string? WhyNotAccept { get; private set; }
 
@@ -60,6 +78,7 @@ public sealed class CoverageModel(
         FailoverServerName = (await servers.FindAsync(entry.FailoverServerId, cancellationToken))?.Name ?? entry.FailoverServerId;
         Kept = await copies.FindCoverageAsync(entryId, cancellationToken);
         Release = await copies.FindReleaseAsync(entryId, entry.FailoverServerId, cancellationToken);
+        Disputed = await disputed.ReadAsync(entry, cancellationToken);
         WhyNotAccept = AcceptLosses.WhyNot(entry) ?? (User.May(Permissions.Administer) ? null : $"Needs the role {Permissions.RolesText(Permissions.Administer)}.");
         if (Report is { } report)
         {
@@ -70,6 +89,11 @@ public sealed class CoverageModel(
 
         return Page();
     }
+
+    public async Task<IActionResult> OnPostDisputedAsync(string entryId, string? requestId, string? reason, CancellationToken cancellationToken) =>
+        (await authorization.AuthorizeAsync(User, Permissions.Operate)).Succeeded
+            ? await forms.CopyDisputedAsync(this, entryId, requestId, reason, cancellationToken)
+            : Forbid();
 
     public async Task<IActionResult> OnPostAcceptAsync(string entryId, string? reason, CancellationToken cancellationToken) =>
         (await authorization.AuthorizeAsync(User, Permissions.Administer)).Succeeded

@@ -37,7 +37,7 @@ public sealed class IndexModel(
 
     /// <summary>Failed servers on this page that are owed material whose copy nobody has started or that has to be started again.</summary>
     public IReadOnlyList<string> OwedServers => !User.May(Permissions.Operate) ? [] :
-        [.. Entries.Where(e => e.Failback == FailbackState.Done && e.OwesMaterial && !e.IsCopying).Select(e => e.FailedServerId).Distinct().OrderBy(NameOf, StringComparer.CurrentCulture)];
+        [.. Entries.Where(e => e.IsCopyDue && !e.IsCopying).Select(e => e.FailedServerId).Distinct().OrderBy(NameOf, StringComparer.CurrentCulture)];
 
     /// <summary>A click in the making: its id makes the second of a double click harmless.</summary>
     public string CopyRequestId { get; } = Guid.NewGuid().ToString("N");

@@ -9,7 +9,7 @@ using Microsoft.AspNetCore.Mvc.RazorPages;
 namespace FailbackWorkflows.Server.Pages.FailoverLog;
 
 /// <summary>What the forms of a material copy do, on whichever page they stand: ask the use case, then go to the entry's page.</summary>
-public sealed class MaterialCopyForms(StartMaterialCopy start, ControlMaterialCopy control, AcceptLosses accept)
+public sealed class MaterialCopyForms(StartMaterialCopy start, ControlMaterialCopy control, AcceptLosses accept, CopyDisputedMaterial disputed)
 {
     private const int MostReasonCharacters = 1000;
     private const decimal MegabyteBytes = 1_000_000;
@@ -90,6 +90,26 @@ public sealed class MaterialCopyForms(StartMaterialCopy start, ControlMaterialCo
 
         var audit = page.HttpContext.Audit(entryId, why);
         return Answer(page, audit, entryId, await accept.ExecuteAsync(entryId, CurrentActor.Of(page.HttpContext), why, cancellationToken), "The losses were accepted.");
+    }
+
+    public async Task<IActionResult> CopyDisputedAsync(PageModel page, string entryId, string? requestId, string? reason, CancellationToken cancellationToken)
+    {
+        if (requestId is not { Length: > 0 and <= 64 })
+        {
+            return new BadRequestResult();
+        }
+
+        var coverage = $"{EntryPage(entryId)}/coverage";
+        if (Trim(reason) is not { Length: <= MostReasonCharacters } why)
+        {
+            page.HttpContext.Audit(entryId).Result = "no reason";
+            page.TempData["Warning"] = "Nothing was started. Say why the disputed material is needed; the reason is kept.";
+            return new RedirectResult(coverage);
+        }
+
+        var audit = page.HttpContext.Audit(entryId, why);
+        var answer = Answer(page, audit, await disputed.ExecuteAsync(new(entryId, requestId, CurrentActor.Of(page.HttpContext), why), cancellationToken));
+        return answer is RedirectResult ? new RedirectResult(coverage) : answer;
     }
 
     private static IActionResult Answer(PageModel page, AuditDetails audit, StartRunResult result)

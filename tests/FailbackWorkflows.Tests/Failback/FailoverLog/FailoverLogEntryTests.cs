@@ -37,6 +37,12 @@ public sealed class FailoverLogEntryTests
         entry.CanFailBack.ShouldBe(canFailBack);
         Check(failover == FailoverState.Running, () => entry.FailoverPerformed(At), e => (e.Failover, e.FailoverEndedAt), (FailoverState.Done, (DateTimeOffset?)At));
         Check(failover == FailoverState.Running, () => entry.FailoverFailed(At, "why"), e => (e.Failover, e.Message), (FailoverState.Failed, "why"));
+        Check(failover == FailoverState.Failed, entry.NothingRecordedByFailedFailover, e => (e.Failover, e.MaterialCopy), (FailoverState.Failed, MaterialCopyState.NothingToCopy));
+        Check(
+            failover == FailoverState.Failed,
+            () => entry.MaterialRecordedByFailedFailover(new Dictionary<string, DateTimeOffset> { ["video-1"] = At }),
+            e => (e.Failover, e.MaterialCopy, e.IsUnsettled, e.IsCopyDue),
+            (FailoverState.Failed, MaterialCopyState.NotStarted, false, true));
         Check(canFailBack, () => entry.FailbackStarted("run", At), e => (e.Failback, e.FailbackRunId, e.FailbackStartedAt), (FailbackState.Running, "run", (DateTimeOffset?)At));
         Check(canFailBack, () => entry.ClosedBy(Entry(FailoverState.Done, FailbackState.Running) with { Id = "newer" }, At), e => (e.Failback, e.ClosedByEntryId), (FailbackState.Done, "newer"));
         Check(failback == FailbackState.Running, () => entry.FailbackPerformed(At), e => (e.Failback, e.FailbackEndedAt), (FailbackState.Done, (DateTimeOffset?)At));
@@ -45,7 +51,10 @@ public sealed class FailoverLogEntryTests
 
     [Theory]
     [InlineData(FailoverState.Running, FailbackState.NotStarted, MaterialCopyState.NotStarted, false, true)]
-    [InlineData(FailoverState.Failed, FailbackState.NotStarted, MaterialCopyState.NotStarted, false, false)]
+    [InlineData(FailoverState.Failed, FailbackState.NotStarted, MaterialCopyState.NotStarted, false, true)]
+    [InlineData(FailoverState.Failed, FailbackState.NotStarted, MaterialCopyState.Queued, false, true)]
+    [InlineData(FailoverState.Failed, FailbackState.NotStarted, MaterialCopyState.NothingToCopy, false, false)]
+    [InlineData(FailoverState.Failed, FailbackState.NotStarted, MaterialCopyState.Copied, false, false)]
     [InlineData(FailoverState.Done, FailbackState.NotStarted, MaterialCopyState.NotStarted, false, true)]
     [InlineData(FailoverState.Done, FailbackState.Failed, MaterialCopyState.NotStarted, false, true)]
     [InlineData(FailoverState.Done, FailbackState.Done, MaterialCopyState.Queued, false, true)]

@@ -1,5 +1,6 @@
 using FailbackWorkflows.Recorders.Material;
 using FailbackWorkflows.Recorders.MaterialCopy;
+using FailbackWorkflows.ReferenceRecorder.Records;
 using Microsoft.AspNetCore.Http;
 using Shouldly;
 using Xunit;
@@ -65,6 +66,61 @@ public sealed class CopyRecordsTests
     }
 
     // Scenario 49.
+    [Fact]
+    public async Task DisputedRecords_AreCountedApart_AndCopiedMarkedWhenAskedFor()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddRecord(RecordKind.Anpr, "anpr-1", FakeSource.Start + TimeSpan.FromSeconds(1));
+        host.Source.AddRecord(RecordKind.Anpr, "anpr-2", FakeSource.Start + TimeSpan.FromSeconds(2), disputed: DisputeState.Disputed);
+        host.Source.AddRecord(RecordKind.Metadata, "meta-1", FakeSource.Start + TimeSpan.FromSeconds(2), disputed: DisputeState.Disputed);
+        await host.StartCopyAsync();
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+
+        host.Records(RecordKind.Anpr).ShouldHaveSingleItem().Id.ShouldBe("anpr-1");
+        host.Records(RecordKind.Metadata).ShouldNotContain(r => r.Id == "meta-1");
+        var ordinary = (await host.CoverageAsync()).Records;
+        ordinary.Select(r => (r.Kind, r.Expected, r.Disputed, r.DisputedHere, r.IsVerified)).ShouldBe([(RecordKind.Metadata, 0, 1, 0, true), (RecordKind.Anpr, 1, 1, 0, true)], ignoreOrder: true);
+
+        await host.StartCopyAsync(CopyHost.Definition("task-2", withDisputed: true));
+        (await host.EndAsync("task-2")).State.ShouldBe(CopyTaskState.Copied);
+
+        host.Records(RecordKind.Anpr).Select(r => (r.Id, r.Dispute)).ShouldBe([("anpr-1", DisputeState.None), ("anpr-2", DisputeState.Disputed)]);
+        var beside = (await host.CoverageAsync("task-2")).Records;
+        beside.Select(r => (r.Kind, r.Expected, r.Disputed, r.DisputedHere, r.IsVerified)).ShouldBe([(RecordKind.Metadata, 0, 1, 1, true), (RecordKind.Anpr, 1, 1, 1, true)], ignoreOrder: true);
+
+        await host.StartCopyAsync(CopyHost.Definition("task-3", withDisputed: true));
+        await host.EndAsync("task-3");
+        (await host.TaskAsync("task-3")).RecordsDone.ShouldBe(0);
+    }
+
+    // Two recorders that listened to one till gave the same line ids of their own.
+    [Fact]
+    public async Task ALineOfText_ThatWasTakenDownHereToo_IsNotStoredTwice()
+    {
+        await using var host = await CopyHost.StartAsync();
+        var time = FakeSource.Start + TimeSpan.FromSeconds(3);
+        const string line = """{"line":"1 Coffee 2.80","seq":3}""";
+        var own = RecordRow.Make("here-1", RecordKind.Text, FakeSource.Identity, "till-1", time, null, 1, DisputeState.None, new MaterialOrigin("target-1", 1), line);
+        await host.Target.Store.WriteAsync(
+            sql =>
+            {
+                using var import = new RecordImport(sql);
+                import.Add(own).Outcome.ShouldBe(ImportOutcome.Created);
+                return true;
+            },
+            default);
+        host.Source.AddRecord(RecordKind.Text, "there-1", time, "till-1", line);
+        host.Source.AddRecord(RecordKind.Text, "there-2", time, "till-1", """{"line":"1 Tea 2.60","seq":4}""");
+        host.Source.AddRecord(RecordKind.Text, "there-3", time + TimeSpan.FromSeconds(1), "till-1", line);
+        await host.StartCopyAsync();
+
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+
+        host.Records(RecordKind.Text).Where(r => r.ChannelId == "till-1").Select(r => r.Id).ShouldBe(["here-1", "there-2", "there-3"]);
+        var coverage = (await host.CoverageAsync()).Records.Single(r => r.ChannelId == "till-1");
+        (coverage.Expected, coverage.AlreadyThere, coverage.Copied, coverage.Missing, coverage.IsVerified).ShouldBe((3, 1, 2, 0, true));
+    }
+
     [Fact]
     public async Task ARecordThatComesLate_IsNotMissed()
     {

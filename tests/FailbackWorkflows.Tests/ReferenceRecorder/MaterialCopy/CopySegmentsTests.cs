@@ -399,9 +399,36 @@ public sealed class CopySegmentsTests
         await host.StartCopyAsync(CopyHost.Definition(length: TimeSpan.FromSeconds(10)));
         (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
         host.Rows().Count.ShouldBe(4);
+        var ordinary = (await host.CoverageAsync()).Tracks.Single(t => t.ChannelId == "video-1");
+        (ordinary.IsVerified, ordinary.Expected, ordinary.Disputed, ordinary.DisputedHere).ShouldBe((true, new Amount(4, 4_000), new Amount(1, 1_000), null));
+
         await host.StartCopyAsync(CopyHost.Definition("task-2", TimeSpan.FromSeconds(10), withDisputed: true));
-        (await host.EndAsync("task-2")).State.ShouldBeOneOf(CopyTaskState.Copied, CopyTaskState.NothingToCopy);
+        (await host.EndAsync("task-2")).State.ShouldBe(CopyTaskState.Copied);
         host.Rows().Last().Dispute.ShouldBe(DisputeState.Disputed);
+        var beside = (await host.CoverageAsync("task-2")).Tracks.Single(t => t.ChannelId == "video-1");
+        (beside.IsVerified, beside.Expected, beside.AlreadyThere, beside.Copied).ShouldBe((true, new Amount(4, 4_000), new Amount(4, 4_000), new Amount(0, 0)));
+        (beside.Disputed, beside.DisputedHere).ShouldBe((new Amount(1, 1_000), new Amount(1, 1_000)));
+        beside.Stretches[^1].State.ShouldBe(CoverageState.Disputed);
+        host.ShouldBeSound();
+    }
+
+    [Fact]
+    public async Task DisputedMaterial_AskedForAndCorrupt_IsListedAndNotPartOfWhatIsExpected()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 4);
+        var from = FakeSource.Start + TimeSpan.FromSeconds(8);
+        var segment = host.Source.Add("video-1", from, TimeSpan.FromSeconds(2), alter: s => s with { Disputed = DisputeState.Disputed, DisputedFrom = from, Sha256 = new string('0', 64) });
+
+        await host.StartCopyAsync(CopyHost.Definition(length: TimeSpan.FromSeconds(10), withDisputed: true));
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.CopiedWithLosses);
+
+        var report = await host.CoverageAsync();
+        var track = report.Tracks.Single(t => t.ChannelId == "video-1");
+        (report.IsVerified, track.IsVerified, track.Expected, track.Missing).ShouldBe((false, false, new Amount(4, 4_000), new Amount(0, 0)));
+        (track.Disputed, track.DisputedHere).ShouldBe((new Amount(1, 1_000), new Amount(0, 0)));
+        report.Losses.ShouldHaveSingleItem().ItemId.ShouldBe(segment.Id);
+        CoverageDigest.Compute(report).ShouldBe(report.Sha256);
     }
 
     // Scenario 53.

@@ -112,10 +112,10 @@ internal sealed class FakeSource : IAsyncDisposable
         }
     }
 
-    public void AddRecord(RecordKind kind, string id, DateTimeOffset time, string? channel = "video-1", string body = "{}", long revision = 1, DateTimeOffset? to = null)
+    public void AddRecord(RecordKind kind, string id, DateTimeOffset time, string? channel = "video-1", string body = "{}", long revision = 1, DateTimeOffset? to = null, DisputeState disputed = DisputeState.None)
     {
         using var document = JsonDocument.Parse(body);
-        var row = RecordRow.Make(id, kind, Identity, channel, time, to, revision, DisputeState.None, new MaterialOrigin(MachineId, 2), CanonicalJson.Text(document.RootElement));
+        var row = RecordRow.Make(id, kind, Identity, channel, time, to, revision, disputed, new MaterialOrigin(MachineId, 2), CanonicalJson.Text(document.RootElement));
         lock (_tracks)
         {
             _records.RemoveAll(r => r.Record.Id == id && r.Record.Kind == kind);
@@ -306,9 +306,11 @@ internal sealed class FakeSource : IAsyncDisposable
         lock (_tracks)
         {
             var (from, to) = Range(query);
-            var lines = Records(kind, query).Select(r => r.Record).OrderBy(r => r.Id, StringComparer.Ordinal).Select(r => string.Create(CultureInfo.InvariantCulture, $"{r.Id} {r.Revision} {r.Sha256}\n")).ToList();
+            var all = Records(kind, query).ConvertAll(r => r.Record);
+            var lines = all.Where(r => r.Disputed == DisputeState.None).OrderBy(r => r.Id, StringComparer.Ordinal).Select(r => string.Create(CultureInfo.InvariantCulture, $"{r.Id} {r.Revision} {r.Sha256}\n")).ToList();
             return new RecordManifest(
-                Enum.Parse<RecordKind>(kind, ignoreCase: true), Identity, null, from, to, lines.Count, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Concat(lines)))), _time.GetUtcNow());
+                Enum.Parse<RecordKind>(kind, ignoreCase: true), Identity, null, from, to, lines.Count, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Concat(lines)))), _time.GetUtcNow(),
+                all.Count - lines.Count);
         }
     }
 

@@ -42,7 +42,7 @@ internal sealed class FakeRuns(IDomainWriter writer, IFailoverLog log, IDuties d
             var entry = (await log.FindAsync(entryId, cancellationToken))!;
             if (request.DefinitionId == StartMaterialCopy.DefinitionId)
             {
-                await StartCopyAsync(entry, runId, cancellationToken);
+                await StartCopyAsync(entry, runId, request.Input.ContainsKey(MaterialCopyHooks.DisputedReason), cancellationToken);
                 return Started(request, runId, entryId);
             }
 
@@ -111,15 +111,15 @@ internal sealed class FakeRuns(IDomainWriter writer, IFailoverLog log, IDuties d
         return new(runId, false);
     }
 
-    private async Task StartCopyAsync(FailoverLogEntry entry, string runId, CancellationToken cancellationToken)
+    private async Task StartCopyAsync(FailoverLogEntry entry, string runId, bool isDisputed, CancellationToken cancellationToken)
     {
-        var taskId = MaterialCopyTask.IdOf(entry.Id, entry.FailoverServerId);
+        var taskId = MaterialCopyTask.IdOf(entry.Id, entry.FailoverServerId, isDisputed);
         if (await copies.FindAsync(taskId, cancellationToken) is { RunId: { } holder })
         {
             throw new CopyTaskTakenException(holder);
         }
 
-        if (MaterialCopyHooks.WhyNot(entry) is { } sentence)
+        if ((isDisputed ? (await new DisputedMaterial(copies).ReadAsync(entry, cancellationToken)).WhyNot : MaterialCopyHooks.WhyNot(entry)) is { } sentence)
         {
             throw new WorkflowRefusedException("copy-not-possible", sentence);
         }
@@ -130,6 +130,7 @@ internal sealed class FakeRuns(IDomainWriter writer, IFailoverLog log, IDuties d
                 {
                     TaskId = taskId,
                     EntryId = entry.Id,
+                    IsDisputed = isDisputed,
                     Identity = entry.FailedServerId,
                     SourceServerId = entry.FailoverServerId,
                     TargetServerId = entry.FailedServerId,
@@ -138,7 +139,7 @@ internal sealed class FakeRuns(IDomainWriter writer, IFailoverLog log, IDuties d
                     Runs = 1,
                     CreatedAt = DateTimeOffset.UnixEpoch,
                 }),
-                new SaveFailoverLogEntry(entry.MaterialCopy == MaterialCopyState.Queued ? entry with { Message = null } : entry.MaterialCopyQueued()),
+                new SaveFailoverLogEntry(isDisputed || entry.MaterialCopy == MaterialCopyState.Queued ? entry with { Message = null } : entry.MaterialCopyQueued()),
             ],
             cancellationToken);
     }
