@@ -70,7 +70,7 @@ public sealed class S32_When_anybody_is_killed_during_a_copy(ITestOutputHelper o
             await CaughtAsync(site, entryId, trap, kill);
             var victim = (Victim)random.Next(3);
             victims.Add(victim);
-            var (caught, before) = (trap.Caught, Told(link));
+            var (caught, told) = (trap.Caught, Told(link));
             if (victim == Victim.Target && random.Next(2) == 0)
             {
                 await IsWrittenAsync(site, trap);
@@ -85,7 +85,7 @@ public sealed class S32_When_anybody_is_killed_during_a_copy(ITestOutputHelper o
                     trap.Set(next, random.Next(4) == 0 ? random.Next(1, 20) : 0);
                 }
             });
-            output.WriteLine($"kill {kill} at {caught}: {victim}; until then {before}");
+            output.WriteLine($"kill {kill} at {caught}: {victim}; until then {told}");
         }
 
         var entry = await Eventually.GetAsync("the material is home", () => site.Server.GetEntryAsync(entryId), e => HasEnded(e.MaterialCopy), Patience);

@@ -14,6 +14,9 @@ namespace FailbackWorkflows.Scenarios;
 /// </summary>
 public sealed class S39_When_it_fails_again_while_its_material_is_copied
 {
+    /// <summary>Segments on their way at a time, as the source allows.</summary>
+    private const int InFlight = 8;
+
     private const int Failovers = 3;
     private const int SegmentsBeforeTheHalt = 3;
 
@@ -63,9 +66,9 @@ public sealed class S39_When_it_fails_again_while_its_material_is_copied
             await CopyInvariants.AssertAsync(site, entryId, site.Standby, site.Main, held, before);
         }
 
-        // Each brought its own period: nothing was fetched for two of them.
-        link.Fetches.ShouldNotBeEmpty();
-        link.Fetches.ShouldAllBe(f => f.Value.Sum(a => a.Bytes) <= f.Value.Max(a => a.Offset + a.Bytes) * 2, "what a kill cut off was sent again at most");
+        // Each brought its own period: nothing was fetched for two of them, but for what was on its way when the target was killed.
+        link.SegmentBytes.ShouldBeGreaterThan(0);
+        (link.WholeAgain + link.PartlyAgain).ShouldBeLessThanOrEqualTo(InFlight * (Failovers - 1));
         (await DirectCopy.ReadAsync<CopyTaskList>(site.Main, "v1/copy-tasks")).Items.Select(t => (t.EntryId, t.State)).ShouldBe(entries.Select(e => (e, CopyTaskState.Copied)));
     }
 
