@@ -55,8 +55,9 @@ internal sealed class RecorderApi : IDisposable
     }
 
     /// <summary>
-    /// Kinds of material of an identity that were recorded since a moment and are on disk whole: video, audio, and those of
-    /// <see cref="MaterialKinds.OfRecords"/>.
+    /// Kinds of material of an identity that were recorded since a moment and are whole: video, audio, and those of
+    /// <see cref="MaterialKinds.OfRecords"/>. An alarm is whole when it is closed: of one that is open across the switch the other server takes
+    /// down the rest, and has it by itself.
     /// </summary>
     public async Task<IReadOnlySet<string>> ListRecordedKindsAsync(string identity, DateTimeOffset since, CancellationToken cancellationToken)
     {
@@ -71,7 +72,10 @@ internal sealed class RecorderApi : IDisposable
 
         foreach (var kind in MaterialKinds.OfRecords)
         {
-            if (await FindAsync<RecorderManifest>($"v1/records/{kind}/manifest?identity={identity}&from={since.UtcDateTime:O}", cancellationToken) is { Count: > 0 })
+            var isThere = kind == MaterialKinds.Alarms
+                ? (await ListRecordsAsync(identity, kind, null, since, since.AddDays(1), cancellationToken)).Any(a => a.Body.GetProperty("state").GetString() == "closed")
+                : await FindAsync<RecorderManifest>($"v1/records/{kind}/manifest?identity={identity}&from={since.UtcDateTime:O}", cancellationToken) is { Count: > 0 };
+            if (isThere)
             {
                 kinds.Add(kind);
             }
@@ -172,7 +176,9 @@ internal sealed record RecorderPageEnd([property: JsonPropertyName("_end")] bool
 /// <summary>What a copy has to bring home, as recorders and management server name it.</summary>
 internal static class MaterialKinds
 {
-    public static IReadOnlyList<string> OfRecords { get; } = ["text", "metadata", "anpr", "alarms"];
+    public const string Alarms = "alarms";
+
+    public static IReadOnlyList<string> OfRecords { get; } = ["text", "metadata", "anpr", Alarms];
 
     /// <summary>All six.</summary>
     public static IReadOnlyList<string> All { get; } = ["video", "audio", .. OfRecords];

@@ -197,5 +197,5 @@ internal sealed record RecordPace(int MetadataEverySeconds, int PlateSlotSeconds
     public static RecordPace Quiet { get; } = new(5, 5, 30, 90, 4);
 
     /// <summary>Something of every kind within a few seconds.</summary>
-    public static RecordPace Busy { get; } = new(1, 2, 4, 12, 2);
+    public static RecordPace Busy { get; } = new(1, 2, 4, 6, 2);
 }
