@@ -2,6 +2,7 @@ using System.Globalization;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Runs;
 using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Recorders.Material;
 
 namespace FailbackWorkflows.Server.Pages;
 
@@ -43,6 +44,8 @@ internal static class Wording
         MaterialCopyState.Cancelled => new("Cancelled", "warn"),
         _ => new("Failed", "bad"),
     };
+
+    public static string Of(RecordKind kind) => kind == RecordKind.Anpr ? "ANPR" : kind.ToString();
 
     public static Badge Of(VmsServerState state) => state == VmsServerState.Ok ? new("OK", "ok") : new("Broken", "bad");
 
