@@ -2,6 +2,7 @@ using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.Testing.Failback;
@@ -297,6 +298,7 @@ public sealed class FailoverTests
         if (isPolled)
         {
             await world.Node.Get<PollRecorders>().ExecuteAsync(default);
+            await world.Node.Get<RefreshSettings>().ExecuteAsync(default);
         }
 
         return world;
