@@ -96,7 +96,7 @@ public sealed class RefreshSettings(
         }
         catch (RecorderException exception) when (exception.Kind == RecorderErrorKind.NotFound && copy.Epoch == 0)
         {
-            // It never had anything to do with its own identity: there is no copy that could be overwritten.
+            logger.LogDebug("{Server} never had anything to do with {Identity}: there is no copy that could be overwritten", server.Id, copy.Identity);
         }
         catch (RecorderException exception)
         {

@@ -5,6 +5,7 @@ using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.Recorders.Recording;
+using Microsoft.Extensions.Logging;
 
 namespace FailbackWorkflows.Failback.SettingsCache;
 
@@ -187,7 +188,7 @@ public sealed class UndoSettingsRollback(DutyCalls calls, IRecorderClient record
 
 /// <summary>Ends a settings rollback: done, or undone with the sentence that says why.</summary>
 [Activity("Failback.LogSettingsRollback", Category = "Settings", DisplayName = "Log: settings rollback", Description = "Says how the settings rollback ended.")]
-public sealed class LogSettingsRollback(DutyCalls calls, IRecorderClient recorders) : SettingsActivity
+public sealed class LogSettingsRollback(DutyCalls calls, IRecorderClient recorders, ILogger<LogSettingsRollback> logger) : SettingsActivity
 {
     [Input(Description = "True when the former settings are in force again.", DefaultValue = false)]
     public Input<bool>? IsUndone { get; init; }
@@ -225,7 +226,7 @@ public sealed class LogSettingsRollback(DutyCalls calls, IRecorderClient recorde
         }
         catch (RecorderException exception) when (exception.IsTransient)
         {
-            // The next refresh of the cache finds it.
+            logger.LogInformation("{Server} could not be asked what it has now; the next refresh of the cache finds it: {Reason}", server.Id, exception.Message);
         }
 
         return ActivityResult.Completed()
