@@ -66,8 +66,12 @@ public sealed class IndexModel(
             }
         }
 
-        errors.Required("Document", document, 64 * 1024);
-        errors.Required("Signature", signature, 1024);
+        if (!errors.Any)
+        {
+            errors.Required("Document", document, 64 * 1024);
+            errors.Required("Signature", signature, 1024);
+        }
+
         if (!errors.Any)
         {
             (var installed, LicenseMessage) = await installation.ExecuteAsync(document!, signature!, CurrentActor.Of(HttpContext), cancellationToken);
