@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Testing.Processes;
+using Microsoft.Playwright;
 using Shouldly;
 using Xunit;
 
@@ -25,6 +26,8 @@ public sealed class S12_When_settings_change_during_the_failover
             content["retention"]!["maximumRetentionTime"] = "P14D";
         });
         await Eventually.HoldsAsync("the entry shows both sides", async () => (await SettingsAsync(site, entryId))["overwritten"]!.AsArray().Count == 1 && Sentences(await SettingsAsync(site, entryId)).Count == 2, TimeSpan.FromMinutes(2));
+
+        await ShouldBeShownAsync(site, entryId);
 
         var run = await site.FailBackAsync(entryId);
 
@@ -68,6 +71,27 @@ public sealed class S12_When_settings_change_during_the_failover
         Sentences(await SettingsAsync(site, entryId)).ShouldContain(s => s.Contains("camera replaced", StringComparison.Ordinal));
         await Eventually.HoldsAsync("the material is home", async () => (await site.Server.GetEntryAsync(entryId)).MaterialCopy == MaterialCopyState.Copied, TimeSpan.FromMinutes(3));
         (await site.Main.ListSegmentsAsync(Site.MainId, "video-2")).Count.ShouldBeGreaterThanOrEqualTo(recorded);
+    }
+
+    /// <summary>What an operator reads before he clicks.</summary>
+    private static async Task ShouldBeShownAsync(Site site, string entryId)
+    {
+        using var playwright = await Playwright.CreateAsync();
+        await using var browser = await playwright.Chromium.LaunchAsync(new() { ExecutablePath = An_operator_clicks_start_failback.Browser, Args = ["--no-sandbox"] });
+        var page = await browser.NewPageAsync(new() { ViewportSize = new() { Width = 1280, Height = 1000 } });
+        page.SetDefaultTimeout(60_000);
+        await page.GotoAsync(new Uri(site.Server.BaseUrl, $"failover-log/{entryId}").ToString());
+        await page.GetByLabel("User name").FillAsync("admin");
+        await page.GetByLabel("Password").FillAsync(ManagementServerProcess.Password);
+        await page.GetByRole(AriaRole.Button, new() { Name = "Sign in" }).ClickAsync();
+        var settings = page.Locator("#settings");
+        await Assertions.Expect(settings).ToContainTextAsync("Material is kept for 14 days (was 30 days)");
+        await Assertions.Expect(settings).ToContainTextAsync("Conflict. Wins: Channel 1 'Camera 1': privacy mask 'mask-1' moved");
+        await Assertions.Expect(settings).ToContainTextAsync("1 conflict");
+        if (Environment.GetEnvironmentVariable("FAILBACK_SCREENSHOTS") == "1")
+        {
+            await page.ScreenshotAsync(new() { Path = Path.Combine(Directory.CreateTempSubdirectory("failback-pages-").FullName, "entry-settings.png"), FullPage = true });
+        }
     }
 
     private static async Task<JsonNode> SettingsAsync(Site site, string entryId) => (await site.Server.GetAsync($"api/v1/failover-log/{entryId}/settings")).Json!;
