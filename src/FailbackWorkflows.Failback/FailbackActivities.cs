@@ -39,6 +39,12 @@ public static class FailbackActivities
         catalog.Add<LogFailoverPerformed>();
         catalog.Add<LogFailoverFailed>();
 
+        // Settings rollback.
+        catalog.Add<CheckSettingsRollback>();
+        catalog.Add<ConfirmSettingsInForce>();
+        catalog.Add<UndoSettingsRollback>();
+        catalog.Add<LogSettingsRollback>();
+
         // Material copy, in its order.
         catalog.Add<CheckMaterialCopy>();
         catalog.Add<EndOwedHold>();

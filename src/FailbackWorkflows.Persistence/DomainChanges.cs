@@ -64,6 +64,7 @@ internal sealed class DomainChanges(IDatabase database)
         new KeepCoverageHandler(),
         new SaveHoldReleaseHandler(),
         new SaveSettingsHandler(database),
+        new ConfirmSettingsHandler(database),
         new InstallLicenseHandler(),
         new SaveSystemSettingHandler(),
         new NotifyHandler(database),

@@ -30,6 +30,8 @@ public abstract class FailbackDbContext(DbContextOptions options) : IdentityDbCo
 
     internal DbSet<SettingsBundleRow> SettingsBundles => Set<SettingsBundleRow>();
 
+    internal DbSet<SettingsContentRow> SettingsContents => Set<SettingsContentRow>();
+
     internal DbSet<LicenseRow> Licenses => Set<LicenseRow>();
 
     internal DbSet<SystemSettingRow> SystemSettings => Set<SystemSettingRow>();
@@ -75,6 +77,7 @@ public abstract class FailbackDbContext(DbContextOptions options) : IdentityDbCo
         CoverageReportRow.Configure(builder.Entity<CoverageReportRow>());
         HoldReleaseRow.Configure(builder.Entity<HoldReleaseRow>());
         SettingsBundleRow.Configure(builder.Entity<SettingsBundleRow>());
+        SettingsContentRow.Configure(builder.Entity<SettingsContentRow>());
         LicenseRow.Configure(builder.Entity<LicenseRow>());
         SystemSettingRow.Configure(builder.Entity<SystemSettingRow>());
         ChangeNotificationRow.Configure(builder.Entity<ChangeNotificationRow>());

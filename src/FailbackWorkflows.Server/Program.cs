@@ -32,6 +32,11 @@ public sealed class Program
 
     public static async Task<int> Main(string[] args)
     {
+        if (args.FirstOrDefault() == LicenseTool.Command)
+        {
+            return await new LicenseTool(Console.Out, Console.Error, TimeProvider.System).RunAsync(args[1..], CancellationToken.None);
+        }
+
         try
         {
             await using var app = Build(args);

@@ -2,7 +2,6 @@ using FailbackWorkflows.Engine;
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback.Changes;
 using FailbackWorkflows.Failback.Duties;
-using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
@@ -12,15 +11,13 @@ using Microsoft.Extensions.Logging;
 namespace FailbackWorkflows.Failback.Connectivity;
 
 /// <summary>
-/// Asks every recorder how it is: notes connections coming and going (runs that wait for the recorder are woken), keeps the settings cache
-/// fresh, and answers a recorder that came up and waits to hear whether it still has its duty. A recorder that was broken and demonstrably
-/// records its own duty again is marked ok: that is how it comes back when no failover server had the duty meanwhile. Owns no truth: a poll
-/// that is missed or done twice does no harm.
+/// Asks every recorder how it is: notes connections coming and going (runs that wait for the recorder are woken), and answers a recorder that
+/// came up and waits to hear whether it still has its duty. A recorder that was broken and demonstrably records its own duty again is marked
+/// ok: that is how it comes back when no failover server had the duty meanwhile. Owns no truth: a poll that is missed or done twice does no harm.
 /// </summary>
 public sealed class PollRecorders(
     IVmsServers servers,
     IDuties duties,
-    ISettingsCache cache,
     DutyCalls calls,
     IRecorderClient recorders,
     IDomainWriter writer,
@@ -184,32 +181,12 @@ public sealed class PollRecorders(
                         endpoint, new RecordingCommand(seen.Identity, new DutyAuthority(duty.Epoch, duty.Fence)), $"{key}/start", cancellationToken);
                 }
             }
-
-            if (isHolder)
-            {
-                await RefreshSettingsAsync(endpoint, duty, cancellationToken);
-            }
         }
         catch (RecorderException exception)
         {
             // Fenced off or gone meanwhile: whoever is in charge now goes on, and the next poll looks again.
             logger.LogInformation("{Server} did not take the answer about {Identity}: {Reason}", endpoint.ServerId, seen.Identity, exception.Message);
         }
-    }
-
-    private async Task RefreshSettingsAsync(RecorderEndpoint endpoint, Duty duty, CancellationToken cancellationToken)
-    {
-        var now = time.GetUtcNow();
-        var newest = await cache.FindNewestAsync(duty.Identity, cancellationToken);
-        if (newest is not null && newest.Epoch == duty.Epoch && now - newest.TakenAt < SeenEvery)
-        {
-            return;
-        }
-
-        var bundle = await recorders.GetSettingsAsync(endpoint, duty.Identity, cancellationToken);
-        await writer.ApplyAsync(
-            [new SaveSettings(new CachedSettings(duty.Identity, endpoint.ServerId, duty.Epoch, bundle.Revision, bundle.Sha256, now, bundle.Content))],
-            cancellationToken);
     }
 
     private async Task SaveAsync(VmsServer server, string? news, CancellationToken cancellationToken)

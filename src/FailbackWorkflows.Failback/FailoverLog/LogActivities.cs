@@ -1,6 +1,7 @@
 using FailbackWorkflows.Engine.Activities;
 using FailbackWorkflows.Engine.Journal;
 using FailbackWorkflows.Engine.Storage;
+using FailbackWorkflows.Failback.Licensing;
 using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Failback.VmsServers;
 
@@ -27,7 +28,7 @@ public sealed class LogFailbackStarted(IFailoverLog log) : DutyActivity
 
 /// <summary>Step 10: failback = done; older open entries of the same failed server are ended by it; the material copies are queued.</summary>
 [Activity("Failback.LogFailbackPerformed", Category = "Failback", DisplayName = "Log: failback performed", Description = "Writes to the failover log that the failback was performed.")]
-public sealed class LogFailbackPerformed(IFailoverLog log, IVmsServers servers, FailbackPolicies policies) : DutyActivity
+public sealed class LogFailbackPerformed(IFailoverLog log, IVmsServers servers, FailbackPolicies policies, LicenseCheck licenses) : DutyActivity
 {
     [Input(DisplayName = "Failover log entry", Description = "Id of the entry.")]
     public required Input<string> EntryId { get; init; }
@@ -61,7 +62,10 @@ public sealed class LogFailbackPerformed(IFailoverLog log, IVmsServers servers, 
         }
 
         changes.Add(Tell(context, "failoverLog", entry.Id, message is null ? $"The failback of {entry.FailedServerId} was performed." : $"The failback of {entry.FailedServerId} ended with an alarm. {message}"));
-        return ActivityResult.Completed().WithWorkflowOutput(RunOutputs.Result, RunOutputs.Done).WithChanges(changes);
+        var result = ActivityResult.Completed().WithWorkflowOutput(RunOutputs.Result, RunOutputs.Done).WithChanges(changes);
+        // Past the point of no return a licence stops nothing: half a failback would be worse than an unlicensed one.
+        var verdict = await licenses.CheckAsync(LicenseCheck.Failover, cancellationToken);
+        return verdict.IsLicensed ? result : result.WithAlarm(context, entry.FailedServerId, $"This failback was finished although the licence does not cover it any more. {verdict.Message}");
     }
 
     private static FailoverLogEntry Queue(FailoverLogEntry entry, FailbackPolicy policy) =>

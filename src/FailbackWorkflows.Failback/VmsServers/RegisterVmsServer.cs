@@ -84,7 +84,7 @@ public sealed partial class RegisterVmsServer(
             {
                 changes.Add(new GrantEpoch(request.Id, request.Id, own.Epoch, own.AllocationId));
                 var settings = await recorders.GetSettingsAsync(endpoint, request.Id, cancellationToken);
-                changes.Add(new SaveSettings(new CachedSettings(request.Id, request.Id, own.Epoch, settings.Revision, settings.Sha256, now, settings.Content)));
+                changes.Add(new SaveSettings(CachedSettings.From(settings, request.Id, own.Epoch, now)));
             }
 
             changes.Add(new Notify(new ChangeNotification("server", request.Id, $"VMS server {server.Name} was added.", now)));

@@ -7,6 +7,7 @@ using FailbackWorkflows.Server.Api.MaterialCopy;
 using FailbackWorkflows.Server.Api.Runs;
 using FailbackWorkflows.Server.Api.Servers;
 using FailbackWorkflows.Server.Api.Settings;
+using FailbackWorkflows.Server.Api.SettingsCache;
 using FailbackWorkflows.Server.Api.Users;
 using FailbackWorkflows.Server.Identity;
 
@@ -25,6 +26,7 @@ internal static class ApiRoutes
             .ProducesProblem(403);
         api.MapMe();
         api.MapServers();
+        api.MapSettingsCache();
         api.MapFailoverLog();
         api.MapMaterialCopy();
         api.MapRestoredMaterial();

@@ -46,6 +46,9 @@ public static class Problems
 
     public static readonly ProblemKind UnknownSegment = new("unknown-segment", 404, "There is no such restored segment");
 
+    /// <summary>The settings cache has no such bundle, or none of this server at all.</summary>
+    public static readonly ProblemKind NoSettings = new("no-settings", 404, "There are no such settings");
+
     public static readonly ProblemKind NoLicense = new("no-license", 404, "No licence is installed");
 
     public static readonly ProblemKind MethodNotAllowed = new("method-not-allowed", 405, "This method is not possible here");

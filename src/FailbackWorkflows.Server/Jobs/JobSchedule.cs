@@ -12,13 +12,18 @@ internal static class JobSchedule
         services.AddQuartz(quartz =>
         {
             quartz.ScheduleJob<PollRecordersJob>((provider, trigger) => trigger.WithIdentity("poll-recorders").StartNow().WithSimpleSchedule(schedule => AtPollInterval(schedule, provider)));
+            quartz.ScheduleJob<RefreshSettingsJob>((provider, trigger) => trigger.WithIdentity("refresh-settings").StartNow().WithSimpleSchedule(schedule => Every(schedule, Options(provider).SettingsInterval)));
             quartz.ScheduleJob<MaterialCopyJob>((provider, trigger) => trigger.WithIdentity("material-copy").StartNow().WithSimpleSchedule(schedule => AtPollInterval(schedule, provider)));
         });
         services.AddQuartzHostedService(options => options.WaitForJobsToComplete = true);
     }
 
-    private static void AtPollInterval(SimpleScheduleBuilder schedule, IServiceProvider provider) => schedule
-        .WithInterval(provider.GetRequiredService<IOptions<ServerOptions>>().Value.PollInterval)
+    private static void AtPollInterval(SimpleScheduleBuilder schedule, IServiceProvider provider) => Every(schedule, Options(provider).PollInterval);
+
+    private static ServerOptions Options(IServiceProvider provider) => provider.GetRequiredService<IOptions<ServerOptions>>().Value;
+
+    private static void Every(SimpleScheduleBuilder schedule, TimeSpan interval) => schedule
+        .WithInterval(interval)
         .RepeatForever()
         .WithMisfireInstruction(SimpleTriggerMisfireInstruction.NextWithRemainingCount);
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Runs;
+using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
 
 namespace FailbackWorkflows.Server.Pages;
@@ -51,6 +52,13 @@ internal static class Wording
         ConnectionState.Connected => new("Connected", "ok"),
         ConnectionState.Connecting => new("Connecting", "busy"),
         _ => new("Disconnected", "bad"),
+    };
+
+    public static Badge Of(SettingsAge age) => age switch
+    {
+        { Problem: not null } => new("Cannot be read", "bad"),
+        { IsStale: true } => new("Stale", "warn"),
+        _ => new("Up to date", "ok"),
     };
 
     public static Badge Of(RunStepState state) => state switch

@@ -270,6 +270,13 @@ public sealed class FakeDuty(string identity, FakeRecorder recorder, TimeProvide
         return ToRevision();
     }
 
+    /// <summary>The recorder was set back to a backup: its revisions begin anew.</summary>
+    public void SetBack(SettingsContent content)
+    {
+        _revisions.Clear();
+        _revisions.AddRange([FakeSettings.Empty, content]);
+    }
+
     public DutyState ToState() => new(
         Identity, Awaiting ? DutyRole.AwaitingRole : AssignedRole, AssignedRole, Epoch, AllocationId, Fence, IsRecording, IsRecording && Provisional);
 

@@ -782,37 +782,77 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                         .HasColumnType("TEXT")
                         .HasColumnName("identity");
 
+                    b.Property<long>("Number")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("number");
+
+                    b.Property<long?>("ActivatedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("activated_at");
+
+                    b.Property<string>("ChangedBy")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("changed_by");
+
                     b.Property<long>("Epoch")
                         .HasColumnType("INTEGER")
                         .HasColumnName("epoch");
 
-                    b.Property<string>("SourceServerId")
+                    b.Property<string>("Reason")
                         .HasColumnType("TEXT")
-                        .HasColumnName("source_server_id");
+                        .HasColumnName("reason");
 
                     b.Property<long>("Revision")
                         .HasColumnType("INTEGER")
                         .HasColumnName("revision");
 
-                    b.Property<string>("Content")
-                        .IsRequired()
+                    b.Property<string>("RunId")
                         .HasColumnType("TEXT")
-                        .HasColumnName("content");
+                        .HasColumnName("run_id");
+
+                    b.Property<long>("SeenAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("seen_at");
 
                     b.Property<string>("Sha256")
                         .IsRequired()
                         .HasColumnType("TEXT")
                         .HasColumnName("sha256");
 
+                    b.Property<string>("SourceServerId")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("source_server_id");
+
                     b.Property<long>("TakenAt")
                         .HasColumnType("INTEGER")
                         .HasColumnName("taken_at");
 
-                    b.HasKey("Identity", "Epoch", "SourceServerId", "Revision");
+                    b.HasKey("Identity", "Number");
+
+                    b.HasIndex("Sha256");
 
                     b.HasIndex("Identity", "Sha256");
 
+                    b.HasIndex("Identity", "SourceServerId", "Epoch", "SeenAt", "Number");
+
                     b.ToTable("settings_bundles", (string)null);
+                });
+
+            modelBuilder.Entity("FailbackWorkflows.Persistence.SettingsCache.SettingsContentRow", b =>
+                {
+                    b.Property<string>("Sha256")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("sha256");
+
+                    b.Property<string>("Content")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("content");
+
+                    b.HasKey("Sha256");
+
+                    b.ToTable("settings_contents", (string)null);
                 });
 
             modelBuilder.Entity("FailbackWorkflows.Persistence.VmsServers.VmsServerRow", b =>
@@ -1337,6 +1377,15 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                     b.HasKey("UserId", "LoginProvider", "Name");
 
                     b.ToTable("user_tokens", (string)null);
+                });
+
+            modelBuilder.Entity("FailbackWorkflows.Persistence.SettingsCache.SettingsBundleRow", b =>
+                {
+                    b.HasOne("FailbackWorkflows.Persistence.SettingsCache.SettingsContentRow", null)
+                        .WithMany()
+                        .HasForeignKey("Sha256")
+                        .OnDelete(DeleteBehavior.Restrict)
+                        .IsRequired();
                 });
 
             modelBuilder.Entity("Microsoft.AspNetCore.Identity.IdentityRoleClaim<string>", b =>

@@ -1,7 +1,9 @@
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.Failover;
+using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Server.Api.Runs;
+using FailbackWorkflows.Server.Api.SettingsCache;
 using FailbackWorkflows.Server.Identity;
 using Microsoft.AspNetCore.Http.HttpResults;
 
@@ -9,6 +11,7 @@ namespace FailbackWorkflows.Server.Api.Servers;
 
 /// <summary>A VMS server as clients see it; its credential never leaves.</summary>
 /// <param name="ActsAs">The recorded identities whose duty it holds now.</param>
+/// <param name="Settings">How the cached settings of its own duty stand; null when the cache has none.</param>
 public sealed record ServerResponse(
     string Id,
     string Name,
@@ -23,9 +26,10 @@ public sealed record ServerResponse(
     bool IsFailoverEnabled,
     bool IsAutomaticFailbackEnabled,
     DateTimeOffset CreatedAt,
-    IReadOnlyList<HeldDuty> ActsAs)
+    IReadOnlyList<HeldDuty> ActsAs,
+    SettingsState? Settings)
 {
-    internal static ServerResponse From(VmsServer server, IEnumerable<Duty> duties) => new(
+    internal static ServerResponse From(VmsServer server, IEnumerable<Duty> duties, IReadOnlyDictionary<string, SettingsAge> ages) => new(
         server.Id,
         server.Name,
         server.BaseUrl,
@@ -39,7 +43,8 @@ public sealed record ServerResponse(
         server.IsFailoverEnabled,
         server.IsAutomaticFailbackEnabled,
         server.CreatedAt,
-        [.. duties.Where(duty => duty.HolderServerId == server.Id).Select(duty => new HeldDuty(duty.Identity, duty.Epoch))]);
+        [.. duties.Where(duty => duty.HolderServerId == server.Id).Select(duty => new HeldDuty(duty.Identity, duty.Epoch))],
+        SettingsState.From(ages.GetValueOrDefault(server.Id)));
 }
 
 /// <summary>A duty a server holds, with its epoch.</summary>
@@ -84,15 +89,16 @@ internal static class ServerEndpoints
             .WithSummary("Starts a failover of the server's duty to a failover server");
     }
 
-    private static async Task<Ok<ServerList>> ListAsync(IVmsServers servers, IDuties duties, CancellationToken cancellationToken)
+    private static async Task<Ok<ServerList>> ListAsync(IVmsServers servers, IDuties duties, SettingsAges ages, CancellationToken cancellationToken)
     {
         var held = await duties.ListAsync(cancellationToken);
-        return TypedResults.Ok(new ServerList([.. (await servers.ListAsync(cancellationToken)).Select(server => ServerResponse.From(server, held))]));
+        var settings = await ages.ListAsync(cancellationToken);
+        return TypedResults.Ok(new ServerList([.. (await servers.ListAsync(cancellationToken)).Select(server => ServerResponse.From(server, held, settings))]));
     }
 
-    private static async Task<Results<Ok<ServerResponse>, Problem>> GetAsync(string serverId, IVmsServers servers, IDuties duties, CancellationToken cancellationToken) =>
+    private static async Task<Results<Ok<ServerResponse>, Problem>> GetAsync(string serverId, IVmsServers servers, IDuties duties, SettingsAges ages, CancellationToken cancellationToken) =>
         await servers.FindAsync(serverId, cancellationToken) is { } server
-            ? TypedResults.Ok(ServerResponse.From(server, await duties.ListAsync(cancellationToken)))
+            ? TypedResults.Ok(ServerResponse.From(server, await duties.ListAsync(cancellationToken), await ages.ListAsync(cancellationToken)))
             : new Problem(Problems.UnknownServer, "GET /api/v1/servers lists the servers there are.");
 
     private static async Task<Results<Created<ServerResponse>, Problem>> AddAsync(
@@ -100,6 +106,7 @@ internal static class ServerEndpoints
         HttpContext context,
         RegisterVmsServer register,
         IDuties duties,
+        SettingsAges ages,
         CancellationToken cancellationToken)
     {
         var errors = new FieldErrors();
@@ -131,7 +138,7 @@ internal static class ServerEndpoints
 
         return TypedResults.Created(
             $"/api/v1/servers/{Uri.EscapeDataString(server.Id)}",
-            ServerResponse.From(server, await duties.ListAsync(cancellationToken)));
+            ServerResponse.From(server, await duties.ListAsync(cancellationToken), await ages.ListAsync(cancellationToken)));
     }
 
     private static async Task<Results<Accepted<StartedRun>, Problem>> StartFailoverAsync(

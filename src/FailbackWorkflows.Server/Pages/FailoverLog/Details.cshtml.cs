@@ -2,6 +2,7 @@ using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Runs;
+using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Persistence.Workflows;
 using FailbackWorkflows.Server.Identity;
@@ -26,6 +27,7 @@ public sealed class DetailsModel(
     FailbackButtons buttons,
     FailbackStarter starter,
     EntryAlerts alerts,
+    EntrySettings entrySettings,
     MaterialCopyViews copyViews,
     MaterialCopyForms copyForms,
     IAuthorizationService authorization) : PageModel
@@ -61,6 +63,9 @@ public sealed class DetailsModel(
 
     public MaterialCopyView Copy { get; private set; } = null!;
 
+    /// <summary>What became of the settings during this failover.</summary>
+    public EntrySettingsReport Settings { get; private set; } = null!;
+
     public bool MayOperate { get; private set; }
 
     public bool CanRedrive => Run?.SubStatus == WorkflowSubStatus.Faulted;
@@ -93,6 +98,7 @@ public sealed class DetailsModel(
         Result = RunResultView.Of(Run, entry);
         Alerts = await alerts.FindAsync(entry, cancellationToken) is { } alert ? [alert] : [];
         Copy = await copyViews.ReadAsync(entry, User, cancellationToken);
+        Settings = await entrySettings.ReadAsync(entry, cancellationToken);
         Button = (await buttons.ForAsync([entry], User, cancellationToken))[entry.Id];
         return Page();
     }

@@ -1,6 +1,5 @@
 using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Duties;
-using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.Testing.Failback;
@@ -107,20 +106,6 @@ public sealed class PollRecordersTests
         lost.Connection.ShouldBe(ConnectionState.Disconnected);
         (found.Connection, found.SoftwareVersion, found.Revision).ShouldBe((ConnectionState.Connected, "1.5.0", lost.Revision + 1));
         (await world.NewsAsync()).Where(n => n.Subject == FailbackWorld.Failed).Select(n => n.Text).ShouldBe(["The connection to Recorder 1 was lost.", "Recorder 1 is connected."]);
-    }
-
-    [Fact]
-    public async Task Settings_OfWhoeverHasTheDuty_AreKeptFresh()
-    {
-        await using var world = await FailbackWorld.CreateAsync();
-        await PollAsync(world);
-        world.FailoverDuty.Activate(FakeSettings.Content(3));
-        world.FailedDuty.Activate(FakeSettings.Content(4));
-        world.Time.Advance(TimeSpan.FromMinutes(1));
-        await PollAsync(world);
-
-        var newest = await world.Get<ISettingsCache>().FindNewestAsync(FailbackWorld.Failed, default);
-        (newest!.SourceServerId, newest.Sha256, newest.TakenAt).ShouldBe((FailbackWorld.Failover, world.FailoverDuty.Sha256, world.Time.GetUtcNow()));
     }
 
     [Fact]
