@@ -1,5 +1,5 @@
-using FailbackWorkflows.Engine;
 using FailbackWorkflows.Engine.Storage;
+using FailbackWorkflows.Failback.AutomaticFailback;
 using FailbackWorkflows.Failback.Changes;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.SettingsCache;
@@ -12,74 +12,92 @@ using Microsoft.Extensions.Logging;
 namespace FailbackWorkflows.Failback.Connectivity;
 
 /// <summary>
-/// Asks every recorder how it is: notes connections coming and going (runs that wait for the recorder are woken), keeps the settings cache
-/// fresh, and answers a recorder that came up and waits to hear whether it still has its duty. A recorder that was broken and demonstrably
-/// records its own duty again is marked ok: that is how it comes back when no failover server had the duty meanwhile. Owns no truth: a poll
-/// that is missed or done twice does no harm.
+/// Asks one recorder how it is: notes its connection coming and going, keeps the settings cache fresh, and answers a recorder that came up
+/// and waits to hear whether it still has its duty. A recorder that was broken and demonstrably records its own duty again is marked ok: that
+/// is how it comes back when no failover server had the duty meanwhile; one whose duty may come home by itself gets its automatic failback.
+/// Owns no truth: a poll that is missed or done twice does no harm. A poll that finds everything as it was reads and writes no row.
 /// </summary>
-public sealed class PollRecorders(
+public sealed class PollRecorder(
     IVmsServers servers,
     IDuties duties,
+    IConnectivityHistory history,
     ISettingsCache cache,
-    DutyCalls calls,
     IRecorderClient recorders,
     IDomainWriter writer,
-    IWorkflowRuntime runtime,
+    PublishTransitions publish,
+    AutomaticFailbacks automatic,
     TimeProvider time,
-    ILogger<PollRecorders> logger)
+    ILogger<PollRecorder> logger)
 {
-    private const int MaxConcurrency = 16;
+    /// <summary>Lost this often within <see cref="FlapWindow"/>, a recorder that answers is called unstable.</summary>
+    public const int FlapsUntilUnstable = 3;
 
-    /// <summary>A connected server's row is written this often when nothing else changed, so that "last seen" stays true.</summary>
-    private static readonly TimeSpan SeenEvery = TimeSpan.FromSeconds(30);
+    /// <summary>How far back the flap counter looks.</summary>
+    public static readonly TimeSpan FlapWindow = TimeSpan.FromHours(1);
+
+    /// <summary>A clock offset that differs by more than this (and what the measurement leaves open) from the one that is stored is stored.</summary>
+    public static readonly TimeSpan ClockTolerance = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>How often the settings of whoever has a duty are looked at.</summary>
+    private static readonly TimeSpan SettingsEvery = TimeSpan.FromSeconds(30);
 
     private static readonly TimeSpan FreshFrame = TimeSpan.FromSeconds(5);
 
-    /// <summary>Polls every server once.</summary>
-    public async Task ExecuteAsync(CancellationToken cancellationToken)
+    /// <summary>Polls a recorder once. Throws only what the database throws, and when cancelled.</summary>
+    internal async Task ExecuteAsync(PolledRecorder polled, RecorderRoster roster, TimeSpan patience, CancellationToken cancellationToken)
     {
-        var all = await servers.ListAsync(cancellationToken);
-        await Parallel.ForEachAsync(
-            all,
-            new ParallelOptions { MaxDegreeOfParallelism = MaxConcurrency, CancellationToken = cancellationToken },
-            async (server, token) => await PollAsync(server, token));
-    }
-
-    private async Task PollAsync(VmsServer server, CancellationToken cancellationToken)
-    {
-        var endpoint = calls.EndpointOf(server);
+        var server = polled.Server;
+        var endpoint = polled.Endpoint;
         RecorderStatus status;
-        try
+        var sentAt = time.GetUtcNow();
+        var sent = time.GetTimestamp();
+        using (var limit = new CancellationTokenSource(patience, time))
+        using (var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken))
         {
-            status = await recorders.GetStatusAsync(endpoint, cancellationToken);
-        }
-        catch (RecorderException exception)
-        {
-            if (server.Connection != ConnectionState.Disconnected)
+            try
             {
-                logger.LogWarning("{Server} is not reachable: {Reason}", server.Id, exception.Message);
-                await SaveAsync(server with { Connection = ConnectionState.Disconnected }, $"The connection to {server.Name} was lost.", cancellationToken);
+                status = await recorders.GetStatusAsync(endpoint, either.Token);
             }
-
-            return;
+            catch (RecorderException exception)
+            {
+                await NoteLostAsync(polled, exception.Message, $"The connection to {server.Name} was lost.", cancellationToken);
+                return;
+            }
+            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            {
+                await NoteLostAsync(polled, $"It gave no answer within {patience.TotalSeconds:0.#} s.", $"The connection to {server.Name} was lost.", cancellationToken);
+                return;
+            }
         }
 
         if (server.MachineId is not null && status.Id != server.MachineId)
         {
             // Another machine at the address of this one: it is told nothing and believed nothing.
-            logger.LogWarning("The machine at the address of {Server} has the id {MachineId}, expected {ExpectedMachineId}", server.Id, status.Id, server.MachineId);
-            if (server.Connection != ConnectionState.Disconnected)
-            {
-                await SaveAsync(server with { Connection = ConnectionState.Disconnected }, $"Another machine answers at the address of {server.Name}.", cancellationToken);
-            }
-
+            await NoteLostAsync(
+                polled, $"The machine at its address has the id {status.Id}, expected {server.MachineId}.", $"Another machine answers at the address of {server.Name}.", cancellationToken);
             return;
         }
 
-        await NoteSeenAsync(server, status, await IsBackInServiceAsync(server, endpoint, status, cancellationToken), cancellationToken);
+        var now = time.GetUtcNow();
+        var roundTrip = time.GetElapsedTime(sent);
+        polled.Seen(now, status.TimeUtc - (sentAt + (roundTrip / 2)), roundTrip / 2);
+        var isBackInService = await IsBackInServiceAsync(server, endpoint, status, cancellationToken);
+        if (isBackInService || IsNews(polled, status, now))
+        {
+            await NoteSeenAsync(polled, status, isBackInService, cancellationToken);
+        }
+
         foreach (var seen in status.Duties)
         {
-            await AnswerAsync(server, endpoint, status.BootId, seen, cancellationToken);
+            if (IsToBeAnswered(server, roster.DutyOf(seen.Identity), seen) || polled.IsSettingsLookDue(seen.Identity, now, SettingsEvery))
+            {
+                await AnswerAsync(server, endpoint, status.BootId, seen, cancellationToken);
+            }
+        }
+
+        if (polled.Server is { State: VmsServerState.Broken, Answers: true })
+        {
+            await automatic.DeriveAsync(server.Id, cancellationToken);
         }
     }
 
@@ -112,31 +130,141 @@ public sealed class PollRecorders(
         }
     }
 
-    private async Task NoteSeenAsync(VmsServer server, RecorderStatus status, bool isBackInService, CancellationToken cancellationToken)
+    /// <summary>Something that the row does not have yet, or that is to be looked at again.</summary>
+    private static bool IsNews(PolledRecorder polled, RecorderStatus status, DateTimeOffset now)
     {
-        var now = time.GetUtcNow();
-        var isNews = isBackInService || server.Connection != ConnectionState.Connected || server.BootId != status.BootId;
-        if (isNews || now - server.LastSeenAt >= SeenEvery)
+        var server = polled.Server;
+        return server.Connection != ConnectionState.Connected && (server.Connection != ConnectionState.Unstable || polled.IsCalmLookDue(now))
+            || server.BootId != status.BootId
+            || server.SoftwareVersion != Newer(server.SoftwareVersion, status.SoftwareVersion)
+            || IsClockNews(polled);
+    }
+
+    private static bool IsClockNews(PolledRecorder polled) =>
+        (polled.ClockOffset - (polled.Server.ClockOffset ?? TimeSpan.Zero)).Duration() > ClockTolerance + polled.ClockUncertainty;
+
+    private async Task NoteSeenAsync(PolledRecorder polled, RecorderStatus status, bool isBackInService, CancellationToken cancellationToken)
+    {
+        // The row as it is now: what is kept in memory may be a moment old.
+        if (await servers.FindAsync(polled.Server.Id, cancellationToken) is not { } server)
         {
-            await SaveAsync(
-                server with
-                {
-                    State = isBackInService ? VmsServerState.Ok : server.State,
-                    Connection = ConnectionState.Connected,
-                    LastSeenAt = now,
-                    BootId = status.BootId,
-                    SoftwareVersion = Newer(server.SoftwareVersion, status.SoftwareVersion),
-                },
-                isBackInService ? $"{server.Name} is back in service: it records its own duty again." : isNews ? $"{server.Name} is connected." : null,
-                cancellationToken);
-            if (isNews)
+            return;
+        }
+
+        var now = time.GetUtcNow();
+        polled.Server = server;
+        var isRestart = server.Answers && server.BootId is not null && server.BootId != status.BootId;
+        var isConnection = isRestart || !server.Answers;
+        var losses = isConnection || server.Connection == ConnectionState.Unstable
+            ? await history.CountLossesAsync(server.Id, now - FlapWindow, cancellationToken) + (isRestart ? 1 : 0)
+            : 0;
+        var next = server with
+        {
+            State = isBackInService ? VmsServerState.Ok : server.State,
+            Connection = losses >= FlapsUntilUnstable ? ConnectionState.Unstable : ConnectionState.Connected,
+            ConnectedSince = isConnection ? now : server.ConnectedSince,
+            ConnectionEpisode = isConnection ? server.ConnectionEpisode + 1 : server.ConnectionEpisode,
+            BootId = status.BootId,
+            SoftwareVersion = Newer(server.SoftwareVersion, status.SoftwareVersion),
+            ClockOffset = isConnection || IsClockNews(polled) ? polled.ClockOffset : server.ClockOffset,
+        };
+        if (next == server)
+        {
+            return;
+        }
+
+        next = next with { LastSeenAt = now };
+        ConnectivityTransition? transition = null;
+        if (isConnection || next.Connection != server.Connection)
+        {
+            var kind = isRestart ? TransitionKind.Restarted : isConnection ? TransitionKind.Connected : TransitionKind.Calmed;
+            var reason = kind switch
             {
-                await runtime.ResumeAsync(new Stimulus(RecorderConnected.KeyOf(server.Id), new Actor(ActorKind.RecorderSignal, server.Id, server.Name)), cancellationToken);
-            }
+                TransitionKind.Restarted => $"It answers in another boot than before ({server.BootId}).",
+                TransitionKind.Connected when next.Connection == ConnectionState.Unstable => $"It answers, but was lost {losses} times within the last hour.",
+                TransitionKind.Connected => "It answers.",
+                _ => $"It was lost only {losses} times within the last hour.",
+            };
+            transition = new(0, server.Id, now, kind, server.Connection, next.Connection, reason, "poll", status.BootId, next.ConnectionEpisode);
+        }
+
+        var news = isBackInService ? $"{server.Name} is back in service: it records its own duty again."
+            : isConnection ? $"{server.Name} is connected."
+            : null;
+        if (transition is not null)
+        {
+            logger.LogInformation("{Server} is {Connection}: {Reason}", server.Id, next.Connection, transition.Reason);
+        }
+
+        await SaveAsync(polled, next, transition, news, cancellationToken);
+    }
+
+    private async Task NoteLostAsync(PolledRecorder polled, string reason, string news, CancellationToken cancellationToken)
+    {
+        if (polled.Server.Connection == ConnectionState.Disconnected || await servers.FindAsync(polled.Server.Id, cancellationToken) is not { } server)
+        {
+            return;
+        }
+
+        polled.Server = server;
+        if (server.Connection != ConnectionState.Disconnected)
+        {
+            logger.LogWarning("{Server} is not reachable: {Reason}", server.Id, reason);
+            await SaveAsync(
+                polled,
+                server with { Connection = ConnectionState.Disconnected, ConnectedSince = null, LastSeenAt = polled.SeenAt ?? server.LastSeenAt },
+                new(0, server.Id, time.GetUtcNow(), TransitionKind.Disconnected, server.Connection, ConnectionState.Disconnected, reason, "poll", server.BootId, server.ConnectionEpisode),
+                news,
+                cancellationToken);
+        }
+    }
+
+    private async Task SaveAsync(PolledRecorder polled, VmsServer server, ConnectivityTransition? transition, string? news, CancellationToken cancellationToken)
+    {
+        var changes = new List<IDomainChange> { new SaveVmsServer(server) };
+        if (transition is not null)
+        {
+            changes.Add(new AddTransition(transition));
+        }
+
+        if (news is not null)
+        {
+            changes.Add(new Notify(new ChangeNotification("server", server.Id, news, time.GetUtcNow())));
+        }
+
+        try
+        {
+            await writer.ApplyAsync(changes, cancellationToken);
+            polled.Server = server with { Revision = server.Revision + 1 };
+        }
+        catch (ConcurrentChangeException)
+        {
+            logger.LogDebug("{Server} was changed while it was polled; the next poll looks again", server.Id);
+            return;
+        }
+
+        if (transition is not null)
+        {
+            publish.Soon();
         }
     }
 
     private static string Newer(string? known, string now) => Version.TryParse(known, out var a) && Version.TryParse(now, out var b) && a > b ? known! : now;
+
+    private static bool IsHolder(VmsServer server, Duty duty, DutyState seen) =>
+        duty.HolderServerId == server.Id && seen.Epoch == duty.Epoch && seen.AllocationId == duty.AllocationId;
+
+    /// <summary>The duty came back to it without its knowing: the failover that had moved it failed.</summary>
+    private static bool IsHolderBehind(VmsServer server, Duty duty, DutyState seen) => duty.HolderServerId == server.Id && seen.Epoch < duty.Epoch;
+
+    private static bool IsIdle(VmsServer server, Duty duty, DutyState seen) =>
+        IsHolder(server, duty, seen) && seen is { Role: DutyRole.Recorder, Recording: false } && server.State == VmsServerState.Broken && server.Id == seen.Identity;
+
+    private static bool IsToBeAnswered(VmsServer server, Duty? duty, DutyState seen) => duty is not null
+        && ((seen.Role == DutyRole.AwaitingRole && IsHolder(server, duty, seen))
+            || IsHolderBehind(server, duty, seen)
+            || IsIdle(server, duty, seen)
+            || (seen.Epoch < duty.Epoch && (seen.Role is DutyRole.Recorder or DutyRole.AwaitingRole || seen.Recording)));
 
     /// <summary>
     /// Tells a recorder that waits for its role, or that has not heard of the current epoch, what it is. While a run holds the claim on the
@@ -151,12 +279,10 @@ public sealed class PollRecorders(
                 return;
             }
 
-            var isHolder = duty.HolderServerId == endpoint.ServerId && seen.Epoch == duty.Epoch && seen.AllocationId == duty.AllocationId;
-            // The duty came back to it without its knowing: the failover that had moved it failed.
-            var isHolderBehind = duty.HolderServerId == endpoint.ServerId && seen.Epoch < duty.Epoch;
-            var isBehind = seen.Epoch < duty.Epoch && !isHolderBehind && (seen.Role is DutyRole.Recorder or DutyRole.AwaitingRole || seen.Recording);
-            var isIdle = isHolder && seen is { Role: DutyRole.Recorder, Recording: false } && server.State == VmsServerState.Broken && server.Id == seen.Identity;
-            if ((seen.Role == DutyRole.AwaitingRole && isHolder) || isBehind || isHolderBehind || isIdle)
+            var isHolder = IsHolder(server, duty, seen);
+            var isHolderBehind = IsHolderBehind(server, duty, seen);
+            var isIdle = IsIdle(server, duty, seen);
+            if (IsToBeAnswered(server, duty, seen))
             {
                 if (await duties.FindClaimAsync(DutyClaim.Identity(seen.Identity), cancellationToken) is not null)
                 {
@@ -201,7 +327,7 @@ public sealed class PollRecorders(
     {
         var now = time.GetUtcNow();
         var newest = await cache.FindNewestAsync(duty.Identity, cancellationToken);
-        if (newest is not null && newest.Epoch == duty.Epoch && now - newest.TakenAt < SeenEvery)
+        if (newest is not null && newest.Epoch == duty.Epoch && now - newest.TakenAt < SettingsEvery)
         {
             return;
         }
@@ -210,23 +336,5 @@ public sealed class PollRecorders(
         await writer.ApplyAsync(
             [new SaveSettings(new CachedSettings(duty.Identity, endpoint.ServerId, duty.Epoch, bundle.Revision, bundle.Sha256, now, bundle.Content))],
             cancellationToken);
-    }
-
-    private async Task SaveAsync(VmsServer server, string? news, CancellationToken cancellationToken)
-    {
-        var changes = new List<IDomainChange> { new SaveVmsServer(server) };
-        if (news is not null)
-        {
-            changes.Add(new Notify(new ChangeNotification("server", server.Id, news, time.GetUtcNow())));
-        }
-
-        try
-        {
-            await writer.ApplyAsync(changes, cancellationToken);
-        }
-        catch (ConcurrentChangeException)
-        {
-            logger.LogDebug("{Server} was changed while it was polled; the next poll looks again", server.Id);
-        }
     }
 }

@@ -1,8 +1,10 @@
 using FailbackWorkflows.Engine.Activities;
 using FailbackWorkflows.Engine.Journal;
 using FailbackWorkflows.Engine.Storage;
+using FailbackWorkflows.Failback.MaterialCopy;
 using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Recorders.MaterialCopy;
 
 namespace FailbackWorkflows.Failback.FailoverLog;
 
@@ -55,13 +57,36 @@ public sealed class LogFailbackPerformed(IFailoverLog log, IVmsServers servers, 
         {
             if (older.Id != entry.Id && older.CanFailBack)
             {
-                changes.Add(new SaveFailoverLogEntry(Queue(older.ClosedBy(entry, now), policy)));
+                changes.AddRange(Close(older.ClosedBy(entry, now), policy, now));
                 changes.Add(Tell(context, "failoverLog", older.Id, $"The failback of {entry.FailedServerId} ended this older entry too."));
             }
         }
 
         changes.Add(Tell(context, "failoverLog", entry.Id, message is null ? $"The failback of {entry.FailedServerId} was performed." : $"The failback of {entry.FailedServerId} ended with an alarm. {message}"));
         return ActivityResult.Completed().WithWorkflowOutput(RunOutputs.Result, RunOutputs.Done).WithChanges(changes);
+    }
+
+    /// <summary>An entry that a newer one has closed: its material is owed as before, or given up where the site has decided so.</summary>
+    private static IEnumerable<IDomainChange> Close(FailoverLogEntry closed, FailbackPolicy policy, DateTimeOffset now)
+    {
+        if (policy.SupersededMaterial != SupersededMaterialPolicy.MarkDone || !closed.OwesMaterial)
+        {
+            return [new SaveFailoverLogEntry(Queue(closed, policy))];
+        }
+
+        var reason = $"Given up by the rule for superseded material: {policy.SupersededMaterialReason}";
+        return
+        [
+            new SaveFailoverLogEntry(closed.MaterialLossesAccepted(reason)),
+            new SaveHoldRelease(new HoldReleaseOrder(
+                closed.Id,
+                closed.FailoverServerId,
+                closed.FailedServerId,
+                MaterialCopyTask.IdOf(closed.Id, closed.FailoverServerId),
+                HoldRelease.AcceptedLoss,
+                reason,
+                now)),
+        ];
     }
 
     private static FailoverLogEntry Queue(FailoverLogEntry entry, FailbackPolicy policy) =>
