@@ -3,6 +3,7 @@ using FailbackWorkflows.Server.Api.Changes;
 using FailbackWorkflows.Server.Api.FailoverLog;
 using FailbackWorkflows.Server.Api.Keys;
 using FailbackWorkflows.Server.Api.Licenses;
+using FailbackWorkflows.Server.Api.Maintenance;
 using FailbackWorkflows.Server.Api.MaterialCopy;
 using FailbackWorkflows.Server.Api.Runs;
 using FailbackWorkflows.Server.Api.Servers;
@@ -25,6 +26,7 @@ internal static class ApiRoutes
             .ProducesProblem(403);
         api.MapMe();
         api.MapServers();
+        api.MapMaintenance();
         api.MapFailoverLog();
         api.MapMaterialCopy();
         api.MapRestoredMaterial();

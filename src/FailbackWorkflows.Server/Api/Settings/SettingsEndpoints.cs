@@ -32,12 +32,19 @@ internal static class SettingsEndpoints
         var errors = new FieldErrors();
         errors.Between("confirmTimeout", policy.ConfirmTimeout, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(10));
         errors.Between("handOverTimeout", policy.HandOverTimeout, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(10));
+        errors.Optional("supersededMaterialReason", policy.SupersededMaterialReason, 1000);
+        if (policy.SupersededMaterial == SupersededMaterialPolicy.MarkDone)
+        {
+            // Material is given up by this rule; each entry will say why.
+            errors.Required("supersededMaterialReason", policy.SupersededMaterialReason, 1000);
+        }
+
         if (errors.Any)
         {
             return errors.ToProblem();
         }
 
-        context.Audit(FailbackPolicies.Key);
+        context.Audit(FailbackPolicies.Key, policy.SupersededMaterialReason);
         await writer.ApplyAsync(
             [
                 new SaveSystemSetting(FailbackPolicies.Key, FailbackPolicies.ToJson(policy)),

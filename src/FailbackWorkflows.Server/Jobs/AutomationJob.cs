@@ -1,0 +1,23 @@
+using FailbackWorkflows.Failback.AutomaticFailback;
+using FailbackWorkflows.Failback.Connectivity;
+using FailbackWorkflows.Failback.Maintenance;
+using Quartz;
+
+namespace FailbackWorkflows.Server.Jobs;
+
+/// <summary>
+/// What happens by itself: maintenance modes come to their end, workflows are told of connections they were not told of yet, and whoever may
+/// be failed back now is. Derives everything from the tables each time; what happens at once after a change is found here when that failed.
+/// </summary>
+[DisallowConcurrentExecution]
+internal sealed class AutomationJob(ChangeMaintenanceMode maintenance, PublishTransitions publish, AutomaticFailbacks automatic) : IJob
+{
+    public static readonly TimeSpan Every = TimeSpan.FromSeconds(1);
+
+    public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken)
+    {
+        await maintenance.EndExpiredAsync(cancellationToken);
+        await publish.ExecuteAsync(cancellationToken);
+        await automatic.DeriveAllAsync(cancellationToken);
+    }
+}
