@@ -35,7 +35,7 @@ public static class FailbackServices
         services.AddSingleton<AutomaticFailbackCheck>();
         services.AddSingleton<AutomaticFailbacks>();
         services.AddSingleton<ChangeMaintenanceMode>();
-        services.AddSingleton<ChangeServerSettings>();
+        services.AddSingleton<ChangeGeneralSettings>();
         services.AddSingleton<IRunReports, RunReports>();
         services.AddSingleton<EntryAlerts>();
         services.AddSingleton<StartFailback>();

@@ -89,9 +89,10 @@ public sealed class PollRecorder(
 
         foreach (var seen in status.Duties)
         {
-            if (IsToBeAnswered(server, roster.DutyOf(seen.Identity), seen) || polled.IsSettingsLookDue(seen.Identity, now, SettingsEvery))
+            if (roster.DutyOf(seen.Identity) is { } duty
+                && (IsToBeAnswered(server, duty, seen) || (IsHolder(server, duty, seen) && polled.IsSettingsLookDue(seen.Identity, now, SettingsEvery))))
             {
-                await AnswerAsync(server, endpoint, status.BootId, seen, cancellationToken);
+                await AnswerAsync(endpoint, status.BootId, seen, cancellationToken);
             }
         }
 
@@ -260,21 +261,21 @@ public sealed class PollRecorder(
     private static bool IsIdle(VmsServer server, Duty duty, DutyState seen) =>
         IsHolder(server, duty, seen) && seen is { Role: DutyRole.Recorder, Recording: false } && server.State == VmsServerState.Broken && server.Id == seen.Identity;
 
-    private static bool IsToBeAnswered(VmsServer server, Duty? duty, DutyState seen) => duty is not null
-        && ((seen.Role == DutyRole.AwaitingRole && IsHolder(server, duty, seen))
-            || IsHolderBehind(server, duty, seen)
-            || IsIdle(server, duty, seen)
-            || (seen.Epoch < duty.Epoch && (seen.Role is DutyRole.Recorder or DutyRole.AwaitingRole || seen.Recording)));
+    private static bool IsToBeAnswered(VmsServer server, Duty duty, DutyState seen) =>
+        (seen.Role == DutyRole.AwaitingRole && IsHolder(server, duty, seen))
+        || IsHolderBehind(server, duty, seen)
+        || IsIdle(server, duty, seen)
+        || (seen.Epoch < duty.Epoch && (seen.Role is DutyRole.Recorder or DutyRole.AwaitingRole || seen.Recording));
 
     /// <summary>
     /// Tells a recorder that waits for its role, or that has not heard of the current epoch, what it is. While a run holds the claim on the
     /// duty, only that run speaks.
     /// </summary>
-    private async Task AnswerAsync(VmsServer server, RecorderEndpoint endpoint, string bootId, DutyState seen, CancellationToken cancellationToken)
+    private async Task AnswerAsync(RecorderEndpoint endpoint, string bootId, DutyState seen, CancellationToken cancellationToken)
     {
         try
         {
-            if (await duties.FindAsync(seen.Identity, cancellationToken) is not { } duty)
+            if (await duties.FindAsync(seen.Identity, cancellationToken) is not { } duty || await servers.FindAsync(endpoint.ServerId, cancellationToken) is not { } server)
             {
                 return;
             }

@@ -21,8 +21,12 @@ public sealed class PublishTransitions(
 
     private const int BatchSize = 200;
 
+    /// <summary>Looks that fail at the same transition before it is left out.</summary>
+    private const int MostFailures = 10;
+
     private readonly SemaphoreSlim _gate = new(1, 1);
     private long? _published;
+    private int _failures;
     private int _isOnItsWay;
 
     /// <summary>Tells of everything that has not been told yet, and returns when that is done.</summary>
@@ -36,10 +40,7 @@ public sealed class PublishTransitions(
             {
                 foreach (var transition in batch)
                 {
-                    if (TransitionStimulus.Of(transition) is { } stimulus)
-                    {
-                        await runtime.ResumeAsync(stimulus, cancellationToken);
-                    }
+                    await PublishAsync(transition, cancellationToken);
                 }
 
                 await writer.ApplyAsync([new SaveSystemSetting(Key, batch[^1].Sequence.ToString(CultureInfo.InvariantCulture))], cancellationToken);
@@ -49,6 +50,26 @@ public sealed class PublishTransitions(
         finally
         {
             _gate.Release();
+        }
+    }
+
+    private async Task PublishAsync(ConnectivityTransition transition, CancellationToken cancellationToken)
+    {
+        if (TransitionStimulus.Of(transition) is not { } stimulus)
+        {
+            return;
+        }
+
+        try
+        {
+            await runtime.ResumeAsync(stimulus, cancellationToken);
+            _failures = 0;
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested && ++_failures >= MostFailures)
+        {
+            // One that cannot be told must not keep all that came after it from being told.
+            _failures = 0;
+            logger.LogError(exception, "Workflows could not be told that {Server} is {Connection} (transition {Sequence}); it is left out", transition.ServerId, transition.To, transition.Sequence);
         }
     }
 

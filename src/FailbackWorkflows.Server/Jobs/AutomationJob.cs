@@ -6,8 +6,8 @@ using Quartz;
 namespace FailbackWorkflows.Server.Jobs;
 
 /// <summary>
-/// What happens by itself: maintenance modes come to their end, workflows are told of connections they were not told of yet, and whoever may
-/// be failed back now is. Derives everything from the tables each time; what happens at once after a change is found here when that failed.
+/// What happens by itself: maintenance modes come to their end, whoever may be failed back now is, and workflows are told of connections they
+/// were not told of yet. Derives everything from the tables each time; what happens at once after a change is found here when that failed.
 /// </summary>
 [DisallowConcurrentExecution]
 internal sealed class AutomationJob(ChangeMaintenanceMode maintenance, PublishTransitions publish, AutomaticFailbacks automatic) : IJob
@@ -17,7 +17,7 @@ internal sealed class AutomationJob(ChangeMaintenanceMode maintenance, PublishTr
     public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken)
     {
         await maintenance.EndExpiredAsync(cancellationToken);
-        await publish.ExecuteAsync(cancellationToken);
         await automatic.DeriveAllAsync(cancellationToken);
+        await publish.ExecuteAsync(cancellationToken);
     }
 }

@@ -95,7 +95,7 @@ public sealed class TriggerTests : IAsyncLifetime
     [Fact]
     public void Trigger_ThatDependsOnARun_IsRefusedAtPublish()
     {
-        var json = Definition("any-door", "").Replace("\"value\": \"\"", "\"value\": \"Door\"").Replace("\"type\": \"Literal\"", "\"type\": \"Input\"");
+        var json = Definition("any-door", "").Replace("\"type\": \"Literal\", \"value\": \"\"", "\"type\": \"Input\", \"value\": \"Door\"");
 
         var invalid = Should.Throw<DefinitionInvalidException>(() => new DefinitionReader(new ActivityCatalog().Add<DoorOpened>()).Read(json));
 

@@ -20,7 +20,7 @@ public sealed class AutomationApiTests(ServerHarness server)
         using var client = server.Administrator();
 
         var answer = await client.PutAsync(
-            $"/api/v1/servers/{id}/settings",
+            $"/api/v1/servers/{id}/general-settings",
             ServerHarness.Json("""{"isFailoverEnabled":true,"isAutomaticFailbackEnabled":true,"pollInterval":"00:00:02","stabilityDelay":"00:10:00","reason":"recommended"}"""));
 
         answer.StatusCode.ShouldBe(HttpStatusCode.OK);
@@ -42,7 +42,7 @@ public sealed class AutomationApiTests(ServerHarness server)
         var before = await FindAsync(id);
         using var client = server.Administrator();
 
-        var answer = await client.PutAsync($"/api/v1/servers/{id}/settings", ServerHarness.Json(json));
+        var answer = await client.PutAsync($"/api/v1/servers/{id}/general-settings", ServerHarness.Json(json));
 
         answer.StatusCode.ShouldBe(HttpStatusCode.BadRequest);
         (await Answers.ProblemAsync(answer)).Body.GetProperty("errors").TryGetProperty(field, out _).ShouldBeTrue();
@@ -57,7 +57,7 @@ public sealed class AutomationApiTests(ServerHarness server)
 
         foreach (var answer in new[]
         {
-            await client.PutAsync($"/api/v1/servers/{id}/settings", ServerHarness.Json("""{"isFailoverEnabled":true,"isAutomaticFailbackEnabled":false,"stabilityDelay":"00:00:00"}""")),
+            await client.PutAsync($"/api/v1/servers/{id}/general-settings", ServerHarness.Json("""{"isFailoverEnabled":true,"isAutomaticFailbackEnabled":false,"stabilityDelay":"00:00:00"}""")),
             await client.PutAsync($"/api/v1/servers/{id}/maintenance", ServerHarness.Json("""{"reason":"x"}""")),
             await client.DeleteAsync($"/api/v1/servers/{id}/maintenance"),
             await client.PutAsync("/api/v1/maintenance", ServerHarness.Json("""{"reason":"x"}""")),
@@ -154,7 +154,7 @@ public sealed class AutomationApiTests(ServerHarness server)
     {
         var entry = await server.AddEntryAsync();
         await server.AddBrokenServerAsync(entry.FailedServerId);
-        await server.App.Services.GetRequiredService<ChangeServerSettings>().ExecuteAsync(entry.FailedServerId, new(true, true, null, TimeSpan.Zero), default);
+        await server.App.Services.GetRequiredService<ChangeGeneralSettings>().ExecuteAsync(entry.FailedServerId, new(true, true, null, TimeSpan.Zero), default);
         using var client = server.Administrator();
 
         var body = await Answers.JsonAsync(await client.GetAsync($"/api/v1/failover-log/{entry.Id}/automatic-failback"));
@@ -178,7 +178,7 @@ public sealed class AutomationApiTests(ServerHarness server)
         var saved = await ServerHarness.PostFormAsync(
             browser, $"/servers/{id}", $"/servers/{id}?handler=Settings", ("failover", "true"), ("automaticFailback", "true"), ("pollInterval", "3"), ("stabilityDelay", "10"));
         saved.Headers.Location!.ToString().ShouldBe($"/servers/{id}");
-        ServerSettings.Of(await FindAsync(id)).ShouldBe(new ServerSettings(true, true, TimeSpan.FromSeconds(3), TimeSpan.FromMinutes(10)));
+        GeneralSettings.Of(await FindAsync(id)).ShouldBe(new GeneralSettings(true, true, TimeSpan.FromSeconds(3), TimeSpan.FromMinutes(10)));
 
         var refused = await ServerHarness.PostFormAsync(browser, $"/servers/{id}", $"/servers/{id}?handler=Settings", ("automaticFailback", "true"), ("stabilityDelay", "10"));
         (await refused.Content.ReadAsStringAsync()).ShouldContain("It is possible only with failover enabled.");

@@ -348,7 +348,7 @@ public sealed class AutomaticFailbackTests
 
     private static Task PollAsync(FailbackWorld world) => world.Node.Get<PollRecorders>().ExecuteAsync(default);
 
-    private static Task SettingsAsync(FailbackWorld world, ServerSettings settings) => world.Node.Get<ChangeServerSettings>().ExecuteAsync(Failed, settings, default);
+    private static Task SettingsAsync(FailbackWorld world, GeneralSettings settings) => world.Node.Get<ChangeGeneralSettings>().ExecuteAsync(Failed, settings, default);
 
     private static Task<AutomaticFailbackState?> StateAsync(FailbackWorld world) => world.Get<IAutomaticFailbacks>().FindAsync(FailbackWorld.Entry, default);
 

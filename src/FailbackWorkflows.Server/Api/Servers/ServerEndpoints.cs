@@ -80,9 +80,9 @@ public sealed record AddServerRequest(
 /// <param name="IsAutomaticFailbackEnabled">Possible only with failover enabled.</param>
 /// <param name="PollInterval">1 s to 1 h; null: as the site has it.</param>
 /// <param name="StabilityDelay">0 s to 24 h.</param>
-public sealed record ServerSettingsRequest(bool IsFailoverEnabled, bool IsAutomaticFailbackEnabled, TimeSpan? PollInterval, TimeSpan StabilityDelay, string? Reason = null)
+public sealed record GeneralSettingsRequest(bool IsFailoverEnabled, bool IsAutomaticFailbackEnabled, TimeSpan? PollInterval, TimeSpan StabilityDelay, string? Reason = null)
 {
-    internal ServerSettings? Check(FieldErrors errors)
+    internal GeneralSettings? Check(FieldErrors errors)
     {
         if (IsAutomaticFailbackEnabled && !IsFailoverEnabled)
         {
@@ -91,10 +91,10 @@ public sealed record ServerSettingsRequest(bool IsFailoverEnabled, bool IsAutoma
 
         if (PollInterval is { } interval)
         {
-            errors.Between("pollInterval", interval, ServerSettings.ShortestPollInterval, ServerSettings.LongestPollInterval);
+            errors.Between("pollInterval", interval, GeneralSettings.ShortestPollInterval, GeneralSettings.LongestPollInterval);
         }
 
-        errors.Between("stabilityDelay", StabilityDelay, TimeSpan.Zero, ServerSettings.LongestStabilityDelay);
+        errors.Between("stabilityDelay", StabilityDelay, TimeSpan.Zero, GeneralSettings.LongestStabilityDelay);
         errors.Optional("reason", Reason, 1000);
         return errors.Any ? null : new(IsFailoverEnabled, IsAutomaticFailbackEnabled, PollInterval, StabilityDelay);
     }
@@ -137,7 +137,7 @@ internal static class ServerEndpoints
         servers.MapPost("", AddAsync)
             .RequireAuthorization(Permissions.Administer)
             .WithSummary("Adds a recorder after asking it who it is");
-        servers.MapPut("/{serverId}/settings", PutSettingsAsync)
+        servers.MapPut("/{serverId}/general-settings", PutGeneralSettingsAsync)
             .RequireAuthorization(Permissions.Administer)
             .WithSummary("Changes the general settings of a server");
         servers.MapGet("/{serverId}/connectivity", ListConnectivityAsync)
@@ -156,8 +156,8 @@ internal static class ServerEndpoints
 
     private static Problem Unknown() => new(Problems.UnknownServer, "GET /api/v1/servers lists the servers there are.");
 
-    private static async Task<Results<Ok<ServerResponse>, Problem>> PutSettingsAsync(
-        string serverId, ServerSettingsRequest request, HttpContext context, ChangeServerSettings change, ServerViews views, CancellationToken cancellationToken)
+    private static async Task<Results<Ok<ServerResponse>, Problem>> PutGeneralSettingsAsync(
+        string serverId, GeneralSettingsRequest request, HttpContext context, ChangeGeneralSettings change, ServerViews views, CancellationToken cancellationToken)
     {
         var errors = new FieldErrors();
         if (request.Check(errors) is not { } settings)

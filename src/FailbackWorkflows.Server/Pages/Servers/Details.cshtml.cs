@@ -21,7 +21,7 @@ public sealed class DetailsModel(
     IMaintenanceModes modes,
     PollRecorders poll,
     PollOptions options,
-    ChangeServerSettings change,
+    ChangeGeneralSettings change,
     MaintenanceForms forms,
     IAuthorizationService authorization,
     TimeProvider time) : PageModel
@@ -30,7 +30,7 @@ public sealed class DetailsModel(
 
     public VmsServer Server { get; private set; } = null!;
 
-    public ServerSettings Settings { get; private set; } = null!;
+    public GeneralSettings Settings { get; private set; } = null!;
 
     public IReadOnlyList<HeldDutyView> ActsAs { get; private set; } = [];
 
@@ -90,7 +90,7 @@ public sealed class DetailsModel(
         var errors = new FieldErrors();
         var interval = Number(pollInterval, "Poll interval", errors);
         var delay = Number(stabilityDelay, "Stability delay", errors);
-        var request = new ServerSettingsRequest(failover, automaticFailback, interval is null ? null : TimeSpan.FromSeconds(interval.Value), TimeSpan.FromMinutes(delay ?? 0));
+        var request = new GeneralSettingsRequest(failover, automaticFailback, interval is null ? null : TimeSpan.FromSeconds(interval.Value), TimeSpan.FromMinutes(delay ?? 0));
         if (errors.Any || request.Check(errors) is not { } settings)
         {
             audit.Result = "refused";
@@ -135,7 +135,7 @@ public sealed class DetailsModel(
 
         var now = time.GetUtcNow();
         Server = server;
-        Settings = ServerSettings.Of(server);
+        Settings = GeneralSettings.Of(server);
         var names = (await servers.ListAsync(cancellationToken)).ToDictionary(other => other.Id, other => other.Name);
         ActsAs =
         [

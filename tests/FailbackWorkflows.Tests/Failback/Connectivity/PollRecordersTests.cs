@@ -267,6 +267,7 @@ public sealed class PollRecordersTests
         {
             world.Time.Advance(TimeSpan.FromMilliseconds(100));
             await poll.SweepAsync(default);
+            await IdleAsync(poll, () => asked.Task.IsCompleted ? 1 : 0);
         }
 
         await asked.Task.WaitAsync(TimeSpan.FromSeconds(30));
@@ -310,6 +311,11 @@ public sealed class PollRecordersTests
         await using var world = await FailbackWorld.CreateAsync();
         await world.Node.Get<FailbackWorkflows.Engine.Runtime.WorkflowDefinitions>().PublishAsync(OnConnection("Failback.RecorderConnected", FailbackWorld.Failed, starts: false), "test", default);
         var run = (await world.Node.Runtime.StartAsync(new("on-Failback.RecorderConnected-rec-1", FailbackWorkflows.Engine.Actor.System), default)).InstanceId;
+        while (!world.Store.Commits.Any(c => c.Instance.Id == run && c.Releases))
+        {
+            await Task.Yield();
+        }
+
         world.FailedRecorder.IsCutOff = true;
         await PollAsync(world);
         world.FailedRecorder.IsCutOff = false;
@@ -332,10 +338,10 @@ public sealed class PollRecordersTests
     private static async Task<IReadOnlyList<ConnectivityTransition>> HistoryAsync(FailbackWorld world) =>
         [.. (await world.Get<IConnectivityHistory>().ListAsync(FailbackWorld.Failed, null, 200, default)).Reverse()];
 
-    /// <summary>Waits until no poll is under way.</summary>
-    private static async Task IdleAsync(PollRecorders poll)
+    /// <summary>Waits until no poll is under way, but those that hang.</summary>
+    private static async Task IdleAsync(PollRecorders poll, Func<int>? hanging = null)
     {
-        while (poll.Punctual().InFlight > 0)
+        while (poll.Punctual().InFlight > (hanging?.Invoke() ?? 0))
         {
             await Task.Yield();
         }

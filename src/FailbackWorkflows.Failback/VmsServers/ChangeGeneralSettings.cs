@@ -8,28 +8,28 @@ namespace FailbackWorkflows.Failback.VmsServers;
 /// <param name="IsAutomaticFailbackEnabled">Its duty comes home by itself; possible only with failover enabled.</param>
 /// <param name="PollInterval">1 s to 1 h; null: as the site has it.</param>
 /// <param name="StabilityDelay">0 s to 24 h.</param>
-public sealed record ServerSettings(bool IsFailoverEnabled, bool IsAutomaticFailbackEnabled, TimeSpan? PollInterval, TimeSpan StabilityDelay)
+public sealed record GeneralSettings(bool IsFailoverEnabled, bool IsAutomaticFailbackEnabled, TimeSpan? PollInterval, TimeSpan StabilityDelay)
 {
     public static readonly TimeSpan ShortestPollInterval = TimeSpan.FromSeconds(1);
     public static readonly TimeSpan LongestPollInterval = TimeSpan.FromHours(1);
     public static readonly TimeSpan LongestStabilityDelay = TimeSpan.FromHours(24);
 
-    public static ServerSettings Of(VmsServer server) => new(server.IsFailoverEnabled, server.IsAutomaticFailbackEnabled, server.PollInterval, server.StabilityDelay);
+    public static GeneralSettings Of(VmsServer server) => new(server.IsFailoverEnabled, server.IsAutomaticFailbackEnabled, server.PollInterval, server.StabilityDelay);
 }
 
 /// <summary>Changes the general settings of a server. What they allow now is looked at at once. Doing it twice changes nothing the second time.</summary>
-public sealed class ChangeServerSettings(IVmsServers servers, IDomainWriter writer, AutomaticFailbacks automatic, TimeProvider time)
+public sealed class ChangeGeneralSettings(IVmsServers servers, IDomainWriter writer, AutomaticFailbacks automatic, TimeProvider time)
 {
     private const int MostAttempts = 5;
 
     /// <summary>The server as it is now; null: there is no such server. Throws <see cref="ArgumentException"/> for settings out of range: whoever reads them checks them first.</summary>
-    public async Task<VmsServer?> ExecuteAsync(string serverId, ServerSettings settings, CancellationToken cancellationToken)
+    public async Task<VmsServer?> ExecuteAsync(string serverId, GeneralSettings settings, CancellationToken cancellationToken)
     {
         if (settings is { IsAutomaticFailbackEnabled: true, IsFailoverEnabled: false }
-            || settings.PollInterval < ServerSettings.ShortestPollInterval
-            || settings.PollInterval > ServerSettings.LongestPollInterval
+            || settings.PollInterval < GeneralSettings.ShortestPollInterval
+            || settings.PollInterval > GeneralSettings.LongestPollInterval
             || settings.StabilityDelay < TimeSpan.Zero
-            || settings.StabilityDelay > ServerSettings.LongestStabilityDelay)
+            || settings.StabilityDelay > GeneralSettings.LongestStabilityDelay)
         {
             throw new ArgumentException($"These settings are not possible: {settings}", nameof(settings));
         }
@@ -41,7 +41,7 @@ public sealed class ChangeServerSettings(IVmsServers servers, IDomainWriter writ
                 return null;
             }
 
-            if (ServerSettings.Of(server) == settings)
+            if (GeneralSettings.Of(server) == settings)
             {
                 return server;
             }
