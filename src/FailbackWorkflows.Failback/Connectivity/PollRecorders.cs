@@ -17,8 +17,8 @@ public sealed class PollOptions
 /// <summary>How punctual the polls are.</summary>
 /// <param name="Recorders">How many are polled.</param>
 /// <param name="InFlight">How many are being asked at this moment.</param>
-/// <param name="LongestLag">By how much the latest poll of the last minute began too late.</param>
-/// <param name="LongestGap">The longest time between two polls of the same recorder, beyond its interval, within the last minute.</param>
+/// <param name="LongestLag">By how much the latest poll of the last two minutes at most began too late.</param>
+/// <param name="LongestGap">The longest time between two polls of the same recorder, beyond its interval, within the same time.</param>
 /// <param name="SweptAt">When somebody last looked what is due; null: not yet.</param>
 public sealed record PollPunctuality(int Recorders, int InFlight, TimeSpan LongestLag, TimeSpan LongestGap, DateTimeOffset? SweptAt);
 

@@ -38,7 +38,7 @@ internal sealed class PollingCheck(PollRecorders poll, PollOptions options, Time
         }
 
         var sentence = FormattableString.Invariant(
-            $"{now.Recorders} recorders are polled; the latest poll of the last minute began {now.LongestLag.TotalMilliseconds:0} ms late.");
+            $"{now.Recorders} recorders are polled; the latest poll of the last two minutes began {now.LongestLag.TotalMilliseconds:0} ms late.");
         return Task.FromResult(now.LongestLag > options.Interval ? HealthCheckResult.Degraded(sentence) : HealthCheckResult.Healthy(sentence));
     }
 }

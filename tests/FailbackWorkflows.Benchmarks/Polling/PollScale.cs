@@ -81,7 +81,7 @@ internal static class PollScale
         Print($"interval    median {count.MedianGapSeconds:N2} s   longest {count.LongestGapSeconds:N2} s   target {LongestGap.TotalSeconds:N0} s: {Verdict(count.LongestGapSeconds <= LongestGap.TotalSeconds && count.Polled == recorders)}");
         Print($"memory      working set {memory[0]:N0} MB at first, {memory[^1]:N0} MB at the end, {memory.Max():N0} MB at most; managed heap {GC.GetTotalMemory(forceFullCollection: true) / 1e6:N0} MB");
         Print($"rows        {written} changes of servers were written while nothing changed");
-        Print($"server says the latest poll of the last minute began {punctual.LongestLag.TotalMilliseconds:N0} ms late");
+        Print($"server says the latest poll of the last two minutes began {punctual.LongestLag.TotalMilliseconds:N0} ms late");
     }
 
     private static async Task RegisterAsync(IServiceProvider services, int recorders, string port)

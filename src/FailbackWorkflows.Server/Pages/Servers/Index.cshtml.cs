@@ -45,7 +45,7 @@ public sealed class IndexModel(
             var now = poll.Punctual();
             return now.SweptAt is null
                 ? "Recorders are not polled at the moment."
-                : $"Every recorder is polled at its interval. The latest poll of the last minute began {Wording.Duration(now.LongestLag)} late.";
+                : $"Every recorder is polled at its interval. The latest poll of the last two minutes began {Wording.Duration(now.LongestLag)} late.";
         }
     }
 

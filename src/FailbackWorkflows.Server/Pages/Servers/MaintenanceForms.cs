@@ -35,7 +35,7 @@ public sealed class MaintenanceForms(ChangeMaintenanceMode change, IAuthorizatio
 
         page.HttpContext.Audit(serverId ?? MaintenanceMode.System, reason);
         var endsAt = hours == 0 ? (DateTimeOffset?)null : time.GetUtcNow().AddHours(hours);
-        return Answer(page, serverId, await change.TurnOnAsync(serverId, reason, endsAt, CurrentActor.Of(page.HttpContext), cancellationToken), "Maintenance mode is on: nothing is failed back by itself.");
+        return Answer(page, serverId, await change.TurnOnAsync(serverId, reason, endsAt, CurrentActor.Of(page.HttpContext), cancellationToken), serverId is null ? "Maintenance mode is on: nothing is failed back by itself." : "Maintenance mode is on: this server is not failed back by itself.");
     }
 
     public async Task<IActionResult> TurnOffAsync(PageModel page, string? serverId, CancellationToken cancellationToken)
