@@ -1,5 +1,7 @@
 using FailbackWorkflows.Engine.Activities;
+using FailbackWorkflows.Failback.AutomaticFailback;
 using FailbackWorkflows.Failback.Checks;
+using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.FailoverLog;
@@ -44,6 +46,12 @@ public static class FailbackActivities
         catalog.Add<ConfirmSettingsInForce>();
         catalog.Add<UndoSettingsRollback>();
         catalog.Add<LogSettingsRollback>();
+
+        // Connectivity, and what follows from it by itself.
+        catalog.Add<RecorderConnected>();
+        catalog.Add<RecorderDisconnected>();
+        catalog.Add<CheckAutomaticFailback>();
+        catalog.Add<RunFailback>();
 
         // Material copy, in its order.
         catalog.Add<CheckMaterialCopy>();

@@ -1,9 +1,12 @@
 using System.Text;
+using FailbackWorkflows.Persistence.AutomaticFailback;
 using FailbackWorkflows.Persistence.Changes;
+using FailbackWorkflows.Persistence.Connectivity;
 using FailbackWorkflows.Persistence.Duties;
 using FailbackWorkflows.Persistence.FailoverLog;
 using FailbackWorkflows.Persistence.Identity;
 using FailbackWorkflows.Persistence.Licensing;
+using FailbackWorkflows.Persistence.Maintenance;
 using FailbackWorkflows.Persistence.MaterialCopy;
 using FailbackWorkflows.Persistence.Settings;
 using FailbackWorkflows.Persistence.SettingsCache;
@@ -21,6 +24,12 @@ public abstract class FailbackDbContext(DbContextOptions options) : IdentityDbCo
     internal DbSet<VmsServerRow> Servers => Set<VmsServerRow>();
 
     internal DbSet<FailoverLogRow> FailoverLog => Set<FailoverLogRow>();
+
+    internal DbSet<TransitionRow> ConnectivityTransitions => Set<TransitionRow>();
+
+    internal DbSet<AutomaticFailbackRow> AutomaticFailbacks => Set<AutomaticFailbackRow>();
+
+    internal DbSet<MaintenanceModeRow> MaintenanceModes => Set<MaintenanceModeRow>();
 
     internal DbSet<DutyRow> Duties => Set<DutyRow>();
 
@@ -46,6 +55,8 @@ public abstract class FailbackDbContext(DbContextOptions options) : IdentityDbCo
 
     internal DbSet<WorkflowDefinitionRow> WorkflowDefinitions => Set<WorkflowDefinitionRow>();
 
+    internal DbSet<WorkflowTriggerRow> WorkflowTriggers => Set<WorkflowTriggerRow>();
+
     internal DbSet<WorkflowInstanceRow> WorkflowInstances => Set<WorkflowInstanceRow>();
 
     internal DbSet<BookmarkRow> Bookmarks => Set<BookmarkRow>();
@@ -69,6 +80,9 @@ public abstract class FailbackDbContext(DbContextOptions options) : IdentityDbCo
         builder.Entity<IdentityRoleClaim<string>>().ToTable("role_claims");
         VmsServerRow.Configure(builder.Entity<VmsServerRow>());
         FailoverLogRow.Configure(builder.Entity<FailoverLogRow>());
+        TransitionRow.Configure(builder.Entity<TransitionRow>());
+        AutomaticFailbackRow.Configure(builder.Entity<AutomaticFailbackRow>());
+        MaintenanceModeRow.Configure(builder.Entity<MaintenanceModeRow>());
         DutyRow.Configure(builder.Entity<DutyRow>());
         DutyClaimRow.Configure(builder.Entity<DutyClaimRow>());
         RetentionHoldRow.Configure(builder.Entity<RetentionHoldRow>());
@@ -85,6 +99,7 @@ public abstract class FailbackDbContext(DbContextOptions options) : IdentityDbCo
         AuditRow.Configure(builder.Entity<AuditRow>());
         DataProtectionKeyRow.Configure(builder.Entity<DataProtectionKeyRow>());
         WorkflowDefinitionRow.Configure(builder.Entity<WorkflowDefinitionRow>());
+        WorkflowTriggerRow.Configure(builder.Entity<WorkflowTriggerRow>());
         WorkflowInstanceRow.Configure(builder.Entity<WorkflowInstanceRow>());
         BookmarkRow.Configure(builder.Entity<BookmarkRow>());
         WakeUpRow.Configure(builder.Entity<WakeUpRow>());

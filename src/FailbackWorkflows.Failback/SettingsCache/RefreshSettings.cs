@@ -27,7 +27,7 @@ public sealed class RefreshSettings(
 {
     private const int MaxConcurrency = 16;
 
-    /// <summary>Asks every connected server once. What one of them answers does not keep the others from being asked.</summary>
+    /// <summary>Asks every server that answers once. What one of them answers does not keep the others from being asked.</summary>
     public async Task ExecuteAsync(CancellationToken cancellationToken)
     {
         var registered = (await servers.ListAsync(cancellationToken)).ToDictionary(s => s.Id);
@@ -62,7 +62,7 @@ public sealed class RefreshSettings(
 
     private async Task RefreshAsync(Copy copy, VmsServer server, CachedRevision? known, ConcurrentBag<IDomainChange> toConfirm, CancellationToken cancellationToken)
     {
-        if (server.Connection != ConnectionState.Connected)
+        if (!server.Answers)
         {
             // Since when its settings are not known any more is worth a row: it must outlive this process.
             Write(known, toConfirm);

@@ -3,6 +3,7 @@ using FailbackWorkflows.Server.Api.Changes;
 using FailbackWorkflows.Server.Api.FailoverLog;
 using FailbackWorkflows.Server.Api.Keys;
 using FailbackWorkflows.Server.Api.Licenses;
+using FailbackWorkflows.Server.Api.Maintenance;
 using FailbackWorkflows.Server.Api.MaterialCopy;
 using FailbackWorkflows.Server.Api.Runs;
 using FailbackWorkflows.Server.Api.Servers;
@@ -27,6 +28,7 @@ internal static class ApiRoutes
         api.MapMe();
         api.MapServers();
         api.MapSettingsCache();
+        api.MapMaintenance();
         api.MapFailoverLog();
         api.MapMaterialCopy();
         api.MapRestoredMaterial();

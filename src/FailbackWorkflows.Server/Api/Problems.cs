@@ -59,6 +59,9 @@ public static class Problems
     /// <summary>The thing is in a state that does not allow this.</summary>
     public static readonly ProblemKind Refused = new("refused", 409, "That is not possible now");
 
+    /// <summary>Maintenance mode forbids it. An administrator may override it with a reason.</summary>
+    public static readonly ProblemKind MaintenanceMode = new("maintenance-mode", 409, "Maintenance mode is on");
+
     /// <summary>The id or the machine is registered already.</summary>
     public static readonly ProblemKind ServerExists = new("server-exists", 409, "The VMS server exists already");
 

@@ -136,6 +136,27 @@ public sealed class RefreshSettingsTests
         (await Cache(world).FindNewestAsync(FailbackWorld.Failed, default))!.SourceServerId.ShouldBe(FailbackWorld.Failover);
     }
 
+    // One that comes and goes answers all the same while it is there.
+    [Fact]
+    public async Task Recorder_Unstable_IsAskedAsWell()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        await RefreshAsync(world);
+        for (var i = 0; i < PollRecorder.FlapsUntilUnstable; i++)
+        {
+            world.FailoverRecorder.IsCutOff = true;
+            await world.Node.Get<PollRecorders>().ExecuteAsync(default);
+            world.FailoverRecorder.IsCutOff = false;
+            await world.Node.Get<PollRecorders>().ExecuteAsync(default);
+        }
+
+        (await world.ServerAsync(FailbackWorld.Failover)).Connection.ShouldBe(ConnectionState.Unstable);
+        world.FailoverDuty.Activate(FakeSettings.Content(3));
+        await AdvanceAsync(world, TimeSpan.FromMinutes(1));
+
+        (await Cache(world).FindNewestAsync(FailbackWorld.Failed, default))!.Sha256.ShouldBe(world.FailoverDuty.Sha256);
+    }
+
     // A recorder set back to a backup: another content under a number that was used. Nothing is lost, and somebody is told.
     [Fact]
     public async Task Recorder_SetBack_RaisesAnAlarmAndKeepsBoth()

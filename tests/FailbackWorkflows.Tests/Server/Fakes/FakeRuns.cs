@@ -60,6 +60,7 @@ internal sealed class FakeRuns(IDomainWriter writer, IFailoverLog log, IDuties d
 
             await writer.ApplyAsync(
                 [
+                    .. request.Changes,
                     new TakeClaims(runId, request.DefinitionId, [DutyClaim.Identity(entry.FailedServerId)], DateTimeOffset.UnixEpoch),
                     new SaveFailoverLogEntry(entry.FailbackStarted(runId, DateTimeOffset.UnixEpoch)),
                     new Notify(new ChangeNotification("run", runId, "A failback was started.", DateTimeOffset.UnixEpoch)),
