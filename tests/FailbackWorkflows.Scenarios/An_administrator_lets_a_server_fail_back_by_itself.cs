@@ -25,7 +25,7 @@ public sealed class An_administrator_lets_a_server_fail_back_by_itself
         await page.GetByRole(AriaRole.Button, new() { Name = "Sign in" }).ClickAsync();
 
         await page.GetByRole(AriaRole.Link, new() { Name = "VMS servers" }).ClickAsync();
-        await page.GetByRole(AriaRole.Link, new() { Name = $"Recorder {Site.MainId}" }).ClickAsync();
+        await page.GetByRole(AriaRole.Link, new() { Name = $"Recorder {Site.MainId}", Exact = true }).ClickAsync();
         await page.GetByLabel("Automatic failback enabled").CheckAsync();
         await page.GetByLabel("Poll interval").FillAsync("1");
         await page.GetByRole(AriaRole.Button, new() { Name = "Save" }).ClickAsync();
