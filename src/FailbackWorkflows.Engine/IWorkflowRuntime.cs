@@ -12,7 +12,11 @@ public interface IWorkflowRuntime
     /// </summary>
     Task<StartedWorkflow> StartAsync(StartWorkflow request, CancellationToken cancellationToken);
 
-    /// <summary>Resumes every bookmark with the stimulus' key. Answers with the instances reached.</summary>
+    /// <summary>
+    /// Resumes every bookmark with the stimulus' key and, when it names an <see cref="Stimulus.Occurrence"/>, starts every published definition
+    /// with a trigger for it, each once however often the occurrence is sent. A definition that refuses to start does not keep the others from
+    /// it. Answers with the instances reached, those included that an earlier sending had started.
+    /// </summary>
     Task<IReadOnlyList<string>> ResumeAsync(Stimulus stimulus, CancellationToken cancellationToken);
 
     /// <summary>Asks an instance to cancel. Throws <see cref="WorkflowRefusedException"/> when it has ended or has only a way forward.</summary>
@@ -50,12 +54,37 @@ public sealed record StartedWorkflow(string InstanceId, bool AlreadyStarted);
 /// <param name="InstanceId">Only this instance, when given.</param>
 public sealed record Stimulus(string Key, Actor Actor, object? Payload = null, string? InstanceId = null)
 {
+    /// <summary>What triggers are started by; null: only bookmarks are resumed.</summary>
+    public Occurrence? Occurrence { get; init; }
+
     /// <summary>The stimulus of the built-in Event activity.</summary>
     public static Stimulus Event(string name, Actor actor, object? payload = null, string? instanceId = null) => new($"Event:{name}", actor, payload, instanceId);
 }
 
+/// <summary>One thing that happened once, for the triggers of published definitions.</summary>
+/// <param name="Id">The same for the same thing, however often it is told of: with it a definition is started once. 1–300 characters.</param>
+/// <param name="TriggerKeys">The keys of the triggers it is for; see <see cref="Activities.TriggerAttribute"/>.</param>
+/// <param name="Input">Handed to each definition, as far as it declares inputs of these names, and to the trigger activity.</param>
+public sealed record Occurrence(string Id, IReadOnlyCollection<string> TriggerKeys, IReadOnlyDictionary<string, object?> Input)
+{
+    public string? Reason { get; init; }
+
+    public string? CorrelationId { get; init; }
+}
+
+/// <summary>What wakes whoever waits for the end of an instance. It is sent in the commit of the end; a bookmark that comes later is woken at once.</summary>
+public static class WorkflowEnded
+{
+    private const string Prefix = "WorkflowEnded:";
+
+    public static string KeyOf(string instanceId) => Prefix + instanceId;
+
+    /// <summary>The instance whose end the key stands for, or null.</summary>
+    public static string? InstanceOf(string? key) => key?.StartsWith(Prefix, StringComparison.Ordinal) == true ? key[Prefix.Length..] : null;
+}
+
 /// <summary>The request makes no sense for the thing as it is. <see cref="Code"/> is stable, the message is a sentence for an operator.</summary>
-public sealed class WorkflowRefusedException(string code, string message) : Exception(message)
+public class WorkflowRefusedException(string code, string message) : Exception(message)
 {
     public string Code { get; } = code;
 }

@@ -9,6 +9,7 @@ using FailbackWorkflows.Failback.Changes;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Recorders;
 using Microsoft.Extensions.Logging;
 
@@ -38,7 +39,13 @@ public sealed class DutyHooks(
 
         string identity;
         string other;
-        if (kind == StartFailback.DefinitionId)
+        if (kind == StartSettingsRollback.DefinitionId)
+        {
+            identity = Text(starting.Input, "ServerId") ?? throw new WorkflowRefusedException("input-missing", "A settings rollback needs the VMS server.");
+            other = (await duties.FindAsync(identity, cancellationToken))?.HolderServerId
+                ?? throw new WorkflowRefusedException("duty-unknown", $"Nobody was ever given the duty of '{identity}', so nobody has settings of it to bring back.");
+        }
+        else if (kind == StartFailback.DefinitionId)
         {
             var entryId = Text(starting.Input, "EntryId");
             var entry = entryId is null ? null : await log.FindAsync(entryId, cancellationToken);
@@ -57,7 +64,7 @@ public sealed class DutyHooks(
 
         return
         [
-            new TakeClaims(starting.InstanceId, kind, [DutyClaim.Identity(identity), DutyClaim.Recorder(identity), DutyClaim.Recorder(other)], starting.At),
+            new TakeClaims(starting.InstanceId, kind, [.. new[] { DutyClaim.Identity(identity), DutyClaim.Recorder(identity), DutyClaim.Recorder(other) }.Distinct()], starting.At),
             new Notify(new ChangeNotification("run", starting.InstanceId, $"A {kind} was started.", starting.At)),
         ];
     }
@@ -132,6 +139,8 @@ public sealed class DutyHooks(
                     return StartFailback.DefinitionId;
                 case "Failback.LogFailoverStarted":
                     return StartFailover.DefinitionId;
+                case "Failback.CheckSettingsRollback":
+                    return StartSettingsRollback.DefinitionId;
                 default:
                     break;
             }

@@ -1,5 +1,7 @@
 using FailbackWorkflows.Engine.Activities;
+using FailbackWorkflows.Failback.AutomaticFailback;
 using FailbackWorkflows.Failback.Checks;
+using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.FailoverLog;
@@ -38,6 +40,18 @@ public static class FailbackActivities
         catalog.Add<LogFailoverStarted>();
         catalog.Add<LogFailoverPerformed>();
         catalog.Add<LogFailoverFailed>();
+
+        // Settings rollback.
+        catalog.Add<CheckSettingsRollback>();
+        catalog.Add<ConfirmSettingsInForce>();
+        catalog.Add<UndoSettingsRollback>();
+        catalog.Add<LogSettingsRollback>();
+
+        // Connectivity, and what follows from it by itself.
+        catalog.Add<RecorderConnected>();
+        catalog.Add<RecorderDisconnected>();
+        catalog.Add<CheckAutomaticFailback>();
+        catalog.Add<RunFailback>();
 
         // Material copy, in its order.
         catalog.Add<CheckMaterialCopy>();

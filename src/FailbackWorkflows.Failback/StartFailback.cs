@@ -1,20 +1,22 @@
 using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.Maintenance;
 
 namespace FailbackWorkflows.Failback;
 
 /// <summary>An operator's (or a schedule's) wish to fail back.</summary>
 /// <param name="RequestId">Made by the caller once per click; the same id again starts nothing new. 1–64 characters.</param>
-/// <param name="Reason">Why, as the person puts it.</param>
-public sealed record StartFailbackRequest(string EntryId, string RequestId, Actor Actor, string? Reason);
+/// <param name="Reason">Why, as the person puts it. Required to override maintenance mode.</param>
+/// <param name="OverridesMaintenance">Start although maintenance mode is on. Whoever asks must have the right to; that is checked before.</param>
+public sealed record StartFailbackRequest(string EntryId, string RequestId, Actor Actor, string? Reason, bool OverridesMaintenance = false);
 
 /// <summary>
 /// Starts the failback of a failover log entry. The claim on the duty and on both recorders is taken in the transaction of the start,
 /// so of two requests at the same moment exactly one starts and the other learns who won. Whether the failback is possible is decided by
 /// the run's own checks, which leave a trace; here only what makes no sense at all is turned away.
 /// </summary>
-public sealed class StartFailback(IFailoverLog log, IWorkflowRuntime runtime)
+public sealed class StartFailback(IFailoverLog log, IWorkflowRuntime runtime, TimeProvider time)
 {
     /// <summary>Id of the workflow definition.</summary>
     public const string DefinitionId = "failback";
@@ -27,6 +29,11 @@ public sealed class StartFailback(IFailoverLog log, IWorkflowRuntime runtime)
             return new(StartRunOutcome.Unknown, null, null, $"There is no failover log entry '{request.EntryId}'.");
         }
 
+        if (request.OverridesMaintenance && string.IsNullOrWhiteSpace(request.Reason))
+        {
+            return new(StartRunOutcome.Refused, null, entry.Id, "Overriding maintenance mode needs a reason.");
+        }
+
         try
         {
             var started = await runtime.StartAsync(
@@ -36,6 +43,7 @@ public sealed class StartFailback(IFailoverLog log, IWorkflowRuntime runtime)
                     Reason = request.Reason,
                     StartKey = $"failback:{entry.Id}:{request.RequestId}",
                     CorrelationId = entry.Id,
+                    Changes = request.OverridesMaintenance ? [] : [new RequireNoMaintenance(entry.FailedServerId, time.GetUtcNow())],
                 },
                 cancellationToken);
             return new(started.AlreadyStarted ? StartRunOutcome.AlreadyStarted : StartRunOutcome.Started, started.InstanceId, entry.Id, null);
@@ -47,6 +55,10 @@ public sealed class StartFailback(IFailoverLog log, IWorkflowRuntime runtime)
                 conflict.HolderInstanceId,
                 entry.Id,
                 $"A {conflict.HolderKind} is already running for one of these servers. Wait for it to end, or open it to see where it stands.");
+        }
+        catch (MaintenanceModeOnException maintenance)
+        {
+            return new(StartRunOutcome.MaintenanceMode, null, entry.Id, maintenance.Message);
         }
         catch (WorkflowRefusedException refusal)
         {

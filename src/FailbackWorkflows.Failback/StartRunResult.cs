@@ -15,6 +15,9 @@ public enum StartRunOutcome
     /// <summary>Another run has the duty or one of its recorders; <see cref="StartRunResult.RunId"/> is that run.</summary>
     Busy,
 
+    /// <summary>Maintenance mode is on and was not overridden.</summary>
+    MaintenanceMode,
+
     /// <summary>It cannot be done as things are; the message says why and what to do.</summary>
     Refused,
 }

@@ -1,9 +1,12 @@
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback;
+using FailbackWorkflows.Persistence.AutomaticFailback;
 using FailbackWorkflows.Persistence.Changes;
+using FailbackWorkflows.Persistence.Connectivity;
 using FailbackWorkflows.Persistence.Duties;
 using FailbackWorkflows.Persistence.FailoverLog;
 using FailbackWorkflows.Persistence.Licensing;
+using FailbackWorkflows.Persistence.Maintenance;
 using FailbackWorkflows.Persistence.MaterialCopy;
 using FailbackWorkflows.Persistence.Settings;
 using FailbackWorkflows.Persistence.SettingsCache;
@@ -54,6 +57,10 @@ internal sealed class DomainChanges(IDatabase database)
     {
         new SaveVmsServerHandler(database),
         new SaveFailoverLogEntryHandler(database),
+        new AddTransitionHandler(database),
+        new SaveAutomaticFailbackHandler(database),
+        new SaveMaintenanceModeHandler(database),
+        new RequireNoMaintenanceHandler(),
         new TakeClaimsHandler(database),
         new ReleaseClaimsHandler(),
         new GrantEpochHandler(),
@@ -64,6 +71,7 @@ internal sealed class DomainChanges(IDatabase database)
         new KeepCoverageHandler(),
         new SaveHoldReleaseHandler(),
         new SaveSettingsHandler(database),
+        new ConfirmSettingsHandler(database),
         new InstallLicenseHandler(),
         new SaveSystemSettingHandler(),
         new NotifyHandler(database),

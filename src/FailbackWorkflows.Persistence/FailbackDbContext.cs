@@ -1,9 +1,12 @@
 using System.Text;
+using FailbackWorkflows.Persistence.AutomaticFailback;
 using FailbackWorkflows.Persistence.Changes;
+using FailbackWorkflows.Persistence.Connectivity;
 using FailbackWorkflows.Persistence.Duties;
 using FailbackWorkflows.Persistence.FailoverLog;
 using FailbackWorkflows.Persistence.Identity;
 using FailbackWorkflows.Persistence.Licensing;
+using FailbackWorkflows.Persistence.Maintenance;
 using FailbackWorkflows.Persistence.MaterialCopy;
 using FailbackWorkflows.Persistence.Settings;
 using FailbackWorkflows.Persistence.SettingsCache;
@@ -22,6 +25,12 @@ public abstract class FailbackDbContext(DbContextOptions options) : IdentityDbCo
 
     internal DbSet<FailoverLogRow> FailoverLog => Set<FailoverLogRow>();
 
+    internal DbSet<TransitionRow> ConnectivityTransitions => Set<TransitionRow>();
+
+    internal DbSet<AutomaticFailbackRow> AutomaticFailbacks => Set<AutomaticFailbackRow>();
+
+    internal DbSet<MaintenanceModeRow> MaintenanceModes => Set<MaintenanceModeRow>();
+
     internal DbSet<DutyRow> Duties => Set<DutyRow>();
 
     internal DbSet<DutyClaimRow> DutyClaims => Set<DutyClaimRow>();
@@ -29,6 +38,8 @@ public abstract class FailbackDbContext(DbContextOptions options) : IdentityDbCo
     internal DbSet<RetentionHoldRow> RetentionHolds => Set<RetentionHoldRow>();
 
     internal DbSet<SettingsBundleRow> SettingsBundles => Set<SettingsBundleRow>();
+
+    internal DbSet<SettingsContentRow> SettingsContents => Set<SettingsContentRow>();
 
     internal DbSet<LicenseRow> Licenses => Set<LicenseRow>();
 
@@ -43,6 +54,8 @@ public abstract class FailbackDbContext(DbContextOptions options) : IdentityDbCo
     internal DbSet<DataProtectionKeyRow> DataProtectionKeys => Set<DataProtectionKeyRow>();
 
     internal DbSet<WorkflowDefinitionRow> WorkflowDefinitions => Set<WorkflowDefinitionRow>();
+
+    internal DbSet<WorkflowTriggerRow> WorkflowTriggers => Set<WorkflowTriggerRow>();
 
     internal DbSet<WorkflowInstanceRow> WorkflowInstances => Set<WorkflowInstanceRow>();
 
@@ -67,6 +80,9 @@ public abstract class FailbackDbContext(DbContextOptions options) : IdentityDbCo
         builder.Entity<IdentityRoleClaim<string>>().ToTable("role_claims");
         VmsServerRow.Configure(builder.Entity<VmsServerRow>());
         FailoverLogRow.Configure(builder.Entity<FailoverLogRow>());
+        TransitionRow.Configure(builder.Entity<TransitionRow>());
+        AutomaticFailbackRow.Configure(builder.Entity<AutomaticFailbackRow>());
+        MaintenanceModeRow.Configure(builder.Entity<MaintenanceModeRow>());
         DutyRow.Configure(builder.Entity<DutyRow>());
         DutyClaimRow.Configure(builder.Entity<DutyClaimRow>());
         RetentionHoldRow.Configure(builder.Entity<RetentionHoldRow>());
@@ -75,6 +91,7 @@ public abstract class FailbackDbContext(DbContextOptions options) : IdentityDbCo
         CoverageReportRow.Configure(builder.Entity<CoverageReportRow>());
         HoldReleaseRow.Configure(builder.Entity<HoldReleaseRow>());
         SettingsBundleRow.Configure(builder.Entity<SettingsBundleRow>());
+        SettingsContentRow.Configure(builder.Entity<SettingsContentRow>());
         LicenseRow.Configure(builder.Entity<LicenseRow>());
         SystemSettingRow.Configure(builder.Entity<SystemSettingRow>());
         ChangeNotificationRow.Configure(builder.Entity<ChangeNotificationRow>());
@@ -82,6 +99,7 @@ public abstract class FailbackDbContext(DbContextOptions options) : IdentityDbCo
         AuditRow.Configure(builder.Entity<AuditRow>());
         DataProtectionKeyRow.Configure(builder.Entity<DataProtectionKeyRow>());
         WorkflowDefinitionRow.Configure(builder.Entity<WorkflowDefinitionRow>());
+        WorkflowTriggerRow.Configure(builder.Entity<WorkflowTriggerRow>());
         WorkflowInstanceRow.Configure(builder.Entity<WorkflowInstanceRow>());
         BookmarkRow.Configure(builder.Entity<BookmarkRow>());
         WakeUpRow.Configure(builder.Entity<WakeUpRow>());

@@ -1,18 +1,24 @@
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.AutomaticFailback;
 using FailbackWorkflows.Failback.Changes;
+using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Licensing;
+using FailbackWorkflows.Failback.Maintenance;
 using FailbackWorkflows.Failback.MaterialCopy;
 using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Persistence.AutomaticFailback;
 using FailbackWorkflows.Persistence.Changes;
+using FailbackWorkflows.Persistence.Connectivity;
 using FailbackWorkflows.Persistence.Duties;
 using FailbackWorkflows.Persistence.FailoverLog;
 using FailbackWorkflows.Persistence.Identity;
 using FailbackWorkflows.Persistence.Licensing;
+using FailbackWorkflows.Persistence.Maintenance;
 using FailbackWorkflows.Persistence.MaterialCopy;
 using FailbackWorkflows.Persistence.Settings;
 using FailbackWorkflows.Persistence.SettingsCache;
@@ -47,6 +53,7 @@ public static class PersistenceServices
     private static void AddStores(IServiceCollection services)
     {
         services.AddSingleton<DomainChanges>();
+        services.AddSingleton<CommittedChanges>();
         services.AddSingleton<ChangeFeed>();
         services.AddSingleton<IChangeFeed>(provider => provider.GetRequiredService<ChangeFeed>());
         services.AddSingleton<IDomainWriter, DomainWriter>();
@@ -54,6 +61,9 @@ public static class PersistenceServices
         services.AddSingleton<IWorkflowInstances, WorkflowInstances>();
         services.AddSingleton<IVmsServers, VmsServers.VmsServers>();
         services.AddSingleton<IFailoverLog, FailoverLog.FailoverLog>();
+        services.AddSingleton<IConnectivityHistory, ConnectivityHistory>();
+        services.AddSingleton<IAutomaticFailbacks, AutomaticFailbackStates>();
+        services.AddSingleton<IMaintenanceModes, MaintenanceModes>();
         services.AddSingleton<IDuties, Duties.Duties>();
         services.AddSingleton<IMaterialCopies, MaterialCopies>();
         services.AddSingleton<ISettingsCache, SettingsCache.SettingsCache>();

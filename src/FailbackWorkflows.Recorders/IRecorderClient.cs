@@ -39,6 +39,9 @@ public interface IRecorderClient
     /// <summary>The active duty settings of the identity, with revision and sha256. Reads only.</summary>
     Task<SettingsBundle> GetSettingsAsync(RecorderEndpoint recorder, string identity, CancellationToken cancellationToken);
 
+    /// <summary>As <see cref="GetSettingsAsync"/>, or null when the active settings still are that revision with that digest: then nothing but a look is spent. A freeze alone is no change.</summary>
+    Task<SettingsBundle?> FindChangedSettingsAsync(RecorderEndpoint recorder, string identity, long knownRevision, string knownSha256, CancellationToken cancellationToken);
+
     /// <summary>Dry run against this recorder: what would stand in the way of these settings. Reads only.</summary>
     Task<SettingsValidation> ValidateSettingsAsync(RecorderEndpoint recorder, string identity, SettingsContent content, CancellationToken cancellationToken);
 

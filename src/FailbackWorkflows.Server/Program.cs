@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Licensing;
 using FailbackWorkflows.Persistence;
 using FailbackWorkflows.Persistence.Sqlite;
@@ -8,11 +9,13 @@ using FailbackWorkflows.Recorders.Http;
 using FailbackWorkflows.Server.Api;
 using FailbackWorkflows.Server.Api.Licenses;
 using FailbackWorkflows.Server.Api.MaterialCopy;
+using FailbackWorkflows.Server.Api.Servers;
 using FailbackWorkflows.Server.Health;
 using FailbackWorkflows.Server.Hosting;
 using FailbackWorkflows.Server.Identity;
 using FailbackWorkflows.Server.Jobs;
 using FailbackWorkflows.Server.Pages.FailoverLog;
+using FailbackWorkflows.Server.Pages.Servers;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -32,6 +35,11 @@ public sealed class Program
 
     public static async Task<int> Main(string[] args)
     {
+        if (args.FirstOrDefault() == LicenseTool.Command)
+        {
+            return await new LicenseTool(Console.Out, Console.Error, TimeProvider.System).RunAsync(args[1..], CancellationToken.None);
+        }
+
         try
         {
             await using var app = Build(args);
@@ -94,6 +102,7 @@ public sealed class Program
         services.AddHostedService<FirstThings>();
         services.AddPersistence(data.Database);
         services.AddRecorderClient();
+        services.AddSingleton(ReadPollOptions);
         services.AddFailback(builder.Configuration.GetSection("Failback:License").Get<LicenseOptions>());
         services.AddWorkflowEngine(FailbackActivities.AddTo, engine => builder.Configuration.GetSection("Failback:Engine").Bind(engine));
 
@@ -105,6 +114,8 @@ public sealed class Program
         services.AddSingleton<AuditTrail>();
         services.AddSingleton<ViewingTrail>();
         services.AddScoped<AuditFilter>();
+        services.AddSingleton<ServerViews>();
+        services.AddScoped<MaintenanceForms>();
         services.AddSingleton<PlannedSteps>();
         services.AddSingleton<FailbackButtons>();
         services.AddSingleton<FailbackStarter>();
@@ -123,6 +134,12 @@ public sealed class Program
         });
         services.AddHealth();
         JobSchedule.Add(services);
+    }
+
+    private static PollOptions ReadPollOptions(IServiceProvider services)
+    {
+        var options = services.GetRequiredService<IOptions<ServerOptions>>().Value;
+        return new PollOptions { Interval = options.PollInterval, MaxConcurrency = options.MaxConcurrentPolls };
     }
 
     private static void Configure(WebApplication app)

@@ -1,5 +1,6 @@
 using FailbackWorkflows.Benchmarks;
 using FailbackWorkflows.Benchmarks.Copying;
+using FailbackWorkflows.Benchmarks.Polling;
 
 // One command per benchmark; each prints what it measured and how.
 return args switch
@@ -12,6 +13,9 @@ return args switch
     ["copy-small", .. var rest] => await CopySegments.SmallAsync(Options.Read(rest)),
     ["copy-records", .. var rest] => await CopyRecords.RunAsync(Options.Read(rest)),
     ["copy-resume", .. var rest] => await CopyResume.RunAsync(Options.Read(rest)),
+    ["poll-scale", .. var rest] => await PollScale.RunAsync(Options.Read(rest)),
+    ["poll-simulator", .. var rest] => await PollSimulator.RunAsync(Options.Read(rest)),
+    ["reconnect", .. var rest] => await Reconnect.RunAsync(Options.Read(rest)),
     _ => Usage(),
 };
 
@@ -31,6 +35,12 @@ static int Usage()
 
           log-pages [--entries N]
               Pages of a failover log of 10,000 entries.
+
+          poll-scale [--recorders N] [--interval SECONDS] [--seconds N] [--warm-up SECONDS]
+              10,000 recorders in a process of their own polled by one management server every 5 s, for 10 minutes.
+
+          reconnect [--rounds N] [--interval SECONDS] [--folder DIR]
+              How soon a recorder that is back is being failed back by itself.
 
           copy-large [--beside rclone,rsync,curl] [--rounds N] [--tracks N] [--segments N] [--bytes N] [--folder DIR]
               Material copy of 64 tracks x 30 MB between two recorders, and other programs on the same files.

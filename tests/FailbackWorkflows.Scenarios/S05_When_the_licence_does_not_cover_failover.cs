@@ -54,8 +54,9 @@ public sealed class S05_When_the_licence_does_not_cover_failover
         await CommandArrivedAsync(site.Standby, runId, ":stop");
         (await site.InstallLicenseAsync(feature: "playback")).Status.ShouldBe(HttpStatusCode.OK);
 
-        await site.WaitForEndAsync(runId);
+        var run = await site.WaitForEndAsync(runId);
 
+        run.Alarms.ShouldContain(a => a.Text.Contains("was finished although the licence does not cover it any more", StringComparison.Ordinal));
         await Invariants.AssertFailedBackAsync(site, entryId, runId, settings.Sha256);
     }
 

@@ -61,6 +61,9 @@ public sealed record ActivityDescriptor
 
     public required RetryPolicy Retry { get; init; }
 
+    /// <summary>How stimuli find it as a trigger; null: it is none.</summary>
+    public TriggerAttribute? Trigger { get; init; }
+
     /// <summary>The inside of a composite.</summary>
     public string? CompositeJson { get; init; }
 
@@ -159,6 +162,7 @@ public sealed class ActivityCatalog
             Inputs = inputs,
             Outputs = outputs,
             Outcomes = type.GetCustomAttribute<FlowNodeAttribute>()?.Outcomes ?? ["Done"],
+            Trigger = type.GetCustomAttribute<TriggerAttribute>(),
             Retry = retry is null
                 ? RetryPolicy.None
                 : new(retry.Attempts, TimeSpan.FromMilliseconds(retry.InitialDelayMilliseconds), retry.Factor, TimeSpan.FromMilliseconds(retry.MaxDelayMilliseconds)),

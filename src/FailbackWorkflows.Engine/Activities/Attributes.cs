@@ -16,6 +16,21 @@ public sealed class ActivityAttribute(string type) : Attribute
     public string? Description { get; init; }
 }
 
+/// <summary>
+/// The activity is a trigger: with <c>canStartWorkflow</c> set it starts its published definition when a stimulus with its key arrives
+/// (<see cref="Occurrence"/>). The key is the name and, after it, each named input that the definition sets to something else than its
+/// default: <c>name;input=value</c>. Such an input needs a fixed value, because the key is made when the definition is published.
+/// </summary>
+/// <param name="name">What the stimuli are called.</param>
+/// <param name="inputs">Inputs that narrow down which stimuli are meant, as definitions name them (camelCase).</param>
+[AttributeUsage(AttributeTargets.Class)]
+public sealed class TriggerAttribute(string name, params string[] inputs) : Attribute
+{
+    public string Name { get; } = name;
+
+    public IReadOnlyList<string> Inputs { get; } = inputs;
+}
+
 /// <summary>The outcomes (ports) an activity can leave by. Without it: <c>Done</c>.</summary>
 [AttributeUsage(AttributeTargets.Class)]
 public sealed class FlowNodeAttribute(params string[] outcomes) : Attribute

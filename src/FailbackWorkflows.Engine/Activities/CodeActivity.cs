@@ -42,7 +42,8 @@ public sealed class ActivityExecutionContext
         Stimulation? resumedBy,
         TimeProvider time,
         object? hostFacts,
-        RunInfo run)
+        RunInfo run,
+        TriggerInfo? trigger)
     {
         InstanceId = instanceId;
         ExecutionId = executionId;
@@ -54,6 +55,7 @@ public sealed class ActivityExecutionContext
         Time = time;
         HostFacts = hostFacts;
         Run = run;
+        Trigger = trigger;
     }
 
     public string InstanceId { get; }
@@ -78,6 +80,9 @@ public sealed class ActivityExecutionContext
 
     /// <summary>Who started the instance, when and why.</summary>
     public RunInfo Run { get; }
+
+    /// <summary>When this very execution is the trigger that started the instance: what came with the stimulus. Null otherwise, also when the run comes to the activity again.</summary>
+    public TriggerInfo? Trigger { get; }
 
     /// <summary>The input as evaluated before the activity started. Throws when it is not set.</summary>
     public T Get<T>(Input<T> input) => GetOrDefault(input) ?? throw new ActivityFaultException("input.missing", $"The input '{input.Name}' has no value.", false);
@@ -108,6 +113,9 @@ public sealed class ActivityExecutionContext
 
 /// <summary>What woke an activity: a time (no key) or a stimulus.</summary>
 public sealed record Stimulation(string? Key, object? Payload, Actor? Actor);
+
+/// <summary>The stimulus that started an instance by a trigger.</summary>
+public sealed record TriggerInfo(object? Payload);
 
 /// <summary>Who started an instance, when and why, and of which version it is.</summary>
 public sealed record RunInfo(string DefinitionId, string DefinitionVersionId, int DefinitionVersion, Actor StartedBy, string? Reason, DateTimeOffset StartedAt, string? CorrelationId);

@@ -55,6 +55,7 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
         private readonly Dictionary<string, ActivityNode> _nodes = new(StringComparer.Ordinal);
         private readonly HashSet<string> _activityIds = new(StringComparer.Ordinal);
         private readonly List<Action> _whenAllNodesAreKnown = [];
+        private readonly List<TriggerDefinition> _triggers = [];
 
         public List<DefinitionProblem> Problems { get; } = [];
 
@@ -117,6 +118,7 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
                     Sha256 = sha256,
                     Nodes = _nodes,
                     CancelHandler = cancelHandler,
+                    Triggers = _triggers,
                 };
         }
 
@@ -167,6 +169,11 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
             var inner = scope with { Parent = scope, Variables = node.Variables };
             node.Inputs = ReadInputValues(element, node, path, scope);
             node.Outputs = ReadOutputTargets(element, node, path, scope);
+            if (descriptor.Trigger is { } trigger && CustomProperty(element, "canStartWorkflow") is { ValueKind: JsonValueKind.True })
+            {
+                ReadTrigger(trigger, node, path);
+            }
+
             switch (descriptor.Shape)
             {
                 case ActivityShape.Flowchart:
@@ -186,6 +193,33 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
             }
 
             return node;
+        }
+
+        private void ReadTrigger(TriggerAttribute trigger, ActivityNode node, string path)
+        {
+            if (node.Parent is { Parent: not null } or { Descriptor.Shape: not ActivityShape.Flowchart })
+            {
+                Report(node.Id, path, $"'{node.DisplayText}' can start the workflow only as an activity of its outermost flowchart.");
+                return;
+            }
+
+            var key = trigger.Name;
+            foreach (var name in trigger.Inputs)
+            {
+                var input = node.Inputs.FirstOrDefault(i => i.Descriptor.Name == name);
+                if (input is { Expression: not Expressions.LiteralExpression })
+                {
+                    Report(node.Id, $"{path}.{name}", $"'{node.DisplayText}' starts the workflow, so '{input.Descriptor.DisplayName}' needs a fixed value: it is read when the workflow is published.");
+                }
+                else if (input?.Expression is Expressions.LiteralExpression literal
+                    && PlainValue.ToText(literal.Value) is { Length: > 0 } text
+                    && text != PlainValue.ToText(input.Descriptor.DefaultValue))
+                {
+                    key += $";{name}={text}";
+                }
+            }
+
+            _triggers.Add(new(node.NodeId, key));
         }
 
         private void ReadComposite(ActivityNode node, string path)

@@ -32,6 +32,9 @@ public sealed record WorkflowDefinition
     /// <summary>All nodes by path.</summary>
     public required IReadOnlyDictionary<string, ActivityNode> Nodes { get; init; }
 
+    /// <summary>Triggers that start the workflow once it is published.</summary>
+    public IReadOnlyList<TriggerDefinition> Triggers { get; init; } = [];
+
     /// <summary>The activity that undoes what was done when the instance is cancelled on its way; null: none.</summary>
     public ActivityNode? CancelHandler { get; init; }
 
@@ -61,6 +64,10 @@ public sealed record VariableDefinition(string Id, string Name, string TypeName,
 
 /// <summary>An input of a workflow.</summary>
 public sealed record InputDefinition(string Name, string TypeName, bool IsRequired);
+
+/// <summary>A trigger activity that may start its workflow.</summary>
+/// <param name="Key">What stimuli find it by; see <see cref="TriggerAttribute"/>.</param>
+public sealed record TriggerDefinition(string NodeId, string Key);
 
 /// <summary>An activity in a definition.</summary>
 public sealed class ActivityNode

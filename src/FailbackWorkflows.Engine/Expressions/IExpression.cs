@@ -11,6 +11,8 @@ internal interface IExpression
 /// <summary>A value written in the definition.</summary>
 internal sealed class LiteralExpression(object? value) : IExpression
 {
+    public object? Value => value;
+
     public object? Evaluate(IScriptScope scope) => value;
 }
 

@@ -173,7 +173,7 @@ internal sealed class Interpreter(WorkflowDefinition definition, string instance
                 break;
             case ActivityShape.Flowchart:
                 execution.Tokens = [];
-                ScheduleOrComplete(step, execution, node.Start);
+                ScheduleOrComplete(step, execution, TriggerIn(step.State, node) ?? node.Start);
                 break;
             case ActivityShape.Sequence:
                 ScheduleOrComplete(step, execution, node.Children.Count > 0 ? node.Children[0] : null);
@@ -189,6 +189,25 @@ internal sealed class Interpreter(WorkflowDefinition definition, string instance
             default:
                 throw new InvalidOperationException($"Unknown shape {node.Descriptor.Shape}.");
         }
+    }
+
+    /// <summary>An instance that a trigger has started begins there, whatever the flowchart's start is.</summary>
+    private static ActivityNode? TriggerIn(InstanceState state, ActivityNode flowchart)
+    {
+        if (state.Started?.TriggerNodeId is not { } trigger)
+        {
+            return null;
+        }
+
+        foreach (var child in flowchart.Children)
+        {
+            if (child.NodeId == trigger)
+            {
+                return child;
+            }
+        }
+
+        return null;
     }
 
     private static ActivityStarted Started(Step step, Execution execution, ActivityNode node) => new()

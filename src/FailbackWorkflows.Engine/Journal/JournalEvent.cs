@@ -64,6 +64,14 @@ public sealed record InstanceStarted : JournalEvent
     public string? Reason { get; init; }
 
     public string? CorrelationId { get; init; }
+
+    /// <summary>The trigger activity that started it; null: it was started by name.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? TriggerNodeId { get; init; }
+
+    /// <summary>What came with the stimulus that started it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public object? TriggerPayload { get; init; }
 }
 
 /// <summary>Decision: an activity starts; committed before it runs.</summary>

@@ -25,7 +25,10 @@ public sealed class WorkflowDefinitions(IWorkflowStore store, DefinitionReader r
         }
 
         var stored = await store.PublishDefinitionAsync(
-            new StoredDefinition(definition.Id, definition.DefinitionId, definition.Version, definition.Name, json, definition.Sha256, time.GetUtcNow(), publishedBy),
+            new StoredDefinition(definition.Id, definition.DefinitionId, definition.Version, definition.Name, json, definition.Sha256, time.GetUtcNow(), publishedBy)
+            {
+                Triggers = definition.Triggers,
+            },
             cancellationToken);
         return Identified(definition, stored);
     }

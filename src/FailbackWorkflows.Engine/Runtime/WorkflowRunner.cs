@@ -175,7 +175,8 @@ internal sealed class WorkflowRunner(
             execution.Resumed is { } resumed ? new(resumed.Key, resumed.Payload, resumed.Actor) : null,
             time,
             hostFacts,
-            new(live.Definition.DefinitionId, live.Definition.Id, live.Definition.Version, started.Actor, started.Reason, started.At, started.CorrelationId));
+            new(live.Definition.DefinitionId, live.Definition.Id, live.Definition.Version, started.Actor, started.Reason, started.At, started.CorrelationId),
+            IsTrigger(started, node, execution) ? new(started.TriggerPayload) : null);
         try
         {
             if (!mayChange)
@@ -235,6 +236,10 @@ internal sealed class WorkflowRunner(
         }
     }
 
+    /// <summary>Executions are numbered: the trigger is the first in its container, or the first of all. Coming back to it later is to wait there.</summary>
+    private static bool IsTrigger(InstanceStarted started, Definitions.ActivityNode node, Execution execution) =>
+        started.TriggerNodeId == node.NodeId && execution.Id == (node.Parent is null ? "1" : "2");
+
     private async Task CommitAsync(Lease lease, LiveInstance live, PendingStep step, bool releases, CancellationToken cancellationToken)
     {
         if (step.Events.Count == 0 && !releases && step.Consumed.Count == 0)
@@ -251,6 +256,7 @@ internal sealed class WorkflowRunner(
                 Events = step.Events,
                 Bookmarks = step.Events.Count == 0 ? null : live.State.HasEnded && live.State.SubStatus != WorkflowSubStatus.Faulted ? [] : live.Bookmarks(),
                 ConsumedInbox = step.Consumed,
+                Stimuli = live.State.HasEnded && step.Events.Count > 0 ? [new Stimulus(WorkflowEnded.KeyOf(live.Stored.Id), Actor.System)] : [],
                 Changes = step.Changes,
                 Releases = releases,
                 DueAt = releases ? live.NextDueAt() : null,

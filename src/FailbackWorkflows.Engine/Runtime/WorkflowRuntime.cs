@@ -3,6 +3,7 @@ using FailbackWorkflows.Engine.Interpretation;
 using FailbackWorkflows.Engine.Journal;
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Engine.Values;
+using Microsoft.Extensions.Logging;
 
 namespace FailbackWorkflows.Engine.Runtime;
 
@@ -14,9 +15,12 @@ internal sealed class WorkflowRuntime(
     IWorkflowHooks hooks,
     IWorkflowIds ids,
     TimeProvider time,
-    WorkflowEngineOptions options) : IWorkflowRuntime
+    WorkflowEngineOptions options,
+    ILogger<WorkflowRuntime> logger) : IWorkflowRuntime
 {
-    public async Task<StartedWorkflow> StartAsync(StartWorkflow request, CancellationToken cancellationToken)
+    public Task<StartedWorkflow> StartAsync(StartWorkflow request, CancellationToken cancellationToken) => StartAsync(request, null, cancellationToken);
+
+    private async Task<StartedWorkflow> StartAsync(StartWorkflow request, StoredTrigger? trigger, CancellationToken cancellationToken)
     {
         if (request.StartKey is not null && await store.FindInstanceByStartKeyAsync(request.StartKey, cancellationToken) is { } known)
         {
@@ -25,7 +29,13 @@ internal sealed class WorkflowRuntime(
 
         var definition = await definitions.FindPublishedAsync(request.DefinitionId, cancellationToken)
             ?? throw new WorkflowRefusedException("definition-unknown", $"There is no published workflow '{request.DefinitionId}'.");
-        var input = ReadInput(definition, request.Input);
+        if (trigger is not null && !definition.Triggers.Any(t => t.NodeId == trigger.NodeId && t.Key == trigger.Key))
+        {
+            throw new WorkflowRefusedException("trigger-gone", $"The workflow '{definition.Name}' was published anew meanwhile and no longer has this trigger.");
+        }
+
+        // What a trigger brings along is for whoever declares it; a caller by name is told of a name that nobody declared.
+        var input = ReadInput(definition, trigger is null ? request.Input : request.Input.Where(given => IsDeclared(definition, given.Key)).ToDictionary());
         var instanceId = ids.NewInstanceId();
         var now = time.GetUtcNow();
         var state = new InstanceState();
@@ -60,6 +70,8 @@ internal sealed class WorkflowRuntime(
                 Actor = request.Actor,
                 Reason = request.Reason,
                 CorrelationId = request.CorrelationId,
+                TriggerNodeId = trigger?.NodeId,
+                TriggerPayload = trigger is null ? null : PlainValue.From(request.Input),
             },
             events);
         var lease = new Lease(instanceId, options.Node, Fence: 1, now + options.LeaseDuration, Seen: 0);
@@ -81,6 +93,7 @@ internal sealed class WorkflowRuntime(
                     IsStart = true,
                     Events = events,
                     Bookmarks = live.Bookmarks(),
+                    Stimuli = state.HasEnded ? [new Stimulus(WorkflowEnded.KeyOf(instanceId), Actor.System)] : [],
                     Changes = [.. request.Changes, .. changes],
                     At = now,
                     LeaseUntil = lease.Until,
@@ -112,7 +125,35 @@ internal sealed class WorkflowRuntime(
             dispatcher.Posted(instanceId);
         }
 
-        return reached;
+        return stimulus.Occurrence is { } occurrence ? [.. reached, .. await TriggerAsync(occurrence, stimulus.Actor, cancellationToken)] : reached;
+    }
+
+    private async Task<IReadOnlyList<string>> TriggerAsync(Occurrence occurrence, Actor actor, CancellationToken cancellationToken)
+    {
+        var started = new List<string>();
+        foreach (var trigger in await store.FindTriggersAsync(occurrence.TriggerKeys, cancellationToken))
+        {
+            try
+            {
+                var instance = await StartAsync(
+                    new StartWorkflow(trigger.DefinitionId, actor)
+                    {
+                        Input = occurrence.Input,
+                        Reason = occurrence.Reason,
+                        StartKey = $"{occurrence.Id}/{trigger.DefinitionId}/{trigger.NodeId}",
+                        CorrelationId = occurrence.CorrelationId,
+                    },
+                    trigger,
+                    cancellationToken);
+                started.Add(instance.InstanceId);
+            }
+            catch (WorkflowRefusedException refusal)
+            {
+                logger.LogInformation("{Occurrence} did not start {Definition}: {Reason}", occurrence.Id, trigger.DefinitionId, refusal.Message);
+            }
+        }
+
+        return started;
     }
 
     public async Task CancelAsync(string instanceId, Actor actor, string? reason, CancellationToken cancellationToken)
@@ -183,11 +224,14 @@ internal sealed class WorkflowRuntime(
         dispatcher.Posted(instanceId);
     }
 
+    private static bool IsDeclared(WorkflowDefinition definition, string input) =>
+        definition.Inputs.Any(i => i.Name.Equals(input, StringComparison.OrdinalIgnoreCase));
+
     private static Dictionary<string, object?> ReadInput(WorkflowDefinition definition, IReadOnlyDictionary<string, object?> given)
     {
         foreach (var name in given.Keys)
         {
-            if (!definition.Inputs.Any(i => i.Name.Equals(name, StringComparison.OrdinalIgnoreCase)))
+            if (!IsDeclared(definition, name))
             {
                 throw new WorkflowRefusedException("input-unknown", $"The workflow '{definition.Name}' has no input '{name}'.");
             }

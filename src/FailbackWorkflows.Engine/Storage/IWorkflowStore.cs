@@ -1,3 +1,4 @@
+using FailbackWorkflows.Engine.Definitions;
 using FailbackWorkflows.Engine.Journal;
 
 namespace FailbackWorkflows.Engine.Storage;
@@ -67,6 +68,9 @@ public interface IWorkflowStore
     /// <summary>The published version of a definition, or null.</summary>
     Task<StoredDefinition?> FindPublishedDefinitionAsync(string definitionId, CancellationToken cancellationToken);
 
+    /// <summary>Triggers of published definitions with one of these keys, by definition.</summary>
+    Task<IReadOnlyList<StoredTrigger>> FindTriggersAsync(IReadOnlyCollection<string> keys, CancellationToken cancellationToken);
+
     /// <summary>A definition version by its version id, or null.</summary>
     Task<StoredDefinition?> FindDefinitionVersionAsync(string definitionVersionId, CancellationToken cancellationToken);
 }
@@ -74,7 +78,14 @@ public interface IWorkflowStore
 /// <summary>A published, immutable definition version.</summary>
 /// <param name="Id">definitionVersionId.</param>
 /// <param name="Sha256">Lower-case hex over <paramref name="Json"/>.</param>
-public sealed record StoredDefinition(string Id, string DefinitionId, int Version, string Name, string Json, string Sha256, DateTimeOffset PublishedAt, string PublishedBy);
+public sealed record StoredDefinition(string Id, string DefinitionId, int Version, string Name, string Json, string Sha256, DateTimeOffset PublishedAt, string PublishedBy)
+{
+    /// <summary>Its triggers; they count from the moment it is published until another version is.</summary>
+    public IReadOnlyList<TriggerDefinition> Triggers { get; init; } = [];
+}
+
+/// <summary>A trigger of a published definition.</summary>
+public sealed record StoredTrigger(string DefinitionId, string NodeId, string Key);
 
 /// <summary>One node's right to run one instance. Checked in every commit.</summary>
 /// <param name="Fence">Grows with every acquisition; a node with an older fence can no longer write.</param>
@@ -112,6 +123,12 @@ public sealed class StepCommit
 
     /// <summary>Inbox messages that the events of this commit have taken in.</summary>
     public IReadOnlyList<long> ConsumedInbox { get; init; } = [];
+
+    /// <summary>
+    /// Stimuli posted to whoever waits for them, in this transaction. Whoever is to be woken by the end of an instance and comes too late is
+    /// not left behind: a bookmark whose key is <see cref="WorkflowEnded.KeyOf"/> an instance that has ended is woken in the commit that makes it.
+    /// </summary>
+    public IReadOnlyList<Stimulus> Stimuli { get; init; } = [];
 
     /// <summary>Changes of the host's data, applied in order.</summary>
     public IReadOnlyList<IDomainChange> Changes { get; init; } = [];

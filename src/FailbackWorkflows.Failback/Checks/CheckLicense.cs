@@ -17,8 +17,12 @@ public sealed class CheckLicense(LicenseCheck licenses) : DutyActivity
     protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
     {
         var verdict = await licenses.CheckAsync(LicenseCheck.Failover, cancellationToken);
-        return verdict.IsLicensed
-            ? ActivityResult.Completed("Licensed").With(Warning, verdict.Message)
-            : Refuse("Refused", Number, verdict.Message!);
+        if (!verdict.IsLicensed)
+        {
+            return Refuse("Refused", Number, verdict.Message!);
+        }
+
+        var result = ActivityResult.Completed("Licensed").With(Warning, verdict.Message);
+        return verdict.Message is { } warning ? result.WithNote(warning) : result;
     }
 }

@@ -1,232 +1,207 @@
-using FailbackWorkflows.Engine;
-using FailbackWorkflows.Engine.Storage;
-using FailbackWorkflows.Failback.Changes;
 using FailbackWorkflows.Failback.Duties;
-using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
-using FailbackWorkflows.Recorders;
-using FailbackWorkflows.Recorders.Duties;
-using FailbackWorkflows.Recorders.Recording;
 using Microsoft.Extensions.Logging;
 
 namespace FailbackWorkflows.Failback.Connectivity;
 
+/// <summary>How recorders are polled.</summary>
+public sealed class PollOptions
+{
+    /// <summary>How often a recorder is polled that has no interval of its own; 1 s to 1 h. Default: 5 s.</summary>
+    public TimeSpan Interval { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Polls at the same time of recorders that answered last time; those that did not have as many for themselves. 1 to 10,000. Default: 256.</summary>
+    public int MaxConcurrency { get; set; } = 256;
+}
+
+/// <summary>How punctual the polls are.</summary>
+/// <param name="Recorders">How many are polled.</param>
+/// <param name="InFlight">How many are being asked at this moment.</param>
+/// <param name="LongestLag">By how much the latest poll of the last two minutes at most began too late.</param>
+/// <param name="LongestGap">The longest time between two polls of the same recorder, beyond its interval, within the same time.</param>
+/// <param name="SweptAt">When somebody last looked what is due; null: not yet.</param>
+public sealed record PollPunctuality(int Recorders, int InFlight, TimeSpan LongestLag, TimeSpan LongestGap, DateTimeOffset? SweptAt);
+
 /// <summary>
-/// Asks every recorder how it is: notes connections coming and going (runs that wait for the recorder are woken), keeps the settings cache
-/// fresh, and answers a recorder that came up and waits to hear whether it still has its duty. A recorder that was broken and demonstrably
-/// records its own duty again is marked ok: that is how it comes back when no failover server had the duty meanwhile. Owns no truth: a poll
-/// that is missed or done twice does no harm.
+/// Has every recorder polled at its interval by sweeps that come many times within it: each sweep is a shard, the recorders whose moment has
+/// come since the last one. The moments are spread over the interval by the recorder's id, so that they never come all at once and stay
+/// where they are over restarts. A sweep only begins polls; one that hangs keeps nobody else waiting, and no recorder is asked twice at once.
+/// The embedded database lets one process in, so there is one poll of each recorder.
 /// </summary>
 public sealed class PollRecorders(
-    IVmsServers servers,
-    IDuties duties,
-    ISettingsCache cache,
-    DutyCalls calls,
-    IRecorderClient recorders,
-    IDomainWriter writer,
-    IWorkflowRuntime runtime,
-    TimeProvider time,
-    ILogger<PollRecorders> logger)
+    IVmsServers servers, IDuties duties, DutyCalls calls, PollRecorder poll, PublishTransitions publish, PollOptions options, TimeProvider time, ILogger<PollRecorders> logger)
+    : IAsyncDisposable
 {
-    private const int MaxConcurrency = 16;
+    private static readonly TimeSpan MostPatience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LeastPatience = TimeSpan.FromSeconds(2);
 
-    /// <summary>A connected server's row is written this often when nothing else changed, so that "last seen" stays true.</summary>
-    private static readonly TimeSpan SeenEvery = TimeSpan.FromSeconds(30);
+    private readonly RecorderRoster _roster = new(servers, duties, calls, time);
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly Lock _lock = new();
+    private Punctuality _thisMinute = new(DateTimeOffset.MinValue);
+    private Punctuality _lastMinute = new(DateTimeOffset.MinValue);
+    private TaskCompletionSource? _drained;
+    private DateTimeOffset? _sweptAt;
+    private int _answering;
+    private int _silent;
 
-    private static readonly TimeSpan FreshFrame = TimeSpan.FromSeconds(5);
-
-    /// <summary>Polls every server once.</summary>
+    /// <summary>Polls every server once, now, and returns when all have answered or not, and workflows were told.</summary>
     public async Task ExecuteAsync(CancellationToken cancellationToken)
     {
-        var all = await servers.ListAsync(cancellationToken);
+        await _roster.RefreshAsync(isAtOnce: true, cancellationToken);
         await Parallel.ForEachAsync(
-            all,
-            new ParallelOptions { MaxDegreeOfParallelism = MaxConcurrency, CancellationToken = cancellationToken },
-            async (server, token) => await PollAsync(server, token));
-    }
-
-    private async Task PollAsync(VmsServer server, CancellationToken cancellationToken)
-    {
-        var endpoint = calls.EndpointOf(server);
-        RecorderStatus status;
-        try
-        {
-            status = await recorders.GetStatusAsync(endpoint, cancellationToken);
-        }
-        catch (RecorderException exception)
-        {
-            if (server.Connection != ConnectionState.Disconnected)
+            _roster.Recorders,
+            new ParallelOptions { MaxDegreeOfParallelism = options.MaxConcurrency, CancellationToken = cancellationToken },
+            async (recorder, token) =>
             {
-                logger.LogWarning("{Server} is not reachable: {Reason}", server.Id, exception.Message);
-                await SaveAsync(server with { Connection = ConnectionState.Disconnected }, $"The connection to {server.Name} was lost.", cancellationToken);
-            }
-
-            return;
-        }
-
-        if (server.MachineId is not null && status.Id != server.MachineId)
-        {
-            // Another machine at the address of this one: it is told nothing and believed nothing.
-            logger.LogWarning("The machine at the address of {Server} has the id {MachineId}, expected {ExpectedMachineId}", server.Id, status.Id, server.MachineId);
-            if (server.Connection != ConnectionState.Disconnected)
-            {
-                await SaveAsync(server with { Connection = ConnectionState.Disconnected }, $"Another machine answers at the address of {server.Name}.", cancellationToken);
-            }
-
-            return;
-        }
-
-        await NoteSeenAsync(server, status, await IsBackInServiceAsync(server, endpoint, status, cancellationToken), cancellationToken);
-        foreach (var seen in status.Duties)
-        {
-            await AnswerAsync(server, endpoint, status.BootId, seen, cancellationToken);
-        }
-    }
-
-    /// <summary>
-    /// True for a broken server that has its own duty under the current epoch and writes frames. That is so only when nobody took the duty
-    /// over, or after a failback; a run at work on the duty decides for itself.
-    /// </summary>
-    private async Task<bool> IsBackInServiceAsync(VmsServer server, RecorderEndpoint endpoint, RecorderStatus status, CancellationToken cancellationToken)
-    {
-        if (server.State != VmsServerState.Broken
-            || status.Duties.FirstOrDefault(d => d.Identity == server.Id) is not { Role: DutyRole.Recorder, Recording: true, Disputed: false } seen
-            || await duties.FindAsync(server.Id, cancellationToken) is not { } duty
-            || duty.HolderServerId != server.Id
-            || seen.Epoch != duty.Epoch
-            || seen.AllocationId != duty.AllocationId
-            || await duties.FindClaimAsync(DutyClaim.Identity(server.Id), cancellationToken) is not null)
-        {
-            return false;
-        }
-
-        try
-        {
-            var recording = await recorders.GetRecordingAsync(endpoint, server.Id, cancellationToken);
-            return recording.Channels.Any(c => c.Recording && c.LastFrameAt is { } last && recording.AsOf - last <= FreshFrame);
-        }
-        catch (RecorderException exception)
-        {
-            logger.LogInformation("{Server} has its duty again, but could not be asked whether it records: {Reason}", server.Id, exception.Message);
-            return false;
-        }
-    }
-
-    private async Task NoteSeenAsync(VmsServer server, RecorderStatus status, bool isBackInService, CancellationToken cancellationToken)
-    {
-        var now = time.GetUtcNow();
-        var isNews = isBackInService || server.Connection != ConnectionState.Connected || server.BootId != status.BootId;
-        if (isNews || now - server.LastSeenAt >= SeenEvery)
-        {
-            await SaveAsync(
-                server with
+                if (recorder.TryBegin())
                 {
-                    State = isBackInService ? VmsServerState.Ok : server.State,
-                    Connection = ConnectionState.Connected,
-                    LastSeenAt = now,
-                    BootId = status.BootId,
-                    SoftwareVersion = Newer(server.SoftwareVersion, status.SoftwareVersion),
-                },
-                isBackInService ? $"{server.Name} is back in service: it records its own duty again." : isNews ? $"{server.Name} is connected." : null,
-                cancellationToken);
-            if (isNews)
+                    try
+                    {
+                        await poll.ExecuteAsync(recorder, _roster, PatienceOf(recorder), token);
+                    }
+                    finally
+                    {
+                        recorder.End();
+                    }
+                }
+            });
+        await publish.ExecuteAsync(cancellationToken);
+    }
+
+    /// <summary>Begins the polls that are due. Call it many times per interval, one call at a time.</summary>
+    public async Task SweepAsync(CancellationToken cancellationToken)
+    {
+        await _roster.RefreshAsync(isAtOnce: false, cancellationToken);
+        var now = time.GetUtcNow();
+        foreach (var recorder in _roster.Recorders)
+        {
+            var interval = recorder.Server.PollInterval ?? options.Interval;
+            if (recorder.DueAt is not { } dueAt || recorder.Interval != interval)
             {
-                await runtime.ResumeAsync(new Stimulus(RecorderConnected.KeyOf(server.Id), new Actor(ActorKind.RecorderSignal, server.Id, server.Name)), cancellationToken);
+                recorder.Interval = interval;
+                recorder.DueAt = NextMoment(recorder.Server.Id, interval, now);
             }
+            else if (dueAt <= now)
+            {
+                Begin(recorder, dueAt, now);
+            }
+        }
+
+        _sweptAt = now;
+    }
+
+    /// <summary>When a server was last seen: by a poll of this process, else as its row says.</summary>
+    public DateTimeOffset? SeenAt(VmsServer server) => _roster.Find(server.Id)?.SeenAt is { } seenAt && !(seenAt < server.LastSeenAt) ? seenAt : server.LastSeenAt;
+
+    /// <summary>How punctual the polls are now.</summary>
+    public PollPunctuality Punctual()
+    {
+        lock (_lock)
+        {
+            Turn(time.GetUtcNow());
+            return new(
+                _roster.Recorders.Count,
+                _answering + _silent,
+                _thisMinute.Lag > _lastMinute.Lag ? _thisMinute.Lag : _lastMinute.Lag,
+                _thisMinute.Gap > _lastMinute.Gap ? _thisMinute.Gap : _lastMinute.Gap,
+                _sweptAt);
         }
     }
 
-    private static string Newer(string? known, string now) => Version.TryParse(known, out var a) && Version.TryParse(now, out var b) && a > b ? known! : now;
-
-    /// <summary>
-    /// Tells a recorder that waits for its role, or that has not heard of the current epoch, what it is. While a run holds the claim on the
-    /// duty, only that run speaks.
-    /// </summary>
-    private async Task AnswerAsync(VmsServer server, RecorderEndpoint endpoint, string bootId, DutyState seen, CancellationToken cancellationToken)
+    /// <summary>Ends the polls that are under way.</summary>
+    public async ValueTask DisposeAsync()
     {
-        try
+        Task drained;
+        lock (_lock)
         {
-            if (await duties.FindAsync(seen.Identity, cancellationToken) is not { } duty)
+            _drained ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            drained = _answering + _silent == 0 ? Task.CompletedTask : _drained.Task;
+        }
+
+        await _stopping.CancelAsync();
+        await drained;
+    }
+
+    private static TimeSpan PatienceOf(PolledRecorder recorder) =>
+        recorder.Interval > MostPatience || recorder.Interval == TimeSpan.Zero ? MostPatience : recorder.Interval < LeastPatience ? LeastPatience : recorder.Interval;
+
+    private static DateTimeOffset NextMoment(string serverId, TimeSpan interval, DateTimeOffset now)
+    {
+        // FNV-1a: the same in every process, unlike the hash of a string.
+        var hash = 14695981039346656037UL;
+        foreach (var c in serverId)
+        {
+            hash = (hash ^ c) * 1099511628211UL;
+        }
+
+        var phase = (long)(hash % (ulong)interval.Ticks);
+        var sinceMoment = (now.UtcTicks - phase) % interval.Ticks;
+        return now.AddTicks(interval.Ticks - sinceMoment);
+    }
+
+    private void Begin(PolledRecorder recorder, DateTimeOffset dueAt, DateTimeOffset now)
+    {
+        // Recorders that do not answer take long. They have places of their own, so that a part of the network that is gone slows nobody else down.
+        var isSilent = !recorder.Server.Answers;
+        lock (_lock)
+        {
+            ref var places = ref isSilent ? ref _silent : ref _answering;
+            if (_drained is not null || places >= options.MaxConcurrency || !recorder.TryBegin())
             {
                 return;
             }
 
-            var isHolder = duty.HolderServerId == endpoint.ServerId && seen.Epoch == duty.Epoch && seen.AllocationId == duty.AllocationId;
-            // The duty came back to it without its knowing: the failover that had moved it failed.
-            var isHolderBehind = duty.HolderServerId == endpoint.ServerId && seen.Epoch < duty.Epoch;
-            var isBehind = seen.Epoch < duty.Epoch && !isHolderBehind && (seen.Role is DutyRole.Recorder or DutyRole.AwaitingRole || seen.Recording);
-            var isIdle = isHolder && seen is { Role: DutyRole.Recorder, Recording: false } && server.State == VmsServerState.Broken && server.Id == seen.Identity;
-            if ((seen.Role == DutyRole.AwaitingRole && isHolder) || isBehind || isHolderBehind || isIdle)
-            {
-                if (await duties.FindClaimAsync(DutyClaim.Identity(seen.Identity), cancellationToken) is not null)
-                {
-                    return;
-                }
-
-                // The boot id makes each boot's question a new one: a recorder answers a key it knows without acting.
-                var key = $"poll/{seen.Identity}/{duty.Epoch}/{duty.Fence}/{bootId}";
-                var isRecorder = isHolder || isHolderBehind;
-                if (!isIdle)
-                {
-                    await recorders.AssignDutyAsync(
-                        endpoint,
-                        seen.Identity,
-                        new DutyAssignment(isRecorder ? DutyRole.Recorder : DutyRole.Standby, duty.Epoch, duty.AllocationId, duty.Fence),
-                        $"{key}/{(isRecorder ? "confirm" : "standby")}",
-                        cancellationToken);
-                    logger.LogInformation("{Server} was told that it is {Role} for {Identity} under epoch {Epoch}", endpoint.ServerId, isRecorder ? "recorder" : "standby", seen.Identity, duty.Epoch);
-                }
-
-                if (isIdle || (isHolderBehind && !seen.Recording))
-                {
-                    // A confirmed role goes on with what it did; under an epoch the recorder did not know, recording has to be begun.
-                    await recorders.StartRecordingAsync(
-                        endpoint, new RecordingCommand(seen.Identity, new DutyAuthority(duty.Epoch, duty.Fence)), $"{key}/start", cancellationToken);
-                }
-            }
-
-            if (isHolder)
-            {
-                await RefreshSettingsAsync(endpoint, duty, cancellationToken);
-            }
+            places++;
+            Turn(now);
+            _thisMinute = _thisMinute.With(now - dueAt, recorder.PolledAt is { } polledAt ? now - polledAt - recorder.Interval : TimeSpan.Zero);
         }
-        catch (RecorderException exception)
-        {
-            // Fenced off or gone meanwhile: whoever is in charge now goes on, and the next poll looks again.
-            logger.LogInformation("{Server} did not take the answer about {Identity}: {Reason}", endpoint.ServerId, seen.Identity, exception.Message);
-        }
+
+        recorder.PolledAt = now;
+        recorder.DueAt = NextMoment(recorder.Server.Id, recorder.Interval, now);
+        _ = Task.Run(() => PollAsync(recorder, isSilent));
     }
 
-    private async Task RefreshSettingsAsync(RecorderEndpoint endpoint, Duty duty, CancellationToken cancellationToken)
+    private async Task PollAsync(PolledRecorder recorder, bool isSilent)
     {
-        var now = time.GetUtcNow();
-        var newest = await cache.FindNewestAsync(duty.Identity, cancellationToken);
-        if (newest is not null && newest.Epoch == duty.Epoch && now - newest.TakenAt < SeenEvery)
-        {
-            return;
-        }
-
-        var bundle = await recorders.GetSettingsAsync(endpoint, duty.Identity, cancellationToken);
-        await writer.ApplyAsync(
-            [new SaveSettings(new CachedSettings(duty.Identity, endpoint.ServerId, duty.Epoch, bundle.Revision, bundle.Sha256, now, bundle.Content))],
-            cancellationToken);
-    }
-
-    private async Task SaveAsync(VmsServer server, string? news, CancellationToken cancellationToken)
-    {
-        var changes = new List<IDomainChange> { new SaveVmsServer(server) };
-        if (news is not null)
-        {
-            changes.Add(new Notify(new ChangeNotification("server", server.Id, news, time.GetUtcNow())));
-        }
-
         try
         {
-            await writer.ApplyAsync(changes, cancellationToken);
+            await poll.ExecuteAsync(recorder, _roster, PatienceOf(recorder), _stopping.Token);
         }
-        catch (ConcurrentChangeException)
+        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
         {
-            logger.LogDebug("{Server} was changed while it was polled; the next poll looks again", server.Id);
+            // The server stops.
         }
+        catch (Exception exception)
+        {
+            logger.LogError(exception, "The poll of {Server} failed; the next one looks again", recorder.Server.Id);
+        }
+        finally
+        {
+            recorder.End();
+            lock (_lock)
+            {
+                ref var places = ref isSilent ? ref _silent : ref _answering;
+                places--;
+                if (_answering + _silent == 0)
+                {
+                    _drained?.TrySetResult();
+                }
+            }
+        }
+    }
+
+    private void Turn(DateTimeOffset now)
+    {
+        if (now - _thisMinute.Since >= TimeSpan.FromMinutes(1))
+        {
+            _lastMinute = now - _thisMinute.Since < TimeSpan.FromMinutes(2) ? _thisMinute : new(now);
+            _thisMinute = new(now);
+        }
+    }
+
+    private readonly record struct Punctuality(DateTimeOffset Since, TimeSpan Lag = default, TimeSpan Gap = default)
+    {
+        public Punctuality With(TimeSpan lag, TimeSpan gap) => this with { Lag = lag > Lag ? lag : Lag, Gap = gap > Gap ? gap : Gap };
     }
 }

@@ -1,3 +1,4 @@
+using FailbackWorkflows.Engine;
 using FailbackWorkflows.Engine.Storage;
 
 namespace FailbackWorkflows.Failback.Duties;
@@ -23,6 +24,9 @@ public sealed record DutyClaim(string Key, string InstanceId, string Kind, DateT
 /// <summary>Reads duties and claims.</summary>
 public interface IDuties
 {
+    /// <summary>Grows with every grant that this process commits.</summary>
+    long Version { get; }
+
     Task<Duty?> FindAsync(string identity, CancellationToken cancellationToken);
 
     Task<IReadOnlyList<Duty>> ListAsync(CancellationToken cancellationToken);
@@ -46,7 +50,7 @@ public sealed record RaiseFence(string Identity, long Fence) : IDomainChange;
 
 /// <summary>Another run has the duty or one of its recorders.</summary>
 public sealed class ClaimConflictException(string key, string holderInstanceId, string holderKind)
-    : Exception($"{key} is held by {holderKind} run {holderInstanceId}.")
+    : WorkflowRefusedException("claim-conflict", $"{key} is held by {holderKind} run {holderInstanceId}.")
 {
     public string Key { get; } = key;
 

@@ -214,6 +214,9 @@ public interface IFailoverLog
 
     /// <summary>Active entries of one failed server whose failback is not done, newest first.</summary>
     Task<IReadOnlyList<FailoverLogEntry>> ListOpenAsync(string failedServerId, CancellationToken cancellationToken);
+
+    /// <summary>Failed servers with an entry whose failover is done and whose failback may start.</summary>
+    Task<IReadOnlyList<string>> ListOpenServersAsync(CancellationToken cancellationToken);
 }
 
 /// <summary>Adds (revision 0) or changes an entry. Throws <see cref="ConcurrentChangeException"/> when somebody else changed it since it was read.</summary>

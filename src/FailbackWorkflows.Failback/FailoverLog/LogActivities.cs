@@ -1,8 +1,11 @@
 using FailbackWorkflows.Engine.Activities;
 using FailbackWorkflows.Engine.Journal;
 using FailbackWorkflows.Engine.Storage;
+using FailbackWorkflows.Failback.Licensing;
+using FailbackWorkflows.Failback.MaterialCopy;
 using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Recorders.MaterialCopy;
 
 namespace FailbackWorkflows.Failback.FailoverLog;
 
@@ -27,7 +30,7 @@ public sealed class LogFailbackStarted(IFailoverLog log) : DutyActivity
 
 /// <summary>Step 10: failback = done; older open entries of the same failed server are ended by it; the material copies are queued.</summary>
 [Activity("Failback.LogFailbackPerformed", Category = "Failback", DisplayName = "Log: failback performed", Description = "Writes to the failover log that the failback was performed.")]
-public sealed class LogFailbackPerformed(IFailoverLog log, IVmsServers servers, FailbackPolicies policies) : DutyActivity
+public sealed class LogFailbackPerformed(IFailoverLog log, IVmsServers servers, FailbackPolicies policies, LicenseCheck licenses) : DutyActivity
 {
     [Input(DisplayName = "Failover log entry", Description = "Id of the entry.")]
     public required Input<string> EntryId { get; init; }
@@ -55,13 +58,39 @@ public sealed class LogFailbackPerformed(IFailoverLog log, IVmsServers servers, 
         {
             if (older.Id != entry.Id && older.CanFailBack)
             {
-                changes.Add(new SaveFailoverLogEntry(Queue(older.ClosedBy(entry, now), policy)));
+                changes.AddRange(Close(older.ClosedBy(entry, now), policy, now));
                 changes.Add(Tell(context, "failoverLog", older.Id, $"The failback of {entry.FailedServerId} ended this older entry too."));
             }
         }
 
         changes.Add(Tell(context, "failoverLog", entry.Id, message is null ? $"The failback of {entry.FailedServerId} was performed." : $"The failback of {entry.FailedServerId} ended with an alarm. {message}"));
-        return ActivityResult.Completed().WithWorkflowOutput(RunOutputs.Result, RunOutputs.Done).WithChanges(changes);
+        var result = ActivityResult.Completed().WithWorkflowOutput(RunOutputs.Result, RunOutputs.Done).WithChanges(changes);
+        // Past the point of no return a licence stops nothing: half a failback would be worse than an unlicensed one.
+        var verdict = await licenses.CheckAsync(LicenseCheck.Failover, cancellationToken);
+        return verdict.IsLicensed ? result : result.WithAlarm(context, entry.FailedServerId, $"This failback was finished although the licence does not cover it any more. {verdict.Message}");
+    }
+
+    /// <summary>An entry that a newer one has closed: its material is owed as before, or given up where the site has decided so.</summary>
+    private static IEnumerable<IDomainChange> Close(FailoverLogEntry closed, FailbackPolicy policy, DateTimeOffset now)
+    {
+        if (policy.SupersededMaterial != SupersededMaterialPolicy.MarkDone || !closed.OwesMaterial)
+        {
+            return [new SaveFailoverLogEntry(Queue(closed, policy))];
+        }
+
+        var reason = $"Given up by the rule for superseded material: {policy.SupersededMaterialReason}";
+        return
+        [
+            new SaveFailoverLogEntry(closed.MaterialLossesAccepted(reason)),
+            new SaveHoldRelease(new HoldReleaseOrder(
+                closed.Id,
+                closed.FailoverServerId,
+                closed.FailedServerId,
+                MaterialCopyTask.IdOf(closed.Id, closed.FailoverServerId),
+                HoldRelease.AcceptedLoss,
+                reason,
+                now)),
+        ];
     }
 
     private static FailoverLogEntry Queue(FailoverLogEntry entry, FailbackPolicy policy) =>

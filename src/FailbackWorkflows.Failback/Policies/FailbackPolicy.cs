@@ -19,6 +19,16 @@ public enum MaterialCopyPolicy
     Manual,
 }
 
+/// <summary>What becomes of the material of older failovers that a failback ends together with the newest.</summary>
+public enum SupersededMaterialPolicy
+{
+    /// <summary>It is owed like any other and gets a copy of its own.</summary>
+    Copy,
+
+    /// <summary>It is given up: an accepted loss, with the reason given when the policy was set.</summary>
+    MarkDone,
+}
+
 /// <summary>Rules of the site for failbacks. Stored in <c>system_settings</c> under <c>failbackPolicy</c>.</summary>
 public sealed record FailbackPolicy
 {
@@ -33,6 +43,12 @@ public sealed record FailbackPolicy
     /// <see cref="FailbackWorkflows.Failback.MaterialCopy.ControlMaterialCopy.LeastBytesPerSecond"/>; null (the default): no limit.
     /// </summary>
     public long? MaterialCopyBytesPerSecond { get; init; }
+
+    /// <summary>Default: <see cref="SupersededMaterialPolicy.Copy"/>.</summary>
+    public SupersededMaterialPolicy SupersededMaterial { get; init; } = SupersededMaterialPolicy.Copy;
+
+    /// <summary>Why superseded material is given up; copied to each entry. Required with <see cref="SupersededMaterialPolicy.MarkDone"/>.</summary>
+    public string? SupersededMaterialReason { get; init; }
 
     /// <summary>How long the failed server may take to confirm frames on every required channel; 1 s to 10 min. Default: 30 s.</summary>
     public TimeSpan ConfirmTimeout { get; init; } = TimeSpan.FromSeconds(30);

@@ -307,9 +307,8 @@ public sealed class MarkFailedServerOk(DutyCalls calls, IRecorderClient recorder
             var state = await recorders.GetRecordingAsync(await calls.GetFencedAsync(context, server.Id, server.Id, cancellationToken), server.Id, cancellationToken);
             if (state.Channels.Any(c => c.Recording))
             {
-                var now = context.Time.GetUtcNow();
                 return ActivityResult.Completed("MarkedOk").WithChanges(
-                    new SaveVmsServer(server with { State = VmsServerState.Ok, Connection = ConnectionState.Connected, LastSeenAt = now }),
+                    new SaveVmsServer(server with { State = VmsServerState.Ok }),
                     Tell(context, "server", server.Id, $"{server.Name} is back in service."));
             }
         }

@@ -74,12 +74,17 @@ public abstract class SettingsActivity : DutyActivity
     public required Input<string> Server { get; init; }
 }
 
-/// <summary>Dry run of settings against the server that shall get them. Only reads.</summary>
+/// <summary>
+/// Dry run of settings against the server that shall get them. Only reads there. What is active there is put into the cache first: it is about
+/// to be replaced, and nothing that somebody set there meanwhile may be lost in silence.
+/// </summary>
 [Activity("Failback.ValidateSettings", Category = "Failback parts", Description = "Would the server accept these settings?")]
 [FlowNode("Acceptable", "NotAcceptable")]
 [Retry(5, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 5000)]
 public sealed class ValidateSettings(DutyCalls calls, IRecorderClient recorders, ISettingsCache cache) : SettingsActivity
 {
+    private const int MostFindings = 5;
+
     [Input]
     public required Input<string> Sha256 { get; init; }
 
@@ -95,17 +100,31 @@ public sealed class ValidateSettings(DutyCalls calls, IRecorderClient recorders,
         var identity = context.Get(Identity);
         var endpoint = await calls.GetFencedAsync(context, identity, context.Get(Server), cancellationToken);
         var settings = await cache.GetAsync(identity, context.Get(Sha256), cancellationToken);
-        var active = await recorders.ReadActiveRevisionAsync(endpoint, identity, cancellationToken);
+        var active = await recorders.FindSettingsAsync(endpoint, identity, cancellationToken);
         var validation = await recorders.ValidateSettingsAsync(endpoint, identity, settings.Content, cancellationToken);
-        if (validation.IsAcceptable)
+        var result = ActivityResult.Completed(validation.IsAcceptable ? "Acceptable" : "NotAcceptable").With(ActiveRevision, active?.Revision ?? 0);
+        if (active is { Revision: > 0 } && SettingsDigest.FindMismatch(active.Content, active.Sha256) is { } mismatch)
         {
-            return ActivityResult.Completed("Acceptable").With(ActiveRevision, active);
+            // What is damaged there is no reason to leave it so.
+            result.WithNote($"The settings that {endpoint.ServerId} had of {identity} could not be kept: {mismatch}.");
+        }
+        else if (active is { Revision: > 0 } && active.Sha256 != settings.Sha256)
+        {
+            var duty = await calls.GetDutyAsync(identity, cancellationToken);
+            result.WithChanges(new SaveSettings(
+                CachedSettings.From(active, endpoint.ServerId, duty.HolderServerId == endpoint.ServerId ? duty.Epoch : 0, context.Time.GetUtcNow())));
         }
 
-        var errors = validation.Findings.Where(f => f.Severity == FindingSeverity.Error).Select(f => $"{f.Path}: {f.Reason}").Take(5);
-        return ActivityResult.Completed("NotAcceptable")
-            .With(ActiveRevision, active)
-            .With(Failure, $"{endpoint.ServerId} does not accept the settings: {string.Join("; ", errors)}");
+        if (validation.IsAcceptable)
+        {
+            return result;
+        }
+
+        var errors = validation.Findings.Where(f => f.Severity == FindingSeverity.Error).Select(f => $"{SettingsWords.Place(f.Path, settings.Content)}: {f.Reason}").ToList();
+        var more = errors.Count > MostFindings ? $" (and {errors.Count - MostFindings} more)" : "";
+        return result.With(
+            Failure,
+            $"{endpoint.ServerId} does not accept the settings: {string.Join("; ", errors.Take(MostFindings))}{more}. Put that right there or where the settings were made, then start again.");
     }
 }
 
@@ -168,7 +187,14 @@ public sealed class ActivateSettings(DutyCalls calls, IRecorderClient recorders,
         }
 
         return ActivityResult.Completed()
-            .WithChanges(new SaveSettings(settings with { SourceServerId = serverId, Epoch = authority.Epoch, Revision = active.Revision, TakenAt = context.Time.GetUtcNow() }));
+            .WithChanges(new SaveSettings(settings with
+            {
+                SourceServerId = serverId,
+                Epoch = authority.Epoch,
+                Revision = active.Revision,
+                TakenAt = context.Time.GetUtcNow(),
+                Provenance = new(context.Time.GetUtcNow(), context.Run.StartedBy.Name, context.Run.Reason, context.InstanceId),
+            }));
     }
 }
 
@@ -258,16 +284,20 @@ internal static class SettingsReading
         await cache.FindAsync(identity, sha256, cancellationToken)
         ?? throw new ActivityFaultException("settings.missing", $"The settings {sha256[..Math.Min(12, sha256.Length)]}… of {identity} are not in the cache.", false);
 
-    /// <summary>Revision active at a recorder; 0 when it never had settings of this duty.</summary>
-    public static async Task<long> ReadActiveRevisionAsync(this IRecorderClient recorders, RecorderEndpoint endpoint, string identity, CancellationToken cancellationToken)
+    /// <summary>Settings active at a recorder; null when it has nothing to do with this duty.</summary>
+    public static async Task<SettingsBundle?> FindSettingsAsync(this IRecorderClient recorders, RecorderEndpoint endpoint, string identity, CancellationToken cancellationToken)
     {
         try
         {
-            return (await recorders.GetSettingsAsync(endpoint, identity, cancellationToken)).Revision;
+            return await recorders.GetSettingsAsync(endpoint, identity, cancellationToken);
         }
         catch (RecorderException exception) when (exception.Kind == RecorderErrorKind.NotFound)
         {
-            return 0;
+            return null;
         }
     }
+
+    /// <summary>Revision active at a recorder; 0 when it never had settings of this duty.</summary>
+    public static async Task<long> ReadActiveRevisionAsync(this IRecorderClient recorders, RecorderEndpoint endpoint, string identity, CancellationToken cancellationToken) =>
+        (await recorders.FindSettingsAsync(endpoint, identity, cancellationToken))?.Revision ?? 0;
 }

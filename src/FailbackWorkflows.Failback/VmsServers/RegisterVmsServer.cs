@@ -1,6 +1,7 @@
 using System.Text.RegularExpressions;
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback.Changes;
+using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Recorders;
@@ -74,17 +75,23 @@ public sealed partial class RegisterVmsServer(
                 IsFailoverEnabled = request.IsFailoverEnabled,
                 IsAutomaticFailbackEnabled = request.IsAutomaticFailbackEnabled,
                 Connection = ConnectionState.Connected,
+                ConnectedSince = now,
+                ConnectionEpisode = 1,
                 LastSeenAt = now,
                 BootId = status.BootId,
                 CreatedAt = now,
             };
-            var changes = new List<IDomainChange> { new SaveVmsServer(server) };
+            var changes = new List<IDomainChange>
+            {
+                new SaveVmsServer(server),
+                new AddTransition(new(0, server.Id, now, TransitionKind.Connected, ConnectionState.Connecting, ConnectionState.Connected, "It was added, and answers.", "registration", status.BootId, 1)),
+            };
             var own = status.Duties.FirstOrDefault(d => d.Identity == request.Id && d.AssignedRole == DutyRole.Recorder);
             if (own is { AllocationId: not null } && await duties.FindAsync(request.Id, cancellationToken) is null)
             {
                 changes.Add(new GrantEpoch(request.Id, request.Id, own.Epoch, own.AllocationId));
                 var settings = await recorders.GetSettingsAsync(endpoint, request.Id, cancellationToken);
-                changes.Add(new SaveSettings(new CachedSettings(request.Id, request.Id, own.Epoch, settings.Revision, settings.Sha256, now, settings.Content)));
+                changes.Add(new SaveSettings(CachedSettings.From(settings, request.Id, own.Epoch, now)));
             }
 
             changes.Add(new Notify(new ChangeNotification("server", request.Id, $"VMS server {server.Name} was added.", now)));

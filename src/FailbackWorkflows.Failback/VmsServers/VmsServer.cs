@@ -12,12 +12,20 @@ public enum VmsServerState
     Broken,
 }
 
-/// <summary>Connection to a recorder as last seen.</summary>
+/// <summary>Connection to a recorder as the polls find it.</summary>
 public enum ConnectionState
 {
+    /// <summary>It is in the registry and has not been asked yet.</summary>
     Connecting,
+
+    /// <summary>It answered the last poll as the machine it should be.</summary>
     Connected,
+
+    /// <summary>It did not answer the last poll, or another machine did.</summary>
     Disconnected,
+
+    /// <summary>It answers, but was lost several times within the last hour (<see cref="Connectivity.PollRecorder.FlapsUntilUnstable"/>).</summary>
+    Unstable,
 }
 
 /// <summary>A recorder in the registry. Its id is also the name of its own recorded identity.</summary>
@@ -48,9 +56,25 @@ public sealed record VmsServer
 
     public bool IsAutomaticFailbackEnabled { get; init; }
 
+    /// <summary>How often it is polled; null: as the site has it.</summary>
+    public TimeSpan? PollInterval { get; init; }
+
+    /// <summary>How long it must have answered every poll before an automatic failback; 0 s to 24 h. Default: 0 s, at the first answer.</summary>
+    public TimeSpan StabilityDelay { get; init; }
+
     public ConnectionState Connection { get; init; }
 
+    /// <summary>Since when it has answered every poll in the same boot; null: it does not answer, or it was so before this was kept.</summary>
+    public DateTimeOffset? ConnectedSince { get; init; }
+
+    /// <summary>Grows with every connection: each time it answers again, or answers in another boot.</summary>
+    public long ConnectionEpisode { get; init; }
+
+    /// <summary>When it was last seen, as of the last change of this row; while it is connected <see cref="Connectivity.PollRecorders.SeenAt"/> knows better.</summary>
     public DateTimeOffset? LastSeenAt { get; init; }
+
+    /// <summary>Its clock minus ours, as of the last change that mattered (<see cref="Connectivity.PollRecorder.ClockTolerance"/>).</summary>
+    public TimeSpan? ClockOffset { get; init; }
 
     public string? BootId { get; init; }
 
@@ -58,11 +82,17 @@ public sealed record VmsServer
 
     /// <summary>Optimistic concurrency: grows by one with every change; 0 = not stored yet.</summary>
     public long Revision { get; init; }
+
+    /// <summary>It answers.</summary>
+    public bool Answers => Connection is ConnectionState.Connected or ConnectionState.Unstable;
 }
 
 /// <summary>Reads the registry.</summary>
 public interface IVmsServers
 {
+    /// <summary>Grows with every change of a server that this process commits: whoever keeps servers in memory knows when to read again.</summary>
+    long Version { get; }
+
     Task<VmsServer?> FindAsync(string id, CancellationToken cancellationToken);
 
     /// <summary>All servers by name.</summary>

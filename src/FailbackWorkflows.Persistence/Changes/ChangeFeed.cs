@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback.Changes;
 using Microsoft.EntityFrameworkCore;
@@ -36,13 +37,31 @@ internal sealed class NotifyHandler(IDatabase database) : DomainChangeHandler<No
         ("at", database.ToParameter(change.Change.At)));
 }
 
-internal sealed class ChangeFeed(IDatabase database) : IChangeFeed
+/// <summary>Counts what this process has committed, by kind of change. A hint for whoever keeps rows in memory; the truth is the database.</summary>
+internal sealed class CommittedChanges
+{
+    private readonly ConcurrentDictionary<Type, long> _counts = new();
+
+    public void Committed(IReadOnlyList<IDomainChange> changes)
+    {
+        foreach (var change in changes)
+        {
+            _counts.AddOrUpdate(change.GetType(), 1, static (_, count) => count + 1);
+        }
+    }
+
+    public long CountOf<TChange>()
+        where TChange : IDomainChange => _counts.GetValueOrDefault(typeof(TChange));
+}
+
+internal sealed class ChangeFeed(IDatabase database, CommittedChanges committed) : IChangeFeed
 {
     private TaskCompletionSource _next = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Wakes the waiting when one of the committed changes was a notification.</summary>
     public void Committed(IReadOnlyList<IDomainChange> changes)
     {
+        committed.Committed(changes);
         if (changes.Any(c => c is Notify))
         {
             Interlocked.Exchange(ref _next, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();

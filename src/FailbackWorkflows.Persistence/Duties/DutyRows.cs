@@ -1,5 +1,6 @@
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Persistence.Changes;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 
@@ -158,11 +159,13 @@ internal sealed class SaveRetentionHoldHandler(IDatabase database) : DomainChang
         ("to", change.Hold.ToUtc is { } to ? database.ToParameter(to) : null));
 }
 
-internal sealed class Duties(IDatabase database) : IDuties
+internal sealed class Duties(IDatabase database, CommittedChanges committed) : IDuties
 {
     private static readonly CompiledRead<string, DutyRow?> ByIdentity = new((db, identity, _) => db.Duties.FirstOrDefault(r => r.Identity == identity));
     private static readonly CompiledRead<string, DutyClaimRow?> ClaimByKey = new((db, key, _) => db.DutyClaims.FirstOrDefault(r => r.Key == key));
     private static readonly CompiledList<string, DutyClaimRow> ClaimsOf = new((db, instanceId) => db.DutyClaims.Where(r => r.InstanceId == instanceId).OrderBy(r => r.Key));
+
+    public long Version => committed.CountOf<GrantEpoch>();
 
     public async Task<Duty?> FindAsync(string identity, CancellationToken cancellationToken) => (await ByIdentity.ExecuteAsync(database, identity, cancellationToken))?.ToDuty();
 

@@ -135,6 +135,11 @@ internal sealed class FailoverLog(IDatabase database) : IFailoverLog
         .OrderByDescending(r => r.FailoverStartedAt)
         .ThenByDescending(r => r.Id));
 
+    private static readonly CompiledList<bool, string> OpenServers = new((db, isActive) => db.FailoverLog
+        .Where(r => r.IsActive == isActive && r.Failover == FailoverState.Done && (r.Failback == FailbackState.NotStarted || r.Failback == FailbackState.Failed))
+        .Select(r => r.FailedServerId)
+        .Distinct());
+
     public async Task<FailoverLogEntry?> FindAsync(string entryId, CancellationToken cancellationToken) => (await ById.ExecuteAsync(database, entryId, cancellationToken))?.ToEntry();
 
     public async Task<FailoverLogEntry?> FindByExternalIdAsync(string externalId, CancellationToken cancellationToken)
@@ -190,6 +195,8 @@ internal sealed class FailoverLog(IDatabase database) : IFailoverLog
             .ToListAsync(cancellationToken);
         return [.. rows.Select(r => r.ToEntry())];
     }
+
+    public Task<IReadOnlyList<string>> ListOpenServersAsync(CancellationToken cancellationToken) => OpenServers.ExecuteAsync(database, true, id => id, cancellationToken);
 
     public Task<IReadOnlyList<FailoverLogEntry>> ListOpenAsync(string failedServerId, CancellationToken cancellationToken) =>
         OpenOf.ExecuteAsync(database, failedServerId, r => r.ToEntry(), cancellationToken);

@@ -1,4 +1,5 @@
 using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Persistence.Changes;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 
@@ -26,7 +27,17 @@ internal sealed class VmsServerRow : IVersionedRow
 
     public bool IsAutomaticFailbackEnabled { get; set; }
 
+    public TimeSpan? PollInterval { get; set; }
+
+    public TimeSpan StabilityDelay { get; set; }
+
     public ConnectionState Connection { get; set; }
+
+    public DateTimeOffset? ConnectedSince { get; set; }
+
+    public long ConnectionEpisode { get; set; }
+
+    public TimeSpan? ClockOffset { get; set; }
 
     public DateTimeOffset? LastSeenAt { get; set; }
 
@@ -58,7 +69,12 @@ internal sealed class VmsServerRow : IVersionedRow
         FailoverGroup = server.FailoverGroup,
         IsFailoverEnabled = server.IsFailoverEnabled,
         IsAutomaticFailbackEnabled = server.IsAutomaticFailbackEnabled,
+        PollInterval = server.PollInterval,
+        StabilityDelay = server.StabilityDelay,
         Connection = server.Connection,
+        ConnectedSince = server.ConnectedSince,
+        ConnectionEpisode = server.ConnectionEpisode,
+        ClockOffset = server.ClockOffset,
         LastSeenAt = server.LastSeenAt,
         BootId = server.BootId,
         CreatedAt = server.CreatedAt,
@@ -76,7 +92,12 @@ internal sealed class VmsServerRow : IVersionedRow
         FailoverGroup = FailoverGroup,
         IsFailoverEnabled = IsFailoverEnabled,
         IsAutomaticFailbackEnabled = IsAutomaticFailbackEnabled,
+        PollInterval = PollInterval,
+        StabilityDelay = StabilityDelay,
         Connection = Connection,
+        ConnectedSince = ConnectedSince,
+        ConnectionEpisode = ConnectionEpisode,
+        ClockOffset = ClockOffset,
         LastSeenAt = LastSeenAt,
         BootId = BootId,
         CreatedAt = CreatedAt,
@@ -92,10 +113,12 @@ internal sealed class SaveVmsServerHandler(IDatabase database) : ModelChangeHand
         db.SaveVersionedAsync(database, ById, VmsServerRow.From(change.Server), change.Server.Id, change.Server.Revision, $"VMS server {change.Server.Id}", cancellationToken);
 }
 
-internal sealed class VmsServers(IDatabase database) : IVmsServers
+internal sealed class VmsServers(IDatabase database, CommittedChanges committed) : IVmsServers
 {
     private static readonly CompiledRead<string, VmsServerRow?> ById = new((db, id, _) => db.Servers.FirstOrDefault(r => r.Id == id));
     private static readonly CompiledList<int, VmsServerRow> All = new((db, _) => db.Servers.OrderBy(r => r.Name).ThenBy(r => r.Id));
+
+    public long Version => committed.CountOf<SaveVmsServer>();
 
     public async Task<VmsServer?> FindAsync(string id, CancellationToken cancellationToken) => (await ById.ExecuteAsync(database, id, cancellationToken))?.ToServer();
 

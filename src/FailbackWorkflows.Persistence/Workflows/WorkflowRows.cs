@@ -35,6 +35,23 @@ internal sealed class WorkflowDefinitionRow
     public StoredDefinition ToDefinition() => new(Id, DefinitionId, Version, Name, Json, Sha256, PublishedAt, PublishedBy);
 }
 
+/// <summary>A trigger of the published version of a definition.</summary>
+internal sealed class WorkflowTriggerRow
+{
+    public required string DefinitionId { get; set; }
+
+    public required string NodeId { get; set; }
+
+    public required string Key { get; set; }
+
+    public static void Configure(EntityTypeBuilder<WorkflowTriggerRow> row)
+    {
+        row.ToTable("workflow_triggers");
+        row.HasKey(r => new { r.DefinitionId, r.NodeId });
+        row.HasIndex(r => r.Key);
+    }
+}
+
 internal sealed class WorkflowInstanceRow
 {
     public required string Id { get; set; }

@@ -23,6 +23,8 @@ internal sealed class WorkflowStore(IDatabase database, DomainChanges changes, C
     private static readonly CompiledRead<string, WorkflowDefinitionRow?> PublishedDefinition =
         new((db, id, _) => db.WorkflowDefinitions.FirstOrDefault(r => r.DefinitionId == id && r.IsPublished));
 
+    private static readonly CompiledRead<string, bool> HasBookmark = new((db, key, _) => db.Bookmarks.Any(r => r.Key == key));
+
     private static readonly CompiledList<string, InboxRow> InboxOf = new((db, id) => db.Inbox.Where(r => r.InstanceId == id).OrderBy(r => r.Id));
 
     private static readonly CompiledRead<DateTimeOffset, bool> IsAnyRunnable =
@@ -43,6 +45,11 @@ internal sealed class WorkflowStore(IDatabase database, DomainChanges changes, C
             foreach (var id in commit.ConsumedInbox)
             {
                 await session.ExecuteAsync("DELETE FROM inbox WHERE id = @id AND instance_id = @instance", cancellationToken, ("id", id), ("instance", commit.Instance.Id));
+            }
+
+            foreach (var stimulus in commit.Stimuli)
+            {
+                await WriteStimulusAsync(session, stimulus.Key, stimulus.InstanceId, stimulus.Payload, stimulus.Actor, commit.At, cancellationToken);
             }
 
             if (commit.Changes.Count > 0)
@@ -75,7 +82,21 @@ internal sealed class WorkflowStore(IDatabase database, DomainChanges changes, C
 
     public async Task<IReadOnlyList<string>> PostStimulusAsync(string key, string? instanceId, object? payload, Actor actor, DateTimeOffset at, CancellationToken cancellationToken)
     {
+        // A look first: most stimuli reach nobody, and then writers need not queue for them. A bookmark made after it came after the stimulus.
+        if (!await HasBookmark.ExecuteAsync(database, key, cancellationToken))
+        {
+            return [];
+        }
+
         await using var session = await database.BeginWriteAsync(cancellationToken);
+        var reached = await WriteStimulusAsync(session, key, instanceId, payload, actor, at, cancellationToken);
+        await session.CommitAsync(cancellationToken);
+        return reached;
+    }
+
+    private async Task<IReadOnlyList<string>> WriteStimulusAsync(
+        WriteSession session, string key, string? instanceId, object? payload, Actor actor, DateTimeOffset at, CancellationToken cancellationToken)
+    {
         var reached = new List<string>();
         await using (var find = session.Command(
             instanceId is null ? "SELECT DISTINCT instance_id FROM bookmarks WHERE key = @key" : "SELECT DISTINCT instance_id FROM bookmarks WHERE key = @key AND instance_id = @instance",
@@ -94,7 +115,6 @@ internal sealed class WorkflowStore(IDatabase database, DomainChanges changes, C
             await WriteMessageAsync(session, id, new InboxMessage(0, InboxMessageKind.Stimulus, key, payload, actor, null), at, cancellationToken);
         }
 
-        await session.CommitAsync(cancellationToken);
         return reached;
     }
 
@@ -236,6 +256,8 @@ internal sealed class WorkflowStore(IDatabase database, DomainChanges changes, C
         }
 
         row.IsPublished = true;
+        db.RemoveRange(await db.WorkflowTriggers.Where(r => r.DefinitionId == definition.DefinitionId).ToListAsync(cancellationToken));
+        db.AddRange(definition.Triggers.Select(trigger => new WorkflowTriggerRow { DefinitionId = definition.DefinitionId, NodeId = trigger.NodeId, Key = trigger.Key }));
         await db.SaveChangesAsync(cancellationToken);
         await session.CommitAsync(cancellationToken);
         return row.ToDefinition();
@@ -243,6 +265,17 @@ internal sealed class WorkflowStore(IDatabase database, DomainChanges changes, C
 
     public async Task<StoredDefinition?> FindPublishedDefinitionAsync(string definitionId, CancellationToken cancellationToken) =>
         (await PublishedDefinition.ExecuteAsync(database, definitionId, cancellationToken))?.ToDefinition();
+
+    public async Task<IReadOnlyList<StoredTrigger>> FindTriggersAsync(IReadOnlyCollection<string> keys, CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        return await db.WorkflowTriggers
+            .Where(r => keys.Contains(r.Key))
+            .OrderBy(r => r.DefinitionId)
+            .ThenBy(r => r.NodeId)
+            .Select(r => new StoredTrigger(r.DefinitionId, r.NodeId, r.Key))
+            .ToListAsync(cancellationToken);
+    }
 
     public async Task<StoredDefinition?> FindDefinitionVersionAsync(string definitionVersionId, CancellationToken cancellationToken)
     {
@@ -385,7 +418,18 @@ internal sealed class WorkflowStore(IDatabase database, DomainChanges changes, C
                 ("key", bookmark.Key),
                 ("due", bookmark.DueAt is { } due ? database.ToParameter(due) : null),
                 ("created", database.ToParameter(bookmark.CreatedAt)));
+            if (WorkflowEnded.InstanceOf(bookmark.Key) is { } awaited && await HasEndedAsync(session, awaited, cancellationToken))
+            {
+                await WriteMessageAsync(
+                    session, commit.Instance.Id, new InboxMessage(0, InboxMessageKind.Stimulus, bookmark.Key, null, Actor.System, null), commit.At, cancellationToken);
+            }
         }
+    }
+
+    private static async Task<bool> HasEndedAsync(WriteSession session, string instanceId, CancellationToken cancellationToken)
+    {
+        await using var ended = session.Command("SELECT 1 FROM workflow_instances WHERE id = @id AND status = 'Finished'", ("id", instanceId));
+        return await ended.ExecuteScalarAsync(cancellationToken) is not null;
     }
 
     private async Task WriteMessageAsync(WriteSession session, string instanceId, InboxMessage message, DateTimeOffset at, CancellationToken cancellationToken)

@@ -51,6 +51,10 @@ public sealed class HttpRecorderClient : IRecorderClient, IDisposable
     public Task<SettingsBundle> GetSettingsAsync(RecorderEndpoint recorder, string identity, CancellationToken cancellationToken) =>
         CallAsync<SettingsBundle>(recorder, "read settings", (api, auth, ct) => api.GetSettingsAsync(auth, identity, ct), cancellationToken);
 
+    public Task<SettingsBundle?> FindChangedSettingsAsync(RecorderEndpoint recorder, string identity, long knownRevision, string knownSha256, CancellationToken cancellationToken) =>
+        _transport.FindChangedAsync<IRecorderHttpApi, SettingsBundle>(
+            recorder, "read changed settings", (api, auth, ct) => api.GetChangedSettingsAsync(auth, SettingsTag.Of(knownRevision, knownSha256), identity, ct), cancellationToken);
+
     public Task<SettingsValidation> ValidateSettingsAsync(RecorderEndpoint recorder, string identity, SettingsContent content, CancellationToken cancellationToken) =>
         CallAsync<SettingsValidation>(recorder, "validate settings", (api, auth, ct) => api.ValidateSettingsAsync(auth, identity, new SettingsBody(content), ct), cancellationToken);
 

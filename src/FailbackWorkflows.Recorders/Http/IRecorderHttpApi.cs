@@ -52,6 +52,10 @@ public interface IRecorderHttpApi
     [Get("v1/duties/{identity}/config")]
     Task<HttpResponseMessage> GetSettingsAsync([Header("Authorization")] string authorization, [Path] string identity, CancellationToken cancellationToken);
 
+    [Get("v1/duties/{identity}/config")]
+    Task<HttpResponseMessage> GetChangedSettingsAsync(
+        [Header("Authorization")] string authorization, [Header("If-None-Match")] string knownTag, [Path] string identity, CancellationToken cancellationToken);
+
     [Post("v1/duties/{identity}/config:validate")]
     Task<HttpResponseMessage> ValidateSettingsAsync([Header("Authorization")] string authorization, [Path] string identity, [Body] SettingsBody body, CancellationToken cancellationToken);
 

@@ -65,6 +65,38 @@ public sealed partial class RecorderTransport : IDisposable
         CancellationToken cancellationToken)
         where TApi : class => CallAsync(recorder, call, send, _ => true, cancellationToken);
 
+    /// <summary>Makes a conditional read: null when the recorder says that what the caller knows is still so (304).</summary>
+    internal Task<T?> FindChangedAsync<TApi, T>(
+        RecorderEndpoint recorder,
+        string call,
+        Func<TApi, string, CancellationToken, Task<HttpResponseMessage>> send,
+        CancellationToken cancellationToken)
+        where TApi : class
+        where T : class => WithinTimeAsync(
+            recorder,
+            call,
+            ct => SendAsync<TApi, T?>(
+                recorder,
+                call,
+                send,
+                async response =>
+                {
+                    using (response)
+                    {
+                        if (response.StatusCode == HttpStatusCode.NotModified)
+                        {
+                            return null;
+                        }
+
+                        var body = await ReadBodyAsync(recorder, response, ct).ConfigureAwait(false);
+                        return response.IsSuccessStatusCode
+                            ? JsonSerializer.Deserialize<T>(body.Span, RecorderJson.Options) ?? throw RecorderErrors.NotUnderstood(recorder, null)
+                            : throw RecorderErrors.FromAnswer(recorder, response.StatusCode, body.Span);
+                    }
+                },
+                ct),
+            cancellationToken);
+
     /// <summary>Makes a call whose answer is bytes of any amount: returns when its head is there. The call's time ends with the head; then each read has as much.</summary>
     internal Task<SegmentBytes> OpenAsync<TApi>(
         RecorderEndpoint recorder,

@@ -1,3 +1,4 @@
+using System.Globalization;
 using FailbackWorkflows.Recorders.Settings;
 
 namespace FailbackWorkflows.Recorders.Http;
@@ -17,6 +18,13 @@ public static class RecorderHeaders
 
     /// <summary>On calls for a copy task: the task's own fence, in place of the duty fence.</summary>
     public const string CopyFence = "X-Copy-Fence";
+}
+
+/// <summary>The entity tag of settings: revision and digest, so that a revision number that comes again after a restored backup is not taken for the one before.</summary>
+public static class SettingsTag
+{
+    /// <summary>E.g. <c>"7-3f2a…"</c>, quotes included.</summary>
+    public static string Of(long revision, string sha256) => string.Create(CultureInfo.InvariantCulture, $"\"{revision}-{sha256}\"");
 }
 
 /// <summary>Body of <c>POST /v1/duties/{identity}:fence</c>.</summary>

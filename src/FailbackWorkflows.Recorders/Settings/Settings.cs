@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text.Json;
 using FailbackWorkflows.Recorders.Duties;
 
@@ -22,12 +23,24 @@ public sealed record SettingsContent(
     IReadOnlyList<ConfigurationFile> Files);
 
 /// <summary>A configuration file that travels with the duty. <paramref name="Sha256"/> is lower-case hex over the decoded bytes.</summary>
-public sealed record ConfigurationFile(string Path, string ContentBase64, string Sha256);
+public sealed record ConfigurationFile(string Path, string ContentBase64, string Sha256)
+{
+    /// <summary>The decoded bytes, or null when the content is not base64.</summary>
+    public byte[]? FindBytes()
+    {
+        var bytes = new byte[(ContentBase64.Length / 4 * 3) + 3];
+        return Convert.TryFromBase64String(ContentBase64, bytes, out var length) ? bytes[..length] : null;
+    }
+
+    /// <summary>True when the decoded content has the digest stated.</summary>
+    public bool HasItsDigest() => FindBytes() is { } bytes && string.Equals(Convert.ToHexStringLower(SHA256.HashData(bytes)), Sha256, StringComparison.Ordinal);
+}
 
 /// <summary>Settings of one identity as they are active on one recorder.</summary>
 /// <param name="Revision">Grows by one with every activation on that recorder; 0 = never configured.</param>
 /// <param name="Sha256">Lower-case hex of the canonical form (<see cref="SettingsDigest"/>).</param>
-public sealed record SettingsBundle(string Identity, long Revision, string Sha256, bool Frozen, SettingsContent Content);
+/// <param name="ActivatedAtUtc">When this revision became the active one, by the recorder's clock; null when the recorder does not keep it.</param>
+public sealed record SettingsBundle(string Identity, long Revision, string Sha256, bool Frozen, SettingsContent Content, DateTimeOffset? ActivatedAtUtc = null);
 
 /// <summary>Revision and digest now active.</summary>
 public sealed record SettingsRevision(string Identity, long Revision, string Sha256, bool Frozen);

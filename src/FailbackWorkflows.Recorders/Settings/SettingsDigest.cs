@@ -39,6 +39,20 @@ public static class SettingsDigest
         return Convert.ToHexStringLower(SHA256.HashData(buffer.WrittenSpan));
     }
 
+    /// <summary>What of <paramref name="content"/> does not have the digest stated for it, as a sentence; null when all of it has.</summary>
+    public static string? FindMismatch(SettingsContent content, string sha256)
+    {
+        if (content.Files.FirstOrDefault(file => !file.HasItsDigest()) is { } damaged)
+        {
+            return $"the file '{damaged.Path}' does not have the digest stated for it";
+        }
+
+        var computed = Compute(content);
+        return string.Equals(computed, sha256, StringComparison.Ordinal) ? null : $"they have another digest ({Short(computed)}) than the one stated ({Short(sha256)})";
+
+        static string Short(string digest) => digest.Length > 12 ? $"{digest[..12]}…" : digest;
+    }
+
     private static void WriteSection(Utf8JsonWriter writer, string name, JsonElement section)
     {
         writer.WritePropertyName(name);

@@ -68,11 +68,16 @@ public static class RequestReader
 
     public static long ExpectedRevision(HttpContext context)
     {
-        var text = context.Request.Headers.IfMatch.ToString().Trim().Trim('"');
+        // The revision alone, or the whole tag that came with the settings.
+        var text = context.Request.Headers.IfMatch.ToString().Trim().Trim('"').Split('-')[0];
         return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var revision)
             ? revision
             : throw Refusal.Malformed("The header If-Match must name the active revision that is expected, e.g. \"7\".");
     }
+
+    /// <summary>True when If-None-Match names the tag (or is <c>*</c>): the caller has what it would get.</summary>
+    public static bool KnowsTag(HttpContext context, string tag) =>
+        context.Request.Headers.IfNoneMatch.ToString().Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Any(known => known == tag || known == "*");
 
     public static DateTimeOffset? InstantQuery(HttpContext context, string name)
     {

@@ -18,9 +18,16 @@ public static class SettingsEndpoints
         {
             var identity = RequestReader.Identity(context);
             var bundle = store.Read(sql => DutyStore.Find(sql, identity) is null ? null : SettingsStore.Active(sql, identity)) ?? throw Refusal.UnknownIdentity(identity);
-            context.Response.Headers.ETag = $"\"{bundle.Revision}\"";
+            var tag = SettingsTag.Of(bundle.Revision, bundle.Sha256);
+            context.Response.Headers.ETag = tag;
+            if (RequestReader.KnowsTag(context, tag))
+            {
+                context.Response.StatusCode = StatusCodes.Status304NotModified;
+                return Task.CompletedTask;
+            }
+
             return Answer.Ok(bundle).WriteAsync(context);
-        }).Produces<SettingsBundle>().WithSummary("The active settings of an identity.");
+        }).Produces<SettingsBundle>().Produces(StatusCodes.Status304NotModified).WithSummary("The active settings of an identity; 304 when they are those of If-None-Match.");
 
         routes.MapPost(config + ":validate", async (HttpContext context, RecorderOptions options) =>
         {
@@ -143,7 +150,7 @@ public static class SettingsEndpoints
     private static void RefuseWrongDigest(StageSettingsBody body)
     {
         var computed = SettingsDigest.Compute(body.Content);
-        var badFile = body.Content.Files.FirstOrDefault(f => !SettingsValidator.HasItsDigest(f));
+        var badFile = body.Content.Files.FirstOrDefault(f => !f.HasItsDigest());
         if (badFile is not null || !string.Equals(computed, body.Sha256, StringComparison.Ordinal))
         {
             throw new Refusal(

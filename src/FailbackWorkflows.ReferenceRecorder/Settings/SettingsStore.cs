@@ -16,17 +16,17 @@ public static class SettingsStore
     {
         var active = sql.Single("SELECT revision, frozen FROM settings_active WHERE identity = $identity", r => (Revision: r.GetInt64(0), Frozen: r.GetInt64(1) != 0), ("$identity", identity));
         return Revision(sql, identity, active.Revision) is { } stored
-            ? new SettingsBundle(identity, active.Revision, stored.Sha256, active.Frozen, stored.Content)
+            ? new SettingsBundle(identity, active.Revision, stored.Sha256, active.Frozen, stored.Content, stored.ActivatedAt)
             : new SettingsBundle(identity, 0, SettingsDigest.Compute(Empty), active.Frozen, Empty);
     }
 
-    public static (string Sha256, SettingsContent Content)? Revision(Sql sql, string identity, long revision)
+    public static (string Sha256, SettingsContent Content, DateTimeOffset ActivatedAt)? Revision(Sql sql, string identity, long revision)
     {
         var row = sql.Single(
-            "SELECT sha256, content FROM settings_revisions WHERE identity = $identity AND revision = $revision",
-            r => (Sha256: r.GetString(0), Content: r.GetString(1)),
+            "SELECT sha256, content, activated_at FROM settings_revisions WHERE identity = $identity AND revision = $revision",
+            r => (Sha256: r.GetString(0), Content: r.GetString(1), ActivatedAt: r.GetInt64(2)),
             ("$identity", identity), ("$revision", revision));
-        return row.Sha256 is null ? null : (row.Sha256, Parse(row.Content));
+        return row.Sha256 is null ? null : (row.Sha256, Parse(row.Content), new DateTimeOffset(row.ActivatedAt, TimeSpan.Zero));
     }
 
     /// <summary>Makes a content the active one, as the next revision.</summary>

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Security.Cryptography;
 using System.Text.Json;
 using System.Xml;
 using FailbackWorkflows.Recorders.Recording;
@@ -168,19 +167,11 @@ public sealed class SettingsValidator
                 Error($"{path}.path", $"The path '{file.Path}' is used twice.");
             }
 
-            if (!HasItsDigest(file))
+            if (!file.HasItsDigest())
             {
                 Error($"{path}.sha256", $"The content of '{file.Path}' is not base64 or does not have the digest stated.");
             }
         }
-    }
-
-    /// <summary>True when the decoded content has the digest stated.</summary>
-    public static bool HasItsDigest(ConfigurationFile file)
-    {
-        var bytes = new byte[(file.ContentBase64.Length / 4 * 3) + 3];
-        return Convert.TryFromBase64String(file.ContentBase64, bytes, out var length)
-            && string.Equals(Convert.ToHexStringLower(SHA256.HashData(bytes.AsSpan(0, length))), file.Sha256, StringComparison.Ordinal);
     }
 
     private IEnumerable<(JsonElement Item, string Path)> Items(JsonElement section, string name)

@@ -3,10 +3,12 @@ using FailbackWorkflows.Server.Api.Changes;
 using FailbackWorkflows.Server.Api.FailoverLog;
 using FailbackWorkflows.Server.Api.Keys;
 using FailbackWorkflows.Server.Api.Licenses;
+using FailbackWorkflows.Server.Api.Maintenance;
 using FailbackWorkflows.Server.Api.MaterialCopy;
 using FailbackWorkflows.Server.Api.Runs;
 using FailbackWorkflows.Server.Api.Servers;
 using FailbackWorkflows.Server.Api.Settings;
+using FailbackWorkflows.Server.Api.SettingsCache;
 using FailbackWorkflows.Server.Api.Users;
 using FailbackWorkflows.Server.Identity;
 
@@ -25,6 +27,8 @@ internal static class ApiRoutes
             .ProducesProblem(403);
         api.MapMe();
         api.MapServers();
+        api.MapSettingsCache();
+        api.MapMaintenance();
         api.MapFailoverLog();
         api.MapMaterialCopy();
         api.MapRestoredMaterial();

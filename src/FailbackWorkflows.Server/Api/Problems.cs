@@ -46,6 +46,9 @@ public static class Problems
 
     public static readonly ProblemKind UnknownSegment = new("unknown-segment", 404, "There is no such restored segment");
 
+    /// <summary>The settings cache has no such bundle, or none of this server at all.</summary>
+    public static readonly ProblemKind NoSettings = new("no-settings", 404, "There are no such settings");
+
     public static readonly ProblemKind NoLicense = new("no-license", 404, "No licence is installed");
 
     public static readonly ProblemKind MethodNotAllowed = new("method-not-allowed", 405, "This method is not possible here");
@@ -55,6 +58,9 @@ public static class Problems
 
     /// <summary>The thing is in a state that does not allow this.</summary>
     public static readonly ProblemKind Refused = new("refused", 409, "That is not possible now");
+
+    /// <summary>Maintenance mode forbids it. An administrator may override it with a reason.</summary>
+    public static readonly ProblemKind MaintenanceMode = new("maintenance-mode", 409, "Maintenance mode is on");
 
     /// <summary>The id or the machine is registered already.</summary>
     public static readonly ProblemKind ServerExists = new("server-exists", 409, "The VMS server exists already");

@@ -1,3 +1,4 @@
+using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Policies;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
@@ -22,6 +23,26 @@ internal sealed class DatabaseCheck(ISystemSettings settings) : IHealthCheck
     }
 }
 
+/// <summary>Are the recorders polled when they should be? Late polls are no reason to take the server out of service, but to be looked at.</summary>
+internal sealed class PollingCheck(PollRecorders poll, PollOptions options, TimeProvider time) : IHealthCheck
+{
+    /// <summary>Looks come ten times a second; without one for so long nobody is polling.</summary>
+    private static readonly TimeSpan Silence = TimeSpan.FromSeconds(10);
+
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
+    {
+        var now = poll.Punctual();
+        if (now.SweptAt is not { } sweptAt || time.GetUtcNow() - sweptAt > Silence)
+        {
+            return Task.FromResult(HealthCheckResult.Degraded("Recorders are not polled."));
+        }
+
+        var sentence = FormattableString.Invariant(
+            $"{now.Recorders} recorders are polled; the latest poll of the last two minutes began {now.LongestLag.TotalMilliseconds:0} ms late.");
+        return Task.FromResult(now.LongestLag > options.Interval ? HealthCheckResult.Degraded(sentence) : HealthCheckResult.Healthy(sentence));
+    }
+}
+
 /// <summary>Part of a health answer.</summary>
 public sealed record HealthPart(string Name, string Status, string? Description, double ElapsedMilliseconds);
 
@@ -31,7 +52,7 @@ public sealed record HealthAnswer(string Status, IReadOnlyList<HealthPart>? Part
 /// <summary>For whoever watches the process: alive (it answers) and ready (it can work).</summary>
 internal static class HealthEndpoints
 {
-    public static void AddHealth(this IServiceCollection services) => services.AddHealthChecks().AddCheck<DatabaseCheck>("database");
+    public static void AddHealth(this IServiceCollection services) => services.AddHealthChecks().AddCheck<DatabaseCheck>("database").AddCheck<PollingCheck>("polling");
 
     public static void MapHealth(this IEndpointRouteBuilder routes)
     {

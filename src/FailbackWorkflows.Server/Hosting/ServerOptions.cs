@@ -7,8 +7,14 @@ public sealed class ServerOptions
 {
     public const string Section = "Failback";
 
-    /// <summary>How often every recorder is asked for its state; 1 s to 1 h. Default: 5 s.</summary>
+    /// <summary>How often a recorder is asked for its state that has no interval of its own; 1 s to 1 h. Default: 5 s.</summary>
     public TimeSpan PollInterval { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How often every recorder is asked whether its settings are still those in the cache; 1 s to 1 day. Default: 30 s.</summary>
+    public TimeSpan SettingsInterval { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Recorders asked at the same time, of those that answered last time; those that did not have as many for themselves. 1 to 10,000. Default: 256.</summary>
+    public int MaxConcurrentPolls { get; set; } = 256;
 
     /// <summary>Folder with the workflow definitions to import at start. Default: <c>workflows</c> beside the program.</summary>
     public string? WorkflowsPath { get; set; }
@@ -30,6 +36,8 @@ internal sealed class ServerOptionsCheck : IValidateOptions<ServerOptions>
     {
         var mistakes = new List<string>();
         Between("PollInterval", options.PollInterval, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1));
+        Between("SettingsInterval", options.SettingsInterval, TimeSpan.FromSeconds(1), TimeSpan.FromDays(1));
+        Between("MaxConcurrentPolls", options.MaxConcurrentPolls, 1, 10_000);
         Between("SessionLifetime", options.SessionLifetime, TimeSpan.FromMinutes(5), TimeSpan.FromDays(30));
         Between("FeedHeartbeat", options.FeedHeartbeat, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(1));
         Between("SignInAttemptsPerMinute", options.SignInAttemptsPerMinute, 1, 10_000);

@@ -23,6 +23,9 @@ public static class Permissions
     /// <summary>Servers, licence, API keys, policies.</summary>
     public const string Administer = "administer";
 
+    /// <summary>Fail back although maintenance mode is on.</summary>
+    public const string OverrideMaintenance = "override-maintenance";
+
     /// <summary>One's own account; no role needed.</summary>
     public const string OwnAccount = "own-account";
 
@@ -34,6 +37,7 @@ public static class Permissions
         [Integrate] = [Roles.Integrator, Roles.Administrator],
         [Audit] = [Roles.Auditor, Roles.Administrator],
         [Administer] = [Roles.Administrator],
+        [OverrideMaintenance] = [Roles.Administrator],
     };
 
     internal static void Configure(AuthorizationOptions options)

@@ -11,14 +11,18 @@ internal static class JobSchedule
     {
         services.AddQuartz(quartz =>
         {
-            quartz.ScheduleJob<PollRecordersJob>((provider, trigger) => trigger.WithIdentity("poll-recorders").StartNow().WithSimpleSchedule(schedule => AtPollInterval(schedule, provider)));
-            quartz.ScheduleJob<MaterialCopyJob>((provider, trigger) => trigger.WithIdentity("material-copy").StartNow().WithSimpleSchedule(schedule => AtPollInterval(schedule, provider)));
+            quartz.ScheduleJob<PollRecordersJob>((_, trigger) => trigger.WithIdentity("poll-recorders").StartNow().WithSimpleSchedule(schedule => Every(schedule, PollRecordersJob.Every)));
+            quartz.ScheduleJob<AutomationJob>((_, trigger) => trigger.WithIdentity("automation").StartNow().WithSimpleSchedule(schedule => Every(schedule, AutomationJob.Every)));
+            quartz.ScheduleJob<RefreshSettingsJob>((provider, trigger) => trigger.WithIdentity("refresh-settings").StartNow().WithSimpleSchedule(schedule => Every(schedule, Options(provider).SettingsInterval)));
+            quartz.ScheduleJob<MaterialCopyJob>((provider, trigger) => trigger.WithIdentity("material-copy").StartNow().WithSimpleSchedule(schedule => Every(schedule, Options(provider).PollInterval)));
         });
         services.AddQuartzHostedService(options => options.WaitForJobsToComplete = true);
     }
 
-    private static void AtPollInterval(SimpleScheduleBuilder schedule, IServiceProvider provider) => schedule
-        .WithInterval(provider.GetRequiredService<IOptions<ServerOptions>>().Value.PollInterval)
+    private static ServerOptions Options(IServiceProvider provider) => provider.GetRequiredService<IOptions<ServerOptions>>().Value;
+
+    private static void Every(SimpleScheduleBuilder schedule, TimeSpan interval) => schedule
+        .WithInterval(interval)
         .RepeatForever()
         .WithMisfireInstruction(SimpleTriggerMisfireInstruction.NextWithRemainingCount);
 }

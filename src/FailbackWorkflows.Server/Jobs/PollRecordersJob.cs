@@ -3,10 +3,12 @@ using Quartz;
 
 namespace FailbackWorkflows.Server.Jobs;
 
-/// <summary>Asks every recorder for its state. Derives everything from the tables each time, so a missed run loses nothing.</summary>
+/// <summary>Begins the polls that are due: one shard of the recorders each time. It does not wait for their answers.</summary>
 [DisallowConcurrentExecution]
 internal sealed class PollRecordersJob(PollRecorders poll) : IJob
 {
-    public ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) =>
-        new(poll.ExecuteAsync(cancellationToken));
+    /// <summary>How late a poll may begin because nobody looked. Small against the shortest interval.</summary>
+    public static readonly TimeSpan Every = TimeSpan.FromMilliseconds(100);
+
+    public ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken) => new(poll.SweepAsync(cancellationToken));
 }

@@ -3,6 +3,7 @@ using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.MaterialCopy;
 using FailbackWorkflows.Failback.Runs;
+using FailbackWorkflows.Failback.SettingsCache;
 
 namespace FailbackWorkflows.Server.Pages;
 
@@ -33,6 +34,7 @@ public sealed record RunResultView(string Tone, string Title, string? Sentence, 
         {
             StartFailback.DefinitionId => "Failback",
             StartMaterialCopy.DefinitionId => "Material copy",
+            StartSettingsRollback.DefinitionId => "Settings rollback",
             _ => "Run",
         };
         var (tone, title, next) = run switch
@@ -51,6 +53,8 @@ public sealed record RunResultView(string Tone, string Title, string? Sentence, 
             { Result: "refused", RefusedCheck: { } check } => (
                 "warn", $"{what} refused by check {check}", "Nothing was touched. Put right what the check found, then start it again."),
             { Result: "refused" } => ("warn", $"{what} refused", "Nothing was touched. Put right what was found, then start it again."),
+            { Result: "undone" or "cancelled", DefinitionId: StartSettingsRollback.DefinitionId } => (
+                "warn", $"{what} {run.Result}", "The settings from before are in force. Put right what failed, then start it again."),
             { Result: "undone" } => ("warn", $"{what} undone", "The failover server records on as before. Put right what failed, then start it again."),
             { Result: "cancelled" } => ("warn", $"{what} cancelled", "The failover server records on as before. Start it again when you are ready."),
             _ => ("bad", $"{what} failed", "See the step that failed below. Put right what it names, then start it again."),

@@ -1,6 +1,8 @@
 using System.Globalization;
+using FailbackWorkflows.Failback.AutomaticFailback;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Runs;
+using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders.Material;
 
@@ -53,7 +55,27 @@ internal static class Wording
     {
         ConnectionState.Connected => new("Connected", "ok"),
         ConnectionState.Connecting => new("Connecting", "busy"),
+        ConnectionState.Unstable => new("Unstable", "warn"),
         _ => new("Disconnected", "bad"),
+    };
+
+    public static Badge Of(SettingsAge age) => age switch
+    {
+        { Problem: not null } => new("Cannot be read", "bad"),
+        { IsStale: true } => new("Stale", "warn"),
+        _ => new("Up to date", "ok"),
+    };
+
+    /// <summary>E.g. <c>enabled, group north; fails back by itself</c>.</summary>
+    public static string FailoverSettings(VmsServer server) => !server.IsFailoverEnabled ? "disabled"
+        : $"enabled{(server.FailoverGroup is null ? "" : $", group {server.FailoverGroup}")}{(server.IsAutomaticFailbackEnabled ? "; fails back by itself" : "")}";
+
+    public static Badge Of(AutomaticFailbackVerdict verdict) => verdict switch
+    {
+        AutomaticFailbackVerdict.Yes => new("Begins", "busy"),
+        AutomaticFailbackVerdict.Waits => new("Waits", "busy"),
+        AutomaticFailbackVerdict.Refused => new("Refused", "warn"),
+        _ => new("Not now", "quiet"),
     };
 
     public static Badge Of(RunStepState state) => state switch

@@ -17,7 +17,10 @@ public abstract partial class FailbackStoresCompliance
     public async Task SaveSettings_Bundle_IsReadBackWithTheSameDigest()
     {
         var content = Content("""[{"id":"cam-1","name":"Süd „1“","fps":12.5,"extra":{"b":1,"a":null}}]""") with { Files = [new("masks/cam-1.bin", "AAEC/w==", "ab")] };
-        var saved = new CachedSettings("vms-1", "vms-2", 3, 41, SettingsDigest.Compute(content), T0.AddTicks(1), content);
+        var saved = new CachedSettings("vms-1", "vms-2", 3, 41, SettingsDigest.Compute(content), T0.AddTicks(1), content)
+        {
+            Provenance = new(T0.AddMinutes(-1), "Olga", "„Tor“ verdeckt", "run-1"),
+        };
 
         await ApplyAsync(new SaveSettings(saved));
 
@@ -30,6 +33,9 @@ public abstract partial class FailbackStoresCompliance
         (await Cache.FindAsync("vms-2", saved.Sha256, None)).ShouldBeNull();
         (await Cache.FindAsync("vms-1", "other", None)).ShouldBeNull();
         (await Cache.FindNewestAsync("vms-2", None)).ShouldBeNull();
+        var row = new CachedRevision(1, "vms-1", "vms-2", 3, 41, saved.Sha256, saved.TakenAt, saved.TakenAt, saved.Provenance);
+        (await Cache.FindRevisionAsync("vms-1", 1, None)).ShouldBe(row);
+        (await Cache.ListLatestAsync(None)).ShouldBe([row]);
     }
 
     [Fact]
@@ -50,26 +56,74 @@ public abstract partial class FailbackStoresCompliance
         (await Cache.FindNewestAsync("vms-1", None)).ShouldNotBeNull().Sha256.ShouldBe("ten");
     }
 
+    // The failed server's own copy, looked at while the failover server has the duty.
+    [Fact]
+    public async Task FindNewest_SeenWithoutTheDuty_IsNeverTaken()
+    {
+        await ApplyAsync(Save("vms-1", epoch: 0, revision: 90, "own", T0));
+        (await Cache.FindNewestAsync("vms-1", None)).ShouldBeNull();
+
+        await ApplyAsync(Save("vms-2", epoch: 1, revision: 1, "acting", T0.AddHours(-1)));
+
+        (await Cache.FindNewestAsync("vms-1", None)).ShouldNotBeNull().Sha256.ShouldBe("acting");
+        (await Cache.FindAsync("vms-1", "own", None)).ShouldNotBeNull();
+        (await Cache.ListAsync("vms-1", null, 10, None)).Select(r => (r.Number, r.Sha256, r.IsOfHolder)).ShouldBe([(2, "acting", true), (1, "own", false)]);
+    }
+
     [Fact]
     public async Task SaveSettings_TheSameAgain_OnlyMovesTheTimeOn()
     {
         await ApplyAsync(Save("vms-2", 7, 9, "nine", T0));
         await ApplyAsync(Save("vms-2", 7, 9, "nine", T0.AddHours(1)));
+        await ApplyAsync(Save("vms-2", 7, 9, "nine", T0.AddMinutes(1)));
 
         (await Database.CountAsync("settings_bundles")).ShouldBe(1);
-        (await Cache.FindNewestAsync("vms-1", None)).ShouldNotBeNull().TakenAt.ShouldBe(T0.AddHours(1));
+        var row = (await Cache.FindRevisionAsync("vms-1", 1, None)).ShouldNotBeNull();
+        (row.SeenAt, row.TakenAt).ShouldBe((T0, T0.AddHours(1)));
     }
 
     [Fact]
-    public async Task SaveSettings_SameRevisionWithAnotherDigest_IsRefused()
+    public async Task SaveSettings_TheSameContentElsewhere_IsStoredOnce()
+    {
+        await ApplyAsync(Save("vms-1", 1, 1, "one", T0), Save("vms-2", 1, 4, "one", T0), Save("vms-1", 1, 2, "two", T0.AddMinutes(1)), Save("vms-1", 1, 3, "one", T0.AddMinutes(2)));
+        await ApplyAsync(new SaveSettings(Save("vms-9", 1, 1, "one", T0).Settings with { Identity = "vms-9" }));
+
+        (await Database.CountAsync("settings_contents")).ShouldBe(2);
+        (await Cache.ListAsync("vms-1", null, 10, None)).Select(r => (r.Number, r.SourceServerId, r.Revision, r.Sha256)).ShouldBe(
+            [(4, "vms-1", 3, "one"), (3, "vms-1", 2, "two"), (2, "vms-2", 4, "one"), (1, "vms-1", 1, "one")]);
+        (await Cache.ListAsync("vms-1", before: 3, take: 1, None)).Single().Number.ShouldBe(2);
+        (await Cache.FindRevisionAsync("vms-9", 1, None)).ShouldNotBeNull();
+    }
+
+    // A poll saw what a run had activated before the run could say so.
+    [Fact]
+    public async Task SaveSettings_SeenBeforeItsOriginWasKnown_GetsItsOrigin()
     {
         await ApplyAsync(Save("vms-2", 7, 9, "nine", T0));
+        await ApplyAsync(new SaveSettings(Save("vms-2", 7, 9, "nine", T0).Settings with { Provenance = new(T0, "Olga", "Why", "run-1") }));
+        await ApplyAsync(new SaveSettings(Save("vms-2", 7, 9, "nine", T0.AddHours(1)).Settings with { Provenance = new(null, "Otto", null, null) }));
 
-        var refused = await Should.ThrowAsync<InvalidOperationException>(() => ApplyAsync(Save("vms-2", 7, 9, "forged", T0.AddHours(1))));
+        (await Cache.FindRevisionAsync("vms-1", 1, None)).ShouldNotBeNull().Provenance.ShouldBe(new SettingsProvenance(T0, "Olga", "Why", "run-1"));
+    }
 
-        refused.Message.ShouldBe("vms-2 shows revision 9 of the settings of vms-1 with another digest than before: its revisions cannot be trusted.");
-        var kept = (await Cache.FindNewestAsync("vms-1", None)).ShouldNotBeNull();
-        (kept.Sha256, kept.TakenAt).ShouldBe(("nine", T0));
+    // Read before the change and written after it.
+    [Fact]
+    public async Task SaveSettings_LateNewsOfAnEarlierRevision_IsNoNewRow()
+    {
+        await ApplyAsync(Save("vms-2", 7, 9, "nine", T0), Save("vms-2", 7, 10, "ten", T0.AddMinutes(2)), Save("vms-2", 7, 9, "nine", T0.AddMinutes(1)));
+
+        (await Database.CountAsync("settings_bundles")).ShouldBe(2);
+        (await Cache.FindNewestAsync("vms-1", None)).ShouldNotBeNull().Sha256.ShouldBe("ten");
+    }
+
+    // A recorder that was set back to a backup counts its revisions anew: none of both is lost.
+    [Fact]
+    public async Task SaveSettings_SameRevisionWithAnotherDigest_IsARowOfItsOwn()
+    {
+        await ApplyAsync(Save("vms-2", 7, 9, "nine", T0), Save("vms-2", 7, 9, "other", T0.AddMinutes(1)), Save("vms-2", 7, 9, "nine", T0.AddMinutes(2)));
+
+        (await Cache.ListAsync("vms-1", null, 10, None)).Select(r => r.Sha256).ShouldBe(["nine", "other", "nine"]);
+        (await Cache.FindNewestAsync("vms-1", None)).ShouldNotBeNull().TakenAt.ShouldBe(T0.AddMinutes(2));
     }
 
     [Fact]
@@ -79,6 +133,26 @@ public abstract partial class FailbackStoresCompliance
 
         (await Cache.FindAsync("vms-1", "two", None)).ShouldNotBeNull().SourceServerId.ShouldBe("vms-2");
         (await Cache.FindAsync("vms-1", "one", None)).ShouldNotBeNull().SourceServerId.ShouldBe("vms-1");
+    }
+
+    [Fact]
+    public async Task ListLatest_ManyRows_AreOnePerSourceAndDuty()
+    {
+        await ApplyAsync(
+            Save("vms-1", 1, 1, "a", T0), Save("vms-1", 1, 2, "b", T0.AddMinutes(1)), Save("vms-2", 2, 1, "b", T0.AddMinutes(2)), Save("vms-2", 2, 2, "c", T0.AddMinutes(3)),
+            Save("vms-1", 0, 2, "b", T0.AddMinutes(4)), Save("vms-1", 0, 3, "d", T0.AddMinutes(5)), Save("vms-2", 4, 2, "c", T0.AddMinutes(2)));
+
+        (await Cache.ListLatestAsync(None)).Select(r => (r.SourceServerId, r.Epoch, r.Sha256)).Order().ShouldBe([("vms-1", 0, "d"), ("vms-1", 1, "b"), ("vms-2", 4, "c")]);
+    }
+
+    [Fact]
+    public async Task ConfirmSettings_LaterAndEarlier_TheTimeOnlyMovesOn()
+    {
+        await ApplyAsync(Save("vms-2", 7, 9, "nine", T0), Save("vms-2", 7, 10, "ten", T0));
+
+        await ApplyAsync(new ConfirmSettings("vms-1", 1, T0.AddMinutes(5)), new ConfirmSettings("vms-1", 1, T0.AddMinutes(3)), new ConfirmSettings("vms-1", 99, T0.AddMinutes(9)));
+
+        (await Cache.ListAsync("vms-1", null, 10, None)).Select(r => r.TakenAt).ShouldBe([T0, T0.AddMinutes(5)]);
     }
 
     [Fact]

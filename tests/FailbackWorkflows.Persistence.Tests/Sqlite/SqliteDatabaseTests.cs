@@ -1,10 +1,13 @@
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.Policies;
+using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Persistence.Sqlite;
 using FailbackWorkflows.Testing.Processes;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Migrations;
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
 using Xunit;
@@ -65,6 +68,30 @@ public sealed class SqliteDatabaseTests : IDisposable
         await services.GetRequiredService<IDatabase>().MigrateAsync(None);
 
         (await services.GetRequiredService<IDuties>().ListAsync(None)).Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Migrate_SettingsFromBeforeTheHistory_KeepTheirContentAndGetNumbers()
+    {
+        await using (var old = Build())
+        {
+            await using var scope = old.CreateAsyncScope();
+            var db = scope.ServiceProvider.GetRequiredService<FailbackDbContext>();
+            await db.GetService<IMigrator>().MigrateAsync("AddMaterialCopy");
+            const string Content = """{"Channels":[{"id":"cam-1"}],"Masks":[],"Schedules":[],"Alarms":[],"Retention":{},"Files":[]}""";
+            foreach (var (source, epoch, revision, sha256, takenAt) in new[] { ("vms-2", 2, 1, "b", 30), ("vms-1", 1, 1, "a", 10), ("vms-1", 1, 2, "b", 20) })
+            {
+                await db.Database.ExecuteSqlAsync($"INSERT INTO settings_bundles VALUES ('vms-1', {source}, {epoch}, {revision}, {sha256}, {takenAt}, {Content})");
+            }
+        }
+
+        await using var services = await OpenAsync();
+
+        var cache = services.GetRequiredService<ISettingsCache>();
+        (await cache.ListAsync("vms-1", null, 10, None)).Select(r => (r.Number, r.SourceServerId, r.Epoch, r.Revision, r.Sha256)).ShouldBe(
+            [(3, "vms-2", 2, 1, "b"), (2, "vms-1", 1, 2, "b"), (1, "vms-1", 1, 1, "a")]);
+        var newest = (await cache.FindNewestAsync("vms-1", None)).ShouldNotBeNull();
+        (newest.SourceServerId, newest.Content.Channels[0].GetProperty("id").GetString()).ShouldBe(("vms-2", "cam-1"));
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using FailbackWorkflows.Engine.Definitions;
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Testing.Persistence;
 using Shouldly;
@@ -78,6 +79,23 @@ public abstract partial class WorkflowStoreCompliance
         attempts.ShouldAllBe(a => a.Succeeded);
         (await Database.CountAsync("workflow_definitions")).ShouldBe(4);
         (await PublishedCountAsync()).ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Triggers_AreThoseOfThePublishedVersion()
+    {
+        StoredDefinition With(StoredDefinition definition, params (string NodeId, string Key)[] triggers) => definition with { Triggers = [.. triggers.Select(t => new TriggerDefinition(t.NodeId, t.Key))] };
+        await Store.PublishDefinitionAsync(With(Definition(1, "{}"), ("flow:a", "Door"), ("flow:b", "Door;door=front")), None);
+        await Store.PublishDefinitionAsync(With(Definition(1, "{}", "failover"), ("flow:a", "Door")), None);
+
+        (await Store.FindTriggersAsync(["Door", "Other"], None)).ShouldBe([new("failback", "flow:a", "Door"), new("failover", "flow:a", "Door")]);
+        (await Store.FindTriggersAsync(["Door;door=front"], None)).ShouldBe([new("failback", "flow:b", "Door;door=front")]);
+
+        await Store.PublishDefinitionAsync(Definition(2, """{"v":2}"""), None);
+        (await Store.FindTriggersAsync(["Door"], None)).ShouldBe([new("failover", "flow:a", "Door")]);
+
+        await Store.PublishDefinitionAsync(With(Definition(3, "{}"), ("flow:a", "Door")), None);
+        (await Store.FindTriggersAsync(["Door"], None)).Count.ShouldBe(2);
     }
 
     private async Task<int> PublishedCountAsync()

@@ -34,6 +34,36 @@ public abstract partial class WorkflowStoreCompliance
     }
 
     [Fact]
+    public async Task Commit_WithStimuli_WakesWhoWaitsInTheSameTransaction()
+    {
+        await WaitingAsync("waiting", WorkflowEnded.KeyOf("ending"));
+        var lease = await StartAsync("ending");
+        var step = Steps.Next(lease, await InstanceAsync("ending"), WorkflowSubStatus.Finished, bookmarks: []);
+
+        await Store.CommitAsync(
+            new StepCommit
+            {
+                Lease = step.Lease, Instance = step.Instance, Events = step.Events, Bookmarks = step.Bookmarks, Releases = true, At = step.At, LeaseUntil = step.LeaseUntil,
+                Stimuli = [new Stimulus(WorkflowEnded.KeyOf("ending"), Actor.System)],
+            },
+            None);
+
+        (await ClaimOneAsync()).InstanceId.ShouldBe("waiting");
+        (await Store.ReadInboxAsync("waiting", None)).ShouldHaveSingleItem().BookmarkKey.ShouldBe("WorkflowEnded:ending");
+    }
+
+    [Fact]
+    public async Task Bookmark_OnTheEndOfWhatHasEnded_IsWokenByItsOwnCommit()
+    {
+        await FinishedAsync("ended");
+        await WaitingAsync("late", WorkflowEnded.KeyOf("ended"));
+        await StartAsync("running");
+        await WaitingAsync("in-time", WorkflowEnded.KeyOf("running"));
+
+        (await ClaimAsync()).Select(l => l.InstanceId).ShouldBe(["late"]);
+    }
+
+    [Fact]
     public async Task PostStimulus_SeenByAReader_IsInAllInboxesOrInNone()
     {
         for (var i = 0; i < 20; i++)

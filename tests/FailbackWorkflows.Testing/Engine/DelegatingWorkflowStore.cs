@@ -40,6 +40,8 @@ public abstract class DelegatingWorkflowStore(IWorkflowStore inner) : IWorkflowS
     public virtual Task<StoredDefinition?> FindPublishedDefinitionAsync(string definitionId, CancellationToken cancellationToken) =>
         Inner.FindPublishedDefinitionAsync(definitionId, cancellationToken);
 
+    public virtual Task<IReadOnlyList<StoredTrigger>> FindTriggersAsync(IReadOnlyCollection<string> keys, CancellationToken cancellationToken) => Inner.FindTriggersAsync(keys, cancellationToken);
+
     public virtual Task<StoredDefinition?> FindDefinitionVersionAsync(string definitionVersionId, CancellationToken cancellationToken) =>
         Inner.FindDefinitionVersionAsync(definitionVersionId, cancellationToken);
 }

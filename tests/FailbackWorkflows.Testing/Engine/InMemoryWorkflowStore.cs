@@ -165,16 +165,9 @@ public sealed class InMemoryWorkflowStore : IWorkflowStore
     {
         lock (_lock)
         {
-            var reached = _rows.Values
-                .Where(r => (instanceId is null || r.Id == instanceId) && r.Bookmarks.Exists(b => b.Key == key))
-                .ToList();
-            foreach (var row in reached)
-            {
-                Post(row, new InboxMessage(0, InboxMessageKind.Stimulus, key, payload, actor, null));
-            }
-
-            OtherTransactionCount++;
-            return Task.FromResult<IReadOnlyList<string>>([.. reached.Select(r => r.Id)]);
+            var reached = PostToWaiting(key, instanceId, payload, actor);
+            OtherTransactionCount += reached.Count > 0 ? 1 : 0;
+            return Task.FromResult(reached);
         }
     }
 
@@ -289,6 +282,21 @@ public sealed class InMemoryWorkflowStore : IWorkflowStore
         }
     }
 
+    public Task<IReadOnlyList<StoredTrigger>> FindTriggersAsync(IReadOnlyCollection<string> keys, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            return Task.FromResult<IReadOnlyList<StoredTrigger>>(
+            [
+                .. from id in _definitions.Select(d => d.DefinitionId).Distinct().Order(StringComparer.Ordinal)
+                   from trigger in Published(id)!.Triggers
+                   where keys.Contains(trigger.Key)
+                   orderby id, trigger.NodeId
+                   select new StoredTrigger(id, trigger.NodeId, trigger.Key),
+            ]);
+        }
+    }
+
     public Task<StoredDefinition?> FindDefinitionVersionAsync(string definitionVersionId, CancellationToken cancellationToken)
     {
         lock (_lock)
@@ -367,10 +375,36 @@ public sealed class InMemoryWorkflowStore : IWorkflowStore
             row.IsRunnable = row.WakeUps > commit.Lease.Seen;
         }
 
+        foreach (var stimulus in commit.Stimuli)
+        {
+            PostToWaiting(stimulus.Key, stimulus.InstanceId, stimulus.Payload, stimulus.Actor);
+        }
+
+        foreach (var bookmark in commit.Bookmarks ?? [])
+        {
+            if (WorkflowEnded.InstanceOf(bookmark.Key) is { } awaited && _rows.GetValueOrDefault(awaited)?.Instance?.Status == WorkflowStatus.Finished)
+            {
+                Post(row, new InboxMessage(0, InboxMessageKind.Stimulus, bookmark.Key, null, Actor.System, null));
+            }
+        }
+
         if (KeepsCommits)
         {
             _commits.Add(commit);
         }
+    }
+
+    private IReadOnlyList<string> PostToWaiting(string key, string? instanceId, object? payload, Actor actor)
+    {
+        var reached = _rows.Values
+            .Where(r => (instanceId is null || r.Id == instanceId) && r.Bookmarks.Exists(b => b.Key == key))
+            .ToList();
+        foreach (var row in reached)
+        {
+            Post(row, new InboxMessage(0, InboxMessageKind.Stimulus, key, payload, actor, null));
+        }
+
+        return [.. reached.Select(r => r.Id)];
     }
 
     private void Post(Row row, InboxMessage message)

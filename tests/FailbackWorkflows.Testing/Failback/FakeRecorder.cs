@@ -26,6 +26,9 @@ public sealed partial class FakeRecorder(string serverId, TimeProvider time)
 
     public string Credential { get; set; } = $"token-of-{serverId}";
 
+    /// <summary>Its clock, as it states it, minus everybody else's.</summary>
+    public TimeSpan ClockOffset { get; set; }
+
     /// <summary>Why the probe write fails; null: it does not.</summary>
     public string? CannotWriteBecause { get; set; }
 
@@ -102,7 +105,7 @@ public sealed partial class FakeRecorder(string serverId, TimeProvider time)
     public bool BackfillsAnywhere { get; set; } = true;
 
     internal RecorderStatus Status() => new(
-        MachineId, BootId, SoftwareVersion, "1", time.GetUtcNow(), TimeSpan.FromMilliseconds(1), [.. _duties.Values.Where(d => d.IsKnown).Select(d => d.ToState())], [Storage], new(true, 64, 8, BackfillsAnywhere));
+        MachineId, BootId, SoftwareVersion, "1", time.GetUtcNow() + ClockOffset, TimeSpan.FromMilliseconds(1), [.. _duties.Values.Where(d => d.IsKnown).Select(d => d.ToState())], [Storage], new(true, 64, 8, BackfillsAnywhere));
 
     internal ProbeResult Probe() => new(CannotWriteBecause is null, [Storage], CannotWriteBecause);
 
@@ -268,6 +271,13 @@ public sealed class FakeDuty(string identity, FakeRecorder recorder, TimeProvide
     {
         _revisions.Add(content);
         return ToRevision();
+    }
+
+    /// <summary>The recorder was set back to a backup: its revisions begin anew.</summary>
+    public void SetBack(SettingsContent content)
+    {
+        _revisions.Clear();
+        _revisions.AddRange([FakeSettings.Empty, content]);
     }
 
     public DutyState ToState() => new(

@@ -140,6 +140,14 @@ public sealed partial class FakeRecorders(TimeProvider time) : IRecorderClient
     public Task<SettingsBundle> GetSettingsAsync(RecorderEndpoint recorder, string identity, CancellationToken cancellationToken) =>
         ReadAsync(recorder, "GetSettings", identity, r => r.Duty(identity).ToBundle(), cancellationToken);
 
+    public Task<SettingsBundle?> FindChangedSettingsAsync(RecorderEndpoint recorder, string identity, long knownRevision, string knownSha256, CancellationToken cancellationToken) =>
+        ReadAsync(
+            recorder,
+            "FindChangedSettings",
+            identity,
+            r => r.Duty(identity).ToBundle() is var bundle && bundle.Revision == knownRevision && bundle.Sha256 == knownSha256 ? null : bundle,
+            cancellationToken);
+
     public Task<SettingsValidation> ValidateSettingsAsync(RecorderEndpoint recorder, string identity, SettingsContent content, CancellationToken cancellationToken) =>
         ReadAsync(recorder, "ValidateSettings", identity, r => r.Validate(content), cancellationToken);
 

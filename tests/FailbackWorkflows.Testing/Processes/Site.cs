@@ -57,6 +57,7 @@ public sealed class Site : IAsyncDisposable
                 ["Failback__License__PublicKey"] = issuer.ExportSubjectPublicKeyInfoPem(),
                 ["Failback__License__Site"] = "scenarios",
                 ["Failback__SignInAttemptsPerMinute"] = "1000",
+                ["Failback__SettingsInterval"] = "00:00:05",
             });
         var names = new[] { MainId, StandbyId, ThirdId }.Take(recorders);
         var site = new Site(folder, issuer, server, [.. names.Select(n => new RecorderProcess(n, Path.Combine(folder, n), options: recorderOptions))]);

@@ -103,6 +103,13 @@ public sealed class StubAnswer
         await context.Response.WriteAsync(body, context.RequestAborted);
     });
 
+    /// <summary>A status without a body.</summary>
+    public static StubAnswer Status(int status) => new(context =>
+    {
+        context.Response.StatusCode = status;
+        return Task.CompletedTask;
+    });
+
     public static StubAnswer Redirect(string location) => new(context =>
     {
         context.Response.Redirect(location);

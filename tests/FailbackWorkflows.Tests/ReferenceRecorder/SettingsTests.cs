@@ -66,6 +66,44 @@ public sealed class SettingsTests
         (await host.SettingsAsync()).Revision.ShouldBe(2);
     }
 
+    // Whoever has the settings already is told so, and gets nothing.
+    [Fact]
+    public async Task Settings_AskedForByTheirTag_AreSentOnlyWhenTheyAreOthers()
+    {
+        await using var host = await RecorderHost.StartSeededAsync();
+        var known = await host.SettingsAsync();
+        known.ActivatedAtUtc.ShouldNotBeNull();
+        using var answer = await host.SendAsync(HttpMethod.Get, $"v1/duties/{RecorderHost.Identity}/config", headers: ("If-None-Match", SettingsTag.Of(known.Revision, known.Sha256)));
+        (answer.StatusCode, (await answer.Content.ReadAsByteArrayAsync()).Length).ShouldBe((HttpStatusCode.NotModified, 0));
+        answer.Headers.ETag!.Tag.ShouldBe(SettingsTag.Of(known.Revision, known.Sha256));
+        Task<SettingsBundle?> FindAsync(long revision, string sha256) => host.Client.FindChangedSettingsAsync(host.Endpoint, RecorderHost.Identity, revision, sha256, default);
+
+        (await FindAsync(known.Revision, known.Sha256)).ShouldBeNull();
+        await host.Client.FreezeSettingsAsync(host.Endpoint, new FreezeSettingsCommand(RecorderHost.Identity, Authority, true), "freeze", default);
+        (await FindAsync(known.Revision, known.Sha256)).ShouldBeNull();
+        // A revision number that came again with another content, as after a restored backup.
+        (await FindAsync(known.Revision, new string('0', 64))).ShouldNotBeNull().Sha256.ShouldBe(known.Sha256);
+        await host.Client.FreezeSettingsAsync(host.Endpoint, new FreezeSettingsCommand(RecorderHost.Identity, Authority, false), "unfreeze", default);
+        using var local = await PutLocallyAsync(host, RecorderHost.Content(2));
+        (await FindAsync(known.Revision, known.Sha256)).ShouldNotBeNull().Revision.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task Activation_OverTheWholeTag_IsAccepted()
+    {
+        await using var host = await RecorderHost.StartSeededAsync();
+        var known = await host.SettingsAsync();
+        var staged = await host.Client.StageSettingsAsync(
+            host.Endpoint, new StageSettingsCommand(RecorderHost.Identity, Authority, RecorderHost.Content(2), SettingsDigest.Compute(RecorderHost.Content(2))), "stage", default);
+
+        using var answer = await host.SendAsync(
+            HttpMethod.Post,
+            $"v1/duties/{RecorderHost.Identity}/config/staged/{staged.StagedId}:activate",
+            headers: [("If-Match", SettingsTag.Of(known.Revision, known.Sha256)), (RecorderHeaders.IdempotencyKey, "activate"), (RecorderHeaders.DutyEpoch, "1"), (RecorderHeaders.DutyFence, "0")]);
+
+        answer.StatusCode.ShouldBe(HttpStatusCode.OK);
+    }
+
     [Fact]
     public async Task Staging_WithAnotherDigest_IsRefused()
     {

@@ -156,14 +156,30 @@ public sealed class FailbackDoneTests
         (await world.EntryAsync()).AuthorityEnds!.Keys.ShouldBe(["video-1", "text-1"], ignoreOrder: true);
     }
 
-    // Scenario 5: after the point of no return it finishes.
+    // Scenario 5: after the point of no return it finishes, and warns.
     [Fact]
-    public async Task Licence_ExpiresAfterThePointOfNoReturn_IsDone()
+    public async Task Licence_ExpiresAfterThePointOfNoReturn_IsDoneWithAWarning()
     {
         await using var world = await FailbackWorld.CreateAsync();
         world.Recorders.After(FailbackWorld.Failover, "StopRecording", world.ExpireLicenseAsync);
 
-        await world.ShouldBeDoneAsync(await world.FailBackAsync());
+        var run = await world.FailBackAsync();
+
+        await world.ShouldBeDoneAsync(run);
+        run.Report.Alarms.Single().Text.ShouldContain("was finished although the licence does not cover it any more. The licence expired on");
+        (await world.AlarmsAsync()).Single().ShouldBe(run.Report.Alarms.Single().Text);
+    }
+
+    [Fact]
+    public async Task Licence_InItsGracePeriod_IsDoneWithAWarning()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        await world.InstallAsync(TestLicense.Valid(world.Time.GetUtcNow()) with { ValidUntil = world.Time.GetUtcNow().AddDays(-1), GraceDays = 14 });
+
+        var run = await world.FailBackAsync();
+
+        await world.ShouldBeDoneAsync(run);
+        run.Report.Alarms.Single().Text.ShouldContain("runs in its grace period until 2026-03-14");
     }
 
     [Theory]

@@ -1,9 +1,13 @@
+using System.Security.Cryptography;
 using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.Checks;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.Licensing;
 using FailbackWorkflows.Failback.Runs;
 using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Persistence;
 using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.Testing.Failback;
 using Shouldly;
@@ -45,7 +49,13 @@ public sealed class FailbackRefusedTests
         { "licence expired", 4, "expired" },
         { "licence without failover", 4, "does not cover failover" },
         { "licence for fewer recorders", 4, "covers 2 recorders, 3 are registered" },
-        { "licence for another site", 4, "issued for the site" },
+        { "licence for another site", 4, "issued for the site 'elsewhere', this is 'test'" },
+        { "licence missing", 4, "No licence is installed" },
+        { "licence tampered", 4, "was changed after it was issued" },
+        { "licence of another issuer", 4, "was issued by somebody else" },
+        { "licence not yet valid", 4, "valid only from" },
+        { "licence unreadable", 4, "cannot be read" },
+        { "licence past its grace period", 4, "expired on" },
     };
 
     [Theory]
@@ -71,6 +81,16 @@ public sealed class FailbackRefusedTests
         var step = run.Report.Steps.Single(s => s.Number == check);
         (step.State, step.Message).ShouldBe((RunStepState.Refused, run.Message));
         run.Report.Steps.Where(s => s.Number > check).ShouldAllBe(s => s.State == RunStepState.NotExecuted);
+    }
+
+    // Scenario 5: each refusal has a sentence of its own that says what to do next.
+    [Fact]
+    public void Licence_EachRefusal_IsATestOfItsOwnWithAnotherSentence()
+    {
+        var sentences = Situations.Where(s => s[1] is CheckLicense.Number && s[0] is not ("licence past its grace period" or "licence of another issuer")).Select(s => (string)s[2]).ToList();
+
+        sentences.Count.ShouldBe(Enum.GetValues<LicenseFinding>().Length - 3, "all findings but valid, in the grace period, and no issuer, which is a matter of the configuration");
+        sentences.Distinct().Count().ShouldBe(sentences.Count);
     }
 
     [Fact]
@@ -215,6 +235,35 @@ public sealed class FailbackRefusedTests
                 break;
             case "licence for another site":
                 await world.InstallAsync(TestLicense.Valid(now) with { Site = "elsewhere" });
+                break;
+            case "licence missing":
+                await using (var session = await world.Get<IDatabase>().BeginWriteAsync(default))
+                {
+                    await session.ExecuteAsync("DELETE FROM licenses", default);
+                    await session.CommitAsync(default);
+                }
+
+                break;
+            case "licence tampered":
+                var signed = TestLicense.Sign(TestLicense.Valid(now), now);
+                await world.ApplyAsync(new InstallLicense(signed with { Document = signed.Document.Replace("\"recorders\":10", "\"recorders\":99", StringComparison.Ordinal) }));
+                break;
+            case "licence of another issuer":
+                using (var other = ECDsa.Create(ECCurve.NamedCurves.nistP256))
+                {
+                    var (document, signature) = LicenseIssuer.Issue(TestLicense.Valid(now), other);
+                    await world.ApplyAsync(new InstallLicense(new(document, signature, now, "test")));
+                }
+
+                break;
+            case "licence not yet valid":
+                await world.InstallAsync(TestLicense.Valid(now) with { ValidFrom = now.AddDays(1) });
+                break;
+            case "licence unreadable":
+                await world.ApplyAsync(new InstallLicense(TestLicense.Sign(TestLicense.Valid(now), now) with { Signature = "not base64 at all!" }));
+                break;
+            case "licence past its grace period":
+                await world.InstallAsync(TestLicense.Valid(now) with { ValidUntil = now.AddDays(-14), GraceDays = 14 });
                 break;
             default:
                 throw new ArgumentException(situation);

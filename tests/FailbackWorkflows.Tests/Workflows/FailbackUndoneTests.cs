@@ -3,6 +3,8 @@ using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.Licensing;
+using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.Testing.Failback;
@@ -29,6 +31,51 @@ public sealed class FailbackUndoneTests
         await world.ShouldBeUndoneAsync(run, SameEpoch);
         world.ShouldStandByAsBefore();
         run.Message!.ShouldContain("licence expired");
+    }
+
+    [Theory]
+    [InlineData("wrong site", "issued for the site")]
+    [InlineData("too few recorders", "covers 2 recorders")]
+    [InlineData("without failover", "does not cover failover")]
+    [InlineData("tampered", "signature does not fit")]
+    public async Task Licence_ExchangedBetweenCheck4AndTheSwitch_IsUndoneWithItsSentence(string situation, string sentence)
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        var valid = TestLicense.Valid(world.Time.GetUtcNow());
+        var signed = TestLicense.Sign(
+            situation switch
+            {
+                "wrong site" => valid with { Site = "elsewhere" },
+                "too few recorders" => valid with { Recorders = 2 },
+                "without failover" => valid with { Features = [] },
+                _ => valid,
+            },
+            world.Time.GetUtcNow());
+        world.Recorders.After(
+            FailbackWorld.Failed, "ActivateSettings", () => world.ApplyAsync(new InstallLicense(situation == "tampered" ? signed with { Document = $"{signed.Document} " } : signed)));
+
+        var run = await world.FailBackAsync();
+
+        await world.ShouldBeUndoneAsync(run, SameEpoch);
+        world.ShouldStandByAsBefore();
+        run.Message!.ShouldContain(sentence);
+    }
+
+    // Scenario 13: what the cache holds may be out of date, and what was changed since would be lost.
+    [Fact]
+    public async Task FailoverServer_GoneBeforeItsSettingsWereRead_IsUndoneAndSaysSinceWhenTheCacheIsStale()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        await world.Node.Get<RefreshSettings>().ExecuteAsync(default);
+        world.Recorders.Fail(FailbackWorld.Failover, "GetSettings", times: 3);
+        world.Time.Advance(TimeSpan.FromMinutes(7));
+
+        var run = await world.FailBackAsync();
+
+        await world.ShouldBeUndoneAsync(run, SameEpoch);
+        world.ShouldStandByAsBefore();
+        run.Message!.ShouldContain("are stale since 2026-03-01 12:00:00 UTC, when rec-2 last confirmed them (revision 2)");
+        world.Recorders.Effects.ShouldNotContain(c => c.Name == "ActivateSettings");
     }
 
     // Scenarios 14, 15, 17.

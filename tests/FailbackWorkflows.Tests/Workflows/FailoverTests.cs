@@ -4,6 +4,7 @@ using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.MaterialCopy;
+using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.Recorders.MaterialCopy;
@@ -391,6 +392,7 @@ public sealed class FailoverTests
         if (isPolled)
         {
             await world.Node.Get<PollRecorders>().ExecuteAsync(default);
+            await world.Node.Get<RefreshSettings>().ExecuteAsync(default);
         }
 
         return world;

@@ -3,6 +3,7 @@ using FailbackWorkflows.Engine.Interpretation;
 using FailbackWorkflows.Engine.Journal;
 using FailbackWorkflows.Engine.Runtime;
 using FailbackWorkflows.Engine.Values;
+using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Testing.Failback;
 using Shouldly;
 using Xunit;
@@ -25,13 +26,17 @@ public sealed class HistoryTests
     [InlineData("material-copy.v1.copiedWithLosses")]
     [InlineData("material-copy.v1.cancelled")]
     [InlineData("material-copy.v2.disputed.copied")]
+    [InlineData("settings-rollback.v1.done")]
+    [InlineData("settings-rollback.v1.undone")]
     public async Task History_OfAPublishedWorkflow_StillLeadsToTheSameDecisions(string name)
     {
         await using var world = await FailbackWorld.CreateAsync();
         var file = RepositoryFiles.PathOf("tests", "FailbackWorkflows.Tests", "Workflows", "Histories", $"{name}.json");
         if (Environment.GetEnvironmentVariable("FAILBACK_RECORD_HISTORIES") == "1")
         {
-            await (name.StartsWith("material-copy", StringComparison.Ordinal) ? RecordCopyAsync(name, file) : RecordAsync(world, name, file));
+            await (name.StartsWith("material-copy", StringComparison.Ordinal) ? RecordCopyAsync(name, file)
+                : name.StartsWith("settings-rollback", StringComparison.Ordinal) ? RecordSettingsRollbackAsync(world, name, file)
+                : RecordAsync(world, name, file));
         }
 
         var history = JsonSerializer.Deserialize<History>(await File.ReadAllTextAsync(file), PlainValue.Json)!;
@@ -58,6 +63,20 @@ public sealed class HistoryTests
         }
 
         await WriteAsync(world, "failback/failback.v1.json", await world.FailBackAsync(), file);
+    }
+
+    private static async Task RecordSettingsRollbackAsync(FailbackWorld world, string name, string file)
+    {
+        var recorder = world.Recorders[FailbackWorld.Spare];
+        await world.ApplyAsync(new SaveSettings(new CachedSettings(FailbackWorld.Spare, FailbackWorld.Spare, 1, 1, Outcomes.OldDigest, world.Time.GetUtcNow(), FakeSettings.Content(1))));
+        recorder.Duty(FailbackWorld.Spare).Activate(FakeSettings.Content(2));
+        if (name.EndsWith("undone", StringComparison.Ordinal))
+        {
+            world.Recorders.After(FailbackWorld.Spare, "ActivateSettings", () => recorder.DarkChannels.Add("video-2"));
+        }
+
+        var started = await world.Node.Get<StartSettingsRollback>().ExecuteAsync(new(FailbackWorld.Spare, 1, "request-1", FailbackWorld.Operator, "Wrong mask."), default);
+        await WriteAsync(world, "settings-rollback/settings-rollback.v1.json", await world.EndAsync(started.RunId!), file);
     }
 
     /// <summary>With an operator's pause and a lost connection on the way, so that the history has something to tell.</summary>

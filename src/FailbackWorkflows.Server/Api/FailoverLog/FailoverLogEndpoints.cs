@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.AutomaticFailback;
 using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Server.Api.Runs;
@@ -41,7 +42,23 @@ public sealed record ReportedFailover(string EntryId, string? RunId, FailoverLog
 
 /// <summary>Starts the failback of an entry.</summary>
 /// <param name="RequestId">Made by the caller once; the same id again starts nothing new.</param>
-public sealed record FailbackRequest(string? RequestId, string? Reason = null);
+/// <param name="OverrideMaintenance">Start although maintenance mode is on. Needs the role administrator and a reason.</param>
+public sealed record FailbackRequest(string? RequestId, string? Reason = null, bool OverrideMaintenance = false);
+
+/// <summary>Whether an entry is failed back by itself, and how its attempts went.</summary>
+/// <param name="Sentence">Why or why not, as things stand now.</param>
+/// <param name="NextAt">When the next attempt may begin; null: now, or not by time.</param>
+/// <param name="Attempts">Attempts that have ended.</param>
+public sealed record AutomaticFailbackResponse(
+    AutomaticFailbackVerdict Verdict,
+    string Sentence,
+    DateTimeOffset? NextAt,
+    int Attempts,
+    string? RunId,
+    string? LastRunId,
+    DateTimeOffset? LastEndedAt,
+    string? LastMessage,
+    DateTimeOffset? RefusedAt);
 
 internal static class FailoverLogEndpoints
 {
@@ -62,6 +79,9 @@ internal static class FailoverLogEndpoints
         log.MapPost("/{entryId}/failback", StartFailbackAsync)
             .RequireAuthorization(Permissions.Operate)
             .WithSummary("Starts the failback of an entry");
+        log.MapGet("/{entryId}/automatic-failback", GetAutomaticAsync)
+            .RequireAuthorization(Permissions.Read)
+            .WithSummary("Whether the entry is failed back by itself now, why or why not, and how its attempts went");
     }
 
     private static async Task<Results<Ok<FailoverLogPage>, Problem>> ListAsync(
@@ -156,16 +176,40 @@ internal static class FailoverLogEndpoints
     {
         var errors = new FieldErrors();
         StartedRun.Check(request.RequestId, request.Reason, errors);
+        if (request.OverrideMaintenance)
+        {
+            errors.Required("reason", request.Reason, 1000);
+        }
+
         if (errors.Any)
         {
             return errors.ToProblem();
         }
 
-        context.Audit(entryId, request.Reason);
+        context.Audit(entryId, request.OverrideMaintenance ? $"Maintenance mode overridden: {request.Reason}" : request.Reason);
+        if (request.OverrideMaintenance && !context.User.May(Permissions.OverrideMaintenance))
+        {
+            return new Problem(Problems.NotAllowed, $"Overriding maintenance mode needs the role {Permissions.RolesText(Permissions.OverrideMaintenance)}.");
+        }
+
         var result = await start.ExecuteAsync(
-            new StartFailbackRequest(entryId, request.RequestId!, CurrentActor.Of(context), request.Reason),
+            new StartFailbackRequest(entryId, request.RequestId!, CurrentActor.Of(context), request.Reason, request.OverrideMaintenance),
             cancellationToken);
         return StartedRun.Answer(result, Problems.UnknownEntry);
+    }
+
+    private static async Task<Results<Ok<AutomaticFailbackResponse>, Problem>> GetAutomaticAsync(
+        string entryId, IFailoverLog log, AutomaticFailbackCheck check, CancellationToken cancellationToken)
+    {
+        if (await log.FindAsync(entryId, cancellationToken) is not { } entry)
+        {
+            return new Problem(Problems.UnknownEntry, "GET /api/v1/failover-log lists the entries there are.");
+        }
+
+        var decision = await check.DecideAsync(entry, null, cancellationToken);
+        var state = decision.State;
+        return TypedResults.Ok(new AutomaticFailbackResponse(
+            decision.Verdict, decision.Sentence, decision.NextAt, state?.Attempts ?? 0, state?.RunId, state?.LastRunId, state?.LastEndedAt, state?.LastMessage, state?.RefusedAt));
     }
 
     private static string? NullIfEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;

@@ -10,8 +10,14 @@ namespace FailbackWorkflows.Server.Api.Licenses;
 /// <param name="Signature">Base64 of the ECDSA P-256 signature.</param>
 public sealed record InstallLicenseRequest(string? Document, string? Signature);
 
-/// <summary>The installed licence.</summary>
-public sealed record LicenseResponse(string Document, string Signature, DateTimeOffset InstalledAt, string InstalledBy);
+/// <summary>The installed licence, and what a failback would say to it now.</summary>
+/// <param name="Finding">Stable word: <c>valid</c>, <c>inGracePeriod</c>, or why not.</param>
+/// <param name="Message">Why not and what to do next, or a warning; null when all is well.</param>
+public sealed record LicenseResponse(string Document, string Signature, DateTimeOffset InstalledAt, string InstalledBy, bool IsLicensed, LicenseFinding Finding, string? Message)
+{
+    internal static LicenseResponse From(SignedLicense license, LicenseVerdict verdict) =>
+        new(license.Document, license.Signature, license.InstalledAt, license.InstalledBy, verdict.IsLicensed, verdict.Finding, verdict.Message);
+}
 
 internal static class LicenseEndpoints
 {
@@ -26,15 +32,16 @@ internal static class LicenseEndpoints
             .WithSummary("Installs a signed licence");
     }
 
-    private static async Task<Results<Ok<LicenseResponse>, Problem>> GetAsync(ILicenses licenses, CancellationToken cancellationToken) =>
+    private static async Task<Results<Ok<LicenseResponse>, Problem>> GetAsync(ILicenses licenses, LicenseCheck check, CancellationToken cancellationToken) =>
         await licenses.FindCurrentAsync(cancellationToken) is { } current
-            ? TypedResults.Ok(new LicenseResponse(current.Document, current.Signature, current.InstalledAt, current.InstalledBy))
+            ? TypedResults.Ok(LicenseResponse.From(current, await check.CheckAsync(LicenseCheck.Failover, cancellationToken)))
             : new Problem(Problems.NoLicense, "Install the licence of your site with PUT /api/v1/license or on the System page.");
 
     private static async Task<Results<Ok<LicenseResponse>, Problem>> InstallAsync(
         InstallLicenseRequest request,
         HttpContext context,
         LicenseInstallation installation,
+        LicenseCheck check,
         CancellationToken cancellationToken)
     {
         var errors = new FieldErrors();
@@ -49,6 +56,6 @@ internal static class LicenseEndpoints
         var (installed, message) = await installation.ExecuteAsync(request.Document!, request.Signature!, CurrentActor.Of(context), cancellationToken);
         return installed is null
             ? new Problem(Problems.LicenseNotValid, message ?? "Nothing was changed.")
-            : TypedResults.Ok(new LicenseResponse(installed.Document, installed.Signature, installed.InstalledAt, installed.InstalledBy));
+            : TypedResults.Ok(LicenseResponse.From(installed, await check.CheckAsync(LicenseCheck.Failover, cancellationToken)));
     }
 }

@@ -32,6 +32,7 @@ public sealed record StartedRun(string RunId, string? EntryId, bool AlreadyStart
             RunId = result.RunId,
             Links = result.RunId is { } inTheWay ? RunLinks.Of(inTheWay, null) : null,
         },
+        StartRunOutcome.MaintenanceMode => new Problem(Problems.MaintenanceMode, result.Message ?? "Turn maintenance mode off, or override it."),
         _ => new Problem(Problems.Refused, result.Message ?? "That is not possible now."),
     };
 }

@@ -1,14 +1,22 @@
+using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.Failover;
+using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Server.Api.Runs;
+using FailbackWorkflows.Server.Api.SettingsCache;
 using FailbackWorkflows.Server.Identity;
 using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace FailbackWorkflows.Server.Api.Servers;
 
 /// <summary>A VMS server as clients see it; its credential never leaves.</summary>
+/// <param name="PollInterval">Null: as the site has it.</param>
+/// <param name="StabilityDelay">How long it must have answered every poll before an automatic failback.</param>
+/// <param name="LossesWithinTheHour">The flap counter: how often it was lost or restarted within the last hour.</param>
+/// <param name="ClockOffset">Its clock minus ours, when it last changed noticeably.</param>
 /// <param name="ActsAs">The recorded identities whose duty it holds now.</param>
+/// <param name="Settings">How the cached settings of its own duty stand; null when the cache has none.</param>
 public sealed record ServerResponse(
     string Id,
     string Name,
@@ -22,24 +30,36 @@ public sealed record ServerResponse(
     string? FailoverGroup,
     bool IsFailoverEnabled,
     bool IsAutomaticFailbackEnabled,
+    TimeSpan? PollInterval,
+    TimeSpan StabilityDelay,
+    DateTimeOffset? ConnectedSince,
+    int LossesWithinTheHour,
+    TimeSpan? ClockOffset,
     DateTimeOffset CreatedAt,
-    IReadOnlyList<HeldDuty> ActsAs)
+    IReadOnlyList<HeldDuty> ActsAs,
+    SettingsState? Settings)
 {
-    internal static ServerResponse From(VmsServer server, IEnumerable<Duty> duties) => new(
+    internal static ServerResponse From(VmsServer server, IEnumerable<Duty> duties, DateTimeOffset? seenAt, int losses, SettingsAge? settings) => new(
         server.Id,
         server.Name,
         server.BaseUrl,
         server.State,
         server.Connection,
-        server.LastSeenAt,
+        seenAt,
         server.MachineId,
         server.BootId,
         server.SoftwareVersion,
         server.FailoverGroup,
         server.IsFailoverEnabled,
         server.IsAutomaticFailbackEnabled,
+        server.PollInterval,
+        server.StabilityDelay,
+        server.ConnectedSince,
+        losses,
+        server.ClockOffset,
         server.CreatedAt,
-        [.. duties.Where(duty => duty.HolderServerId == server.Id).Select(duty => new HeldDuty(duty.Identity, duty.Epoch))]);
+        [.. duties.Select(duty => new HeldDuty(duty.Identity, duty.Epoch))],
+        SettingsState.From(settings));
 }
 
 /// <summary>A duty a server holds, with its epoch.</summary>
@@ -61,12 +81,56 @@ public sealed record AddServerRequest(
     bool IsFailoverEnabled = true,
     bool IsAutomaticFailbackEnabled = false);
 
+/// <summary>The general settings of a server; all of them, those that stay included.</summary>
+/// <param name="IsAutomaticFailbackEnabled">Possible only with failover enabled.</param>
+/// <param name="PollInterval">1 s to 1 h; null: as the site has it.</param>
+/// <param name="StabilityDelay">0 s to 24 h.</param>
+public sealed record GeneralSettingsRequest(bool IsFailoverEnabled, bool IsAutomaticFailbackEnabled, TimeSpan? PollInterval, TimeSpan StabilityDelay, string? Reason = null)
+{
+    internal GeneralSettings? Check(FieldErrors errors)
+    {
+        if (IsAutomaticFailbackEnabled && !IsFailoverEnabled)
+        {
+            errors.Add("isAutomaticFailbackEnabled", "It is possible only with failover enabled.");
+        }
+
+        if (PollInterval is { } interval)
+        {
+            errors.Between("pollInterval", interval, GeneralSettings.ShortestPollInterval, GeneralSettings.LongestPollInterval);
+        }
+
+        errors.Between("stabilityDelay", StabilityDelay, TimeSpan.Zero, GeneralSettings.LongestStabilityDelay);
+        errors.Optional("reason", Reason, 1000);
+        return errors.Any ? null : new(IsFailoverEnabled, IsAutomaticFailbackEnabled, PollInterval, StabilityDelay);
+    }
+}
+
+/// <summary>One page of the history of a server's connection, newest first.</summary>
+/// <param name="NextBefore">Give it as <c>before</c> to read on; null at the end.</param>
+public sealed record ConnectivityPage(IReadOnlyList<ConnectivityTransition> Items, long? NextBefore);
+
 /// <summary>Moves the duty of a server to a failover server.</summary>
 /// <param name="RequestId">Made by the caller once; the same id again starts nothing new.</param>
 public sealed record FailoverRequest(string? FailoverServerId, string? RequestId, string? Reason = null);
 
+/// <summary>What is told of servers beyond their rows: duties, flap counters, when they were last seen, how their cached settings stand.</summary>
+internal sealed class ServerViews(IDuties duties, SettingsAges ages, IConnectivityHistory history, PollRecorders poll, TimeProvider time)
+{
+    public async Task<ServerResponse> DescribeAsync(VmsServer server, CancellationToken cancellationToken) => (await DescribeAsync([server], cancellationToken))[0];
+
+    public async Task<IReadOnlyList<ServerResponse>> DescribeAsync(IReadOnlyList<VmsServer> servers, CancellationToken cancellationToken)
+    {
+        var held = (await duties.ListAsync(cancellationToken)).ToLookup(duty => duty.HolderServerId);
+        var losses = await history.CountLossesAsync(time.GetUtcNow() - PollRecorder.FlapWindow, cancellationToken);
+        var settings = await ages.ListAsync(cancellationToken);
+        return [.. servers.Select(server => ServerResponse.From(server, held[server.Id], poll.SeenAt(server), losses.GetValueOrDefault(server.Id), settings.GetValueOrDefault(server.Id)))];
+    }
+}
+
 internal static class ServerEndpoints
 {
+    private const int MostTransitions = 200;
+
     public static void MapServers(this IEndpointRouteBuilder api)
     {
         var servers = api.MapGroup("/servers").WithTags("VMS servers");
@@ -79,27 +143,62 @@ internal static class ServerEndpoints
         servers.MapPost("", AddAsync)
             .RequireAuthorization(Permissions.Administer)
             .WithSummary("Adds a recorder after asking it who it is");
+        servers.MapPut("/{serverId}/general-settings", PutGeneralSettingsAsync)
+            .RequireAuthorization(Permissions.Administer)
+            .WithSummary("Changes the general settings of a server");
+        servers.MapGet("/{serverId}/connectivity", ListConnectivityAsync)
+            .RequireAuthorization(Permissions.Read)
+            .WithSummary("The history of a server's connection, newest first");
         servers.MapPost("/{serverId}/failover", StartFailoverAsync)
             .RequireAuthorization(Permissions.Operate)
             .WithSummary("Starts a failover of the server's duty to a failover server");
     }
 
-    private static async Task<Ok<ServerList>> ListAsync(IVmsServers servers, IDuties duties, CancellationToken cancellationToken)
+    private static async Task<Ok<ServerList>> ListAsync(IVmsServers servers, ServerViews views, CancellationToken cancellationToken) =>
+        TypedResults.Ok(new ServerList(await views.DescribeAsync(await servers.ListAsync(cancellationToken), cancellationToken)));
+
+    private static async Task<Results<Ok<ServerResponse>, Problem>> GetAsync(string serverId, IVmsServers servers, ServerViews views, CancellationToken cancellationToken) =>
+        await servers.FindAsync(serverId, cancellationToken) is { } server ? TypedResults.Ok(await views.DescribeAsync(server, cancellationToken)) : Unknown();
+
+    private static Problem Unknown() => new(Problems.UnknownServer, "GET /api/v1/servers lists the servers there are.");
+
+    private static async Task<Results<Ok<ServerResponse>, Problem>> PutGeneralSettingsAsync(
+        string serverId, GeneralSettingsRequest request, HttpContext context, ChangeGeneralSettings change, ServerViews views, CancellationToken cancellationToken)
     {
-        var held = await duties.ListAsync(cancellationToken);
-        return TypedResults.Ok(new ServerList([.. (await servers.ListAsync(cancellationToken)).Select(server => ServerResponse.From(server, held))]));
+        var errors = new FieldErrors();
+        if (request.Check(errors) is not { } settings)
+        {
+            return errors.ToProblem();
+        }
+
+        context.Audit(serverId, request.Reason);
+        return await change.ExecuteAsync(serverId, settings, cancellationToken) is { } server ? TypedResults.Ok(await views.DescribeAsync(server, cancellationToken)) : Unknown();
     }
 
-    private static async Task<Results<Ok<ServerResponse>, Problem>> GetAsync(string serverId, IVmsServers servers, IDuties duties, CancellationToken cancellationToken) =>
-        await servers.FindAsync(serverId, cancellationToken) is { } server
-            ? TypedResults.Ok(ServerResponse.From(server, await duties.ListAsync(cancellationToken)))
-            : new Problem(Problems.UnknownServer, "GET /api/v1/servers lists the servers there are.");
+    private static async Task<Results<Ok<ConnectivityPage>, Problem>> ListConnectivityAsync(
+        string serverId, IVmsServers servers, IConnectivityHistory history, CancellationToken cancellationToken, long? before = null, int take = 50)
+    {
+        var errors = new FieldErrors();
+        errors.Between("take", take, 1, MostTransitions);
+        if (errors.Any)
+        {
+            return errors.ToProblem();
+        }
+
+        if (await servers.FindAsync(serverId, cancellationToken) is null)
+        {
+            return Unknown();
+        }
+
+        var items = await history.ListAsync(serverId, before, take, cancellationToken);
+        return TypedResults.Ok(new ConnectivityPage(items, items.Count == take ? items[^1].Sequence : null));
+    }
 
     private static async Task<Results<Created<ServerResponse>, Problem>> AddAsync(
         AddServerRequest request,
         HttpContext context,
         RegisterVmsServer register,
-        IDuties duties,
+        ServerViews views,
         CancellationToken cancellationToken)
     {
         var errors = new FieldErrors();
@@ -131,7 +230,7 @@ internal static class ServerEndpoints
 
         return TypedResults.Created(
             $"/api/v1/servers/{Uri.EscapeDataString(server.Id)}",
-            ServerResponse.From(server, await duties.ListAsync(cancellationToken)));
+            await views.DescribeAsync(server, cancellationToken));
     }
 
     private static async Task<Results<Accepted<StartedRun>, Problem>> StartFailoverAsync(

@@ -38,12 +38,19 @@ internal static class SettingsEndpoints
             errors.Add("materialCopyBytesPerSecond", $"It must be at least {ControlMaterialCopy.LeastBytesPerSecond}, or null for no limit.");
         }
 
+        errors.Optional("supersededMaterialReason", policy.SupersededMaterialReason, 1000);
+        if (policy.SupersededMaterial == SupersededMaterialPolicy.MarkDone)
+        {
+            // Material is given up by this rule; each entry will say why.
+            errors.Required("supersededMaterialReason", policy.SupersededMaterialReason, 1000);
+        }
+
         if (errors.Any)
         {
             return errors.ToProblem();
         }
 
-        context.Audit(FailbackPolicies.Key);
+        context.Audit(FailbackPolicies.Key, policy.SupersededMaterialReason);
         await writer.ApplyAsync(
             [
                 new SaveSystemSetting(FailbackPolicies.Key, FailbackPolicies.ToJson(policy)),

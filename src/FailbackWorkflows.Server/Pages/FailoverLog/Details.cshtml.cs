@@ -1,7 +1,10 @@
 using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.AutomaticFailback;
 using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.Maintenance;
 using FailbackWorkflows.Failback.Runs;
+using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Persistence.Workflows;
 using FailbackWorkflows.Server.Identity;
@@ -25,10 +28,14 @@ public sealed class DetailsModel(
     PlannedSteps planned,
     FailbackButtons buttons,
     FailbackStarter starter,
+    IMaintenanceModes modes,
+    AutomaticFailbackCheck automatic,
     EntryAlerts alerts,
+    EntrySettings entrySettings,
     MaterialCopyViews copyViews,
     MaterialCopyForms copyForms,
-    IAuthorizationService authorization) : PageModel
+    IAuthorizationService authorization,
+    TimeProvider time) : PageModel
 {
     /// <summary>The steps up to this one only check; nothing has been touched before the next.</summary>
     private const int LastCheck = 5;
@@ -55,11 +62,22 @@ public sealed class DetailsModel(
 
     public FailbackButton Button { get; private set; } = null!;
 
+    /// <summary>The maintenance mode that holds for the failed server; null: none.</summary>
+    public MaintenanceMode? Maintenance { get; private set; }
+
+    public bool MayOverrideMaintenance => User.May(Permissions.OverrideMaintenance);
+
+    /// <summary>Whether the entry is failed back by itself; null when it is not set up to be, or done.</summary>
+    public AutomaticFailbackDecision? Automatic { get; private set; }
+
     public IReadOnlyList<RunStep> Steps { get; private set; } = [];
 
     public IReadOnlyList<EarlierRun> EarlierRuns { get; private set; } = [];
 
     public MaterialCopyView Copy { get; private set; } = null!;
+
+    /// <summary>What became of the settings during this failover.</summary>
+    public EntrySettingsReport Settings { get; private set; } = null!;
 
     public bool MayOperate { get; private set; }
 
@@ -93,12 +111,16 @@ public sealed class DetailsModel(
         Result = RunResultView.Of(Run, entry);
         Alerts = await alerts.FindAsync(entry, cancellationToken) is { } alert ? [alert] : [];
         Copy = await copyViews.ReadAsync(entry, User, cancellationToken);
+        Settings = await entrySettings.ReadAsync(entry, cancellationToken);
+        Maintenance = await modes.FindActiveAsync(entry.FailedServerId, time.GetUtcNow(), cancellationToken);
+        var decision = await automatic.DecideAsync(entry, null, cancellationToken);
+        Automatic = entry.Failback != FailbackState.Done && (decision.Server?.IsAutomaticFailbackEnabled == true || decision.State is not null) ? decision : null;
         Button = (await buttons.ForAsync([entry], User, cancellationToken))[entry.Id];
         return Page();
     }
 
-    public async Task<IActionResult> OnPostStartFailbackAsync(string entryId, string? requestId, string? reason, CancellationToken cancellationToken) =>
-        await MayAsync() ? await starter.StartAsync(this, entryId, requestId, reason, cancellationToken) : Forbid();
+    public async Task<IActionResult> OnPostStartFailbackAsync(string entryId, string? requestId, string? reason, bool overrideMaintenance, CancellationToken cancellationToken) =>
+        await MayAsync() ? await starter.StartAsync(this, entryId, requestId, reason, overrideMaintenance, cancellationToken) : Forbid();
 
     public Task<IActionResult> OnPostCancelAsync(string entryId, string? runId, string? reason, CancellationToken cancellationToken) =>
         AskAsync(entryId, runId, reason, runtime.CancelAsync, "The cancellation was asked for.", cancellationToken);

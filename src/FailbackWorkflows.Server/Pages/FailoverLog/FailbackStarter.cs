@@ -11,17 +11,24 @@ public sealed class FailbackStarter(StartFailback start, IRunReports reports)
 {
     private const int MostReasonCharacters = 1000;
 
-    public async Task<IActionResult> StartAsync(PageModel page, string? entryId, string? requestId, string? reason, CancellationToken cancellationToken)
+    /// <param name="overridesMaintenance">The person ticked that maintenance mode is to be overridden; whether it may is checked here.</param>
+    public async Task<IActionResult> StartAsync(
+        PageModel page, string? entryId, string? requestId, string? reason, bool overridesMaintenance, CancellationToken cancellationToken)
     {
+        if (overridesMaintenance && !page.User.May(Permissions.OverrideMaintenance))
+        {
+            return page.Forbid();
+        }
+
         if (entryId is not { Length: > 0 and <= 128 } || requestId is not { Length: > 0 and <= 64 } || reason?.Length > MostReasonCharacters)
         {
             return new BadRequestResult();
         }
 
         reason = string.IsNullOrWhiteSpace(reason) ? null : reason.Trim();
-        var audit = page.HttpContext.Audit(entryId, reason);
+        var audit = page.HttpContext.Audit(entryId, overridesMaintenance ? $"Maintenance mode overridden: {reason}" : reason);
         var result = await start.ExecuteAsync(
-            new StartFailbackRequest(entryId, requestId, CurrentActor.Of(page.HttpContext), reason), cancellationToken);
+            new StartFailbackRequest(entryId, requestId, CurrentActor.Of(page.HttpContext), reason, overridesMaintenance), cancellationToken);
         switch (result.Outcome)
         {
             case StartRunOutcome.Started or StartRunOutcome.AlreadyStarted:

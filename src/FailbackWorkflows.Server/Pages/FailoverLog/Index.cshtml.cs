@@ -58,7 +58,7 @@ public sealed class IndexModel(
 
     public async Task<IActionResult> OnPostStartFailbackAsync(string? entryId, string? requestId, CancellationToken cancellationToken) =>
         (await authorization.AuthorizeAsync(User, Permissions.Operate)).Succeeded
-            ? await starter.StartAsync(this, entryId, requestId, reason: null, cancellationToken)
+            ? await starter.StartAsync(this, entryId, requestId, reason: null, overridesMaintenance: false, cancellationToken)
             : Forbid();
 
     public async Task<IActionResult> OnPostStartCopyAsync(string? serverId, string? requestId, CancellationToken cancellationToken) =>

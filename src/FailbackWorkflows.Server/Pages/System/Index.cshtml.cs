@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using FailbackWorkflows.Failback.Licensing;
+using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Server.Api;
 using FailbackWorkflows.Server.Api.Licenses;
 using FailbackWorkflows.Server.Identity;
@@ -21,6 +22,7 @@ public sealed record KeyRow(string Id, string Name, string Role, DateTimeOffset 
 public sealed class IndexModel(
     LicenseCheck licenseCheck,
     LicenseInstallation installation,
+    IVmsServers servers,
     ApiKeyAdministration administration,
     HealthCheckService health,
     IAuthorizationService authorization,
@@ -45,7 +47,8 @@ public sealed class IndexModel(
 
     public Task OnGetAsync(CancellationToken cancellationToken) => LoadAsync(cancellationToken);
 
-    public async Task<IActionResult> OnPostLicenseAsync(string? document, string? signature, CancellationToken cancellationToken)
+    /// <param name="file">A licence file; or else <paramref name="document"/> and <paramref name="signature"/> as they stand in one.</param>
+    public async Task<IActionResult> OnPostLicenseAsync(IFormFile? file, string? document, string? signature, CancellationToken cancellationToken)
     {
         if (!await MayAsync())
         {
@@ -54,8 +57,21 @@ public sealed class IndexModel(
 
         var audit = HttpContext.Audit("license");
         var errors = new FieldErrors();
-        errors.Required("Document", document, 64 * 1024);
-        errors.Required("Signature", signature, 1024);
+        if (file is { Length: > 0 })
+        {
+            (document, signature) = await ReadAsync(file, cancellationToken) is { } read ? (read.Document, read.Signature) : (null, null);
+            if (document is null)
+            {
+                errors.Add("Licence file", "It is not a licence file. Choose the JSON file that was delivered, or paste document and signature.");
+            }
+        }
+
+        if (!errors.Any)
+        {
+            errors.Required("Document", document, 64 * 1024);
+            errors.Required("Signature", signature, 1024);
+        }
+
         if (!errors.Any)
         {
             (var installed, LicenseMessage) = await installation.ExecuteAsync(document!, signature!, CurrentActor.Of(HttpContext), cancellationToken);
@@ -116,10 +132,21 @@ public sealed class IndexModel(
         return Redirect("/system");
     }
 
+    private static async Task<LicenseFile?> ReadAsync(IFormFile file, CancellationToken cancellationToken)
+    {
+        if (file.Length > 128 * 1024)
+        {
+            return null;
+        }
+
+        using var reader = new StreamReader(file.OpenReadStream());
+        return LicenseFile.TryParse(await reader.ReadToEndAsync(cancellationToken));
+    }
+
     private async Task LoadAsync(CancellationToken cancellationToken)
     {
         var now = time.GetUtcNow();
-        License = LicenseView.Of(await licenseCheck.CheckAsync(LicenseCheck.Failover, cancellationToken));
+        License = LicenseView.Of(await licenseCheck.CheckAsync(LicenseCheck.Failover, cancellationToken)) with { Registered = (await servers.ListAsync(cancellationToken)).Count };
         var report = await health.CheckHealthAsync(cancellationToken);
         Health = [.. report.Entries.Select(entry => new HealthRow(
             entry.Value.Description ?? entry.Key,

@@ -1,6 +1,6 @@
 using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Duties;
-using FailbackWorkflows.Failback.SettingsCache;
+using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.Testing.Failback;
@@ -110,20 +110,6 @@ public sealed class PollRecordersTests
     }
 
     [Fact]
-    public async Task Settings_OfWhoeverHasTheDuty_AreKeptFresh()
-    {
-        await using var world = await FailbackWorld.CreateAsync();
-        await PollAsync(world);
-        world.FailoverDuty.Activate(FakeSettings.Content(3));
-        world.FailedDuty.Activate(FakeSettings.Content(4));
-        world.Time.Advance(TimeSpan.FromMinutes(1));
-        await PollAsync(world);
-
-        var newest = await world.Get<ISettingsCache>().FindNewestAsync(FailbackWorld.Failed, default);
-        (newest!.SourceServerId, newest.Sha256, newest.TakenAt).ShouldBe((FailbackWorld.Failover, world.FailoverDuty.Sha256, world.Time.GetUtcNow()));
-    }
-
-    [Fact]
     public async Task Recorder_RefusingTheCredential_DoesNotKeepTheOthersFromBeingPolled()
     {
         await using var world = await FailbackWorld.CreateAsync();
@@ -134,6 +120,216 @@ public sealed class PollRecordersTests
 
         (await world.ServerAsync()).Connection.ShouldBe(ConnectionState.Disconnected);
         world.FailoverDuty.ToState().Role.ShouldBe(DutyRole.Recorder);
+    }
+
+    [Fact]
+    public async Task Connection_EachChange_IsInTheHistoryWithWhoWhenAndWhy()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        world.FailedRecorder.IsCutOff = true;
+        await PollAsync(world);
+        var lostAt = world.Time.GetUtcNow();
+        world.Time.Advance(TimeSpan.FromMinutes(3));
+        world.FailedRecorder.IsCutOff = false;
+        await PollAsync(world);
+        world.FailedRecorder.Boot();
+        await PollAsync(world);
+        await PollAsync(world);
+
+        var history = await HistoryAsync(world);
+        history.Select(t => (t.Kind, t.From, t.To, t.Episode, t.By)).ShouldBe(
+        [
+            (TransitionKind.Disconnected, ConnectionState.Connected, ConnectionState.Disconnected, 0, "poll"),
+            (TransitionKind.Connected, ConnectionState.Disconnected, ConnectionState.Connected, 1, "poll"),
+            (TransitionKind.Restarted, ConnectionState.Connected, ConnectionState.Connected, 2, "poll"),
+        ]);
+        history[0].At.ShouldBe(lostAt);
+        history[2].BootId.ShouldBe(world.FailedRecorder.BootId);
+        history.ShouldAllBe(t => t.Reason.Length > 0);
+        (await world.Get<IConnectivityHistory>().ListAsync(FailbackWorld.Failed, history[2].Sequence, 1, default)).ShouldHaveSingleItem().ShouldBe(history[1]);
+        (await world.ServerAsync()).ConnectedSince.ShouldBe(world.Time.GetUtcNow());
+    }
+
+    [Fact]
+    public async Task Recorder_LostThreeTimesWithinAnHour_IsUnstableUntilItIsNot()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        for (var i = 0; i < PollRecorder.FlapsUntilUnstable; i++)
+        {
+            world.FailedRecorder.IsCutOff = true;
+            await PollAsync(world);
+            world.FailedRecorder.IsCutOff = false;
+            await PollAsync(world);
+        }
+
+        var unstable = await world.ServerAsync();
+        world.Time.Advance(PollRecorder.FlapWindow);
+        await PollAsync(world);
+        var calm = await world.ServerAsync();
+
+        (unstable.Connection, unstable.Answers).ShouldBe((ConnectionState.Unstable, true));
+        (calm.Connection, calm.ConnectionEpisode, calm.ConnectedSince).ShouldBe((ConnectionState.Connected, unstable.ConnectionEpisode, unstable.ConnectedSince));
+        (await HistoryAsync(world))[^1].Kind.ShouldBe(TransitionKind.Calmed);
+    }
+
+    [Fact]
+    public async Task Clock_OffByTwoSeconds_IsMeasuredAndStoredOnce()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        await PollAsync(world);
+        var before = await world.ServerAsync();
+        world.FailedRecorder.ClockOffset = TimeSpan.FromSeconds(2);
+        await PollAsync(world);
+        var after = await world.ServerAsync();
+        world.FailedRecorder.ClockOffset = TimeSpan.FromSeconds(2.3);
+        await PollAsync(world);
+
+        (after.ClockOffset, after.Revision).ShouldBe((TimeSpan.FromSeconds(2), before.Revision + 1));
+        (await world.ServerAsync()).Revision.ShouldBe(after.Revision);
+    }
+
+    [Fact]
+    public async Task Poll_ThatFindsNothingNew_WritesNothing()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        await PollAsync(world);
+        var revisions = await RevisionsAsync();
+        var news = (await world.NewsAsync()).Count;
+        for (var i = 0; i < 20; i++)
+        {
+            world.Time.Advance(TimeSpan.FromSeconds(5));
+            await PollAsync(world);
+        }
+
+        (await RevisionsAsync()).ShouldBe(revisions);
+        (await world.NewsAsync()).Count.ShouldBe(news);
+        world.Node.Get<PollRecorders>().SeenAt(await world.ServerAsync()).ShouldBe(world.Time.GetUtcNow());
+
+        async Task<IReadOnlyList<long>> RevisionsAsync() => [.. (await world.Get<IVmsServers>().ListAsync(default)).Select(s => s.Revision)];
+    }
+
+    [Fact]
+    public async Task Sweeps_PollEachRecorderOncePerIntervalOfItsOwn()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        await world.ApplyAsync(new SaveVmsServer((await world.ServerAsync(FailbackWorld.Spare)) with { PollInterval = TimeSpan.FromSeconds(1) }));
+        var poll = world.Node.Get<PollRecorders>();
+        await poll.SweepAsync(default);
+        world.Recorders.ForgetCalls();
+
+        for (var i = 0; i < 300; i++)
+        {
+            world.Time.Advance(TimeSpan.FromMilliseconds(100));
+            await poll.SweepAsync(default);
+            await IdleAsync(poll);
+        }
+
+        (Polls(FailbackWorld.Failed), Polls(FailbackWorld.Failover), Polls(FailbackWorld.Spare)).ShouldBe((6, 6, 30));
+        var punctual = poll.Punctual();
+        (punctual.Recorders, punctual.InFlight).ShouldBe((3, 0));
+        punctual.LongestLag.ShouldBeLessThanOrEqualTo(TimeSpan.FromMilliseconds(100));
+        punctual.LongestGap.ShouldBeLessThanOrEqualTo(TimeSpan.FromMilliseconds(100));
+
+        int Polls(string serverId) => world.Recorders.Calls.Count(c => c.ServerId == serverId && c.Name == "GetStatus");
+    }
+
+    [Fact]
+    public async Task Recorder_ThatHangs_IsAskedOnceAtATimeAndHoldsUpNobodyElse()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        var poll = world.Node.Get<PollRecorders>();
+        await poll.SweepAsync(default);
+        world.Recorders.ForgetCalls();
+        var asked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var released = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        world.Recorders.Before(FailbackWorld.Failed, "GetStatus", async () =>
+        {
+            asked.SetResult();
+            await released.Task;
+        });
+
+        for (var i = 0; i < 120; i++)
+        {
+            world.Time.Advance(TimeSpan.FromMilliseconds(100));
+            await poll.SweepAsync(default);
+            await IdleAsync(poll, () => asked.Task.IsCompleted ? 1 : 0);
+        }
+
+        await asked.Task.WaitAsync(TimeSpan.FromSeconds(30));
+        poll.Punctual().InFlight.ShouldBeGreaterThan(0);
+        released.SetResult();
+        await IdleAsync(poll);
+        world.Recorders.Calls.Count(c => c.ServerId == FailbackWorld.Failed && c.Name == "GetStatus").ShouldBe(1);
+        world.Recorders.Calls.Count(c => c.ServerId == FailbackWorld.Failover && c.Name == "GetStatus").ShouldBeGreaterThan(1);
+    }
+
+    [Fact]
+    public async Task Workflow_WithTheTrigger_IsStartedByEachConnectionOnce_AlsoWhenTheTellingIsRepeated()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        await world.Node.Get<FailbackWorkflows.Engine.Runtime.WorkflowDefinitions>().PublishAsync(OnConnection("Failback.RecorderConnected", ""), "test", default);
+        await world.Node.Get<FailbackWorkflows.Engine.Runtime.WorkflowDefinitions>().PublishAsync(OnConnection("Failback.RecorderDisconnected", FailbackWorld.Failed), "test", default);
+        await world.Node.Get<FailbackWorkflows.Engine.Runtime.WorkflowDefinitions>().PublishAsync(OnConnection("Failback.RecorderConnected", FailbackWorld.Spare), "test", default);
+        for (var i = 0; i < 2; i++)
+        {
+            world.FailedRecorder.IsCutOff = true;
+            await PollAsync(world);
+            world.FailedRecorder.IsCutOff = false;
+            await PollAsync(world);
+        }
+
+        // As after a crash before it was noted how far the telling had come.
+        await world.ApplyAsync(new SaveSystemSetting(PublishTransitions.Key, "0"));
+        await using var again = await world.StartNodeAsync("node-2");
+        await again.Get<PublishTransitions>().ExecuteAsync(default);
+
+        Started().ShouldBe(["on-Failback.RecorderConnected-", "on-Failback.RecorderConnected-", "on-Failback.RecorderDisconnected-rec-1", "on-Failback.RecorderDisconnected-rec-1"]);
+        var run = world.Store.Commits.First(c => c.IsStart && c.Instance.DefinitionId == "on-Failback.RecorderConnected-").Instance.Id;
+        (await world.Store.FindInstanceAsync(run, default))!.StartKey!.ShouldBe($"RecorderConnected:rec-1:{world.FailedRecorder.BootId}:1/on-Failback.RecorderConnected-/flow:trigger");
+
+        IReadOnlyList<string> Started() => [.. world.Store.Commits.Where(c => c.IsStart).Select(c => c.Instance.DefinitionId).Order(StringComparer.Ordinal)];
+    }
+
+    [Fact]
+    public async Task Workflow_OnItsWay_WaitsForTheNextConnectionOfTheRecorder()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        await world.Node.Get<FailbackWorkflows.Engine.Runtime.WorkflowDefinitions>().PublishAsync(OnConnection("Failback.RecorderConnected", FailbackWorld.Failed, starts: false), "test", default);
+        var run = (await world.Node.Runtime.StartAsync(new("on-Failback.RecorderConnected-rec-1", FailbackWorkflows.Engine.Actor.System), default)).InstanceId;
+        while (!world.Store.Commits.Any(c => c.Instance.Id == run && c.Releases))
+        {
+            await Task.Yield();
+        }
+
+        world.FailedRecorder.IsCutOff = true;
+        await PollAsync(world);
+        world.FailedRecorder.IsCutOff = false;
+        await PollAsync(world);
+
+        (await world.EndAsync(run)).SubStatus.ShouldBe(FailbackWorkflows.Engine.WorkflowSubStatus.Finished);
+    }
+
+    private static string OnConnection(string type, string server, bool starts = true) => $$"""
+        {
+          "definitionId": "on-{{type}}-{{server}}",
+          "inputs": [{ "name": "Server", "type": "String" }],
+          "root": { "id": "flow", "type": "Elsa.Flowchart", "activities": [
+            { "id": "trigger", "type": "{{type}}", "customProperties": { "canStartWorkflow": {{(starts ? "true" : "false")}} },
+              "server": { "typeName": "String", "expression": { "type": "Literal", "value": "{{server}}" } } }
+          ], "connections": [] }
+        }
+        """;
+
+    private static async Task<IReadOnlyList<ConnectivityTransition>> HistoryAsync(FailbackWorld world) =>
+        [.. (await world.Get<IConnectivityHistory>().ListAsync(FailbackWorld.Failed, null, 200, default)).Reverse()];
+
+    /// <summary>Waits until no poll is under way, but those that hang.</summary>
+    private static async Task IdleAsync(PollRecorders poll, Func<int>? hanging = null)
+    {
+        while (poll.Punctual().InFlight > (hanging?.Invoke() ?? 0))
+        {
+            await Task.Yield();
+        }
     }
 
     private static Task PollAsync(FailbackWorld world) => world.Node.Get<PollRecorders>().ExecuteAsync(default);

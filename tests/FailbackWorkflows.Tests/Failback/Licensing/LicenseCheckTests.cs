@@ -156,6 +156,8 @@ public sealed class LicenseCheckTests
 
     private sealed class Servers(int count) : IVmsServers
     {
+        public long Version => 0;
+
         public Task<VmsServer?> FindAsync(string id, CancellationToken cancellationToken) => Task.FromResult<VmsServer?>(null);
 
         public Task<IReadOnlyList<VmsServer>> ListAsync(CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<VmsServer>>(

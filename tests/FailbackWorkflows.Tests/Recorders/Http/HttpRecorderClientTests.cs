@@ -33,6 +33,21 @@ public sealed class HttpRecorderClientTests : IAsyncLifetime
         await _stub.DisposeAsync();
     }
 
+    [Fact]
+    public async Task Settings_NotModified_AreNull_AndErrorsStayErrors()
+    {
+        var empty = System.Text.Json.JsonElement.Parse("[]");
+        var bundle = new SettingsBundle("vms-1", 8, "new", false, new SettingsContent(empty, empty, empty, empty, System.Text.Json.JsonElement.Parse("{}"), []));
+        _stub.On("GET", "/v1/duties/vms-1/config", StubAnswer.Status(304), StubAnswer.Json(200, bundle), StubAnswer.Problem(404, RecorderProblems.UnknownIdentity, "Unknown."), StubAnswer.Raw(200, "application/json", "null"));
+        Task<SettingsBundle?> FindAsync() => _client.FindChangedSettingsAsync(_stub.Endpoint(), "vms-1", 7, "old", default);
+
+        (await FindAsync()).ShouldBeNull();
+        (await FindAsync()).ShouldNotBeNull().Revision.ShouldBe(8);
+        (await Should.ThrowAsync<RecorderException>(FindAsync)).Kind.ShouldBe(RecorderErrorKind.NotFound);
+        (await Should.ThrowAsync<RecorderException>(FindAsync)).Kind.ShouldBe(RecorderErrorKind.ServerError);
+        _stub.Journal[0].Headers["If-None-Match"].ShouldBe("\"7-old\"");
+    }
+
     [Theory]
     [InlineData(302, RecorderErrorKind.ServerError)]
     [InlineData(400, RecorderErrorKind.Rejected)]

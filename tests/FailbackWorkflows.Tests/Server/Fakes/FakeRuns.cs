@@ -6,6 +6,7 @@ using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.MaterialCopy;
 using FailbackWorkflows.Failback.Runs;
+using FailbackWorkflows.Failback.SettingsCache;
 
 namespace FailbackWorkflows.Tests.Server.Fakes;
 
@@ -38,6 +39,12 @@ internal sealed class FakeRuns(IDomainWriter writer, IFailoverLog log, IDuties d
             }
 
             var runId = Guid.NewGuid().ToString("N");
+            if (request.DefinitionId == StartSettingsRollback.DefinitionId)
+            {
+                await writer.ApplyAsync([new TakeClaims(runId, request.DefinitionId, [DutyClaim.Identity((string)request.Input["ServerId"]!)], DateTimeOffset.UnixEpoch)], cancellationToken);
+                return Started(request, runId, null);
+            }
+
             var entryId = (string)request.Input["EntryId"]!;
             var entry = (await log.FindAsync(entryId, cancellationToken))!;
             if (request.DefinitionId == StartMaterialCopy.DefinitionId)
@@ -53,6 +60,7 @@ internal sealed class FakeRuns(IDomainWriter writer, IFailoverLog log, IDuties d
 
             await writer.ApplyAsync(
                 [
+                    .. request.Changes,
                     new TakeClaims(runId, request.DefinitionId, [DutyClaim.Identity(entry.FailedServerId)], DateTimeOffset.UnixEpoch),
                     new SaveFailoverLogEntry(entry.FailbackStarted(runId, DateTimeOffset.UnixEpoch)),
                     new Notify(new ChangeNotification("run", runId, "A failback was started.", DateTimeOffset.UnixEpoch)),
@@ -102,7 +110,7 @@ internal sealed class FakeRuns(IDomainWriter writer, IFailoverLog log, IDuties d
                 [])
             : null);
 
-    private StartedWorkflow Started(StartWorkflow request, string runId, string entryId)
+    private StartedWorkflow Started(StartWorkflow request, string runId, string? entryId)
     {
         startKeys[request.StartKey!] = runId;
         Starts.Enqueue(request);

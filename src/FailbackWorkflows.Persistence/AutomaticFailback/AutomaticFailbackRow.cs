@@ -1,0 +1,93 @@
+using FailbackWorkflows.Failback.AutomaticFailback;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Metadata.Builders;
+
+namespace FailbackWorkflows.Persistence.AutomaticFailback;
+
+internal sealed class AutomaticFailbackRow : IVersionedRow
+{
+    public required string EntryId { get; set; }
+
+    public int Attempts { get; set; }
+
+    public string? Episode { get; set; }
+
+    public int Failures { get; set; }
+
+    public DateTimeOffset? NextAt { get; set; }
+
+    public string? RunId { get; set; }
+
+    public string? LastRunId { get; set; }
+
+    public DateTimeOffset? LastEndedAt { get; set; }
+
+    public string? LastMessage { get; set; }
+
+    public string? RefusalCode { get; set; }
+
+    public string? Refusal { get; set; }
+
+    public DateTimeOffset? RefusedAt { get; set; }
+
+    public long Revision { get; set; }
+
+    public static void Configure(EntityTypeBuilder<AutomaticFailbackRow> row)
+    {
+        row.ToTable("automatic_failbacks");
+        row.HasKey(r => r.EntryId);
+        row.Property(r => r.Revision).IsConcurrencyToken();
+        row.HasIndex(r => r.RunId).IsUnique();
+    }
+
+    public static AutomaticFailbackRow From(AutomaticFailbackState state) => new()
+    {
+        EntryId = state.EntryId,
+        Attempts = state.Attempts,
+        Episode = state.Episode,
+        Failures = state.Failures,
+        NextAt = state.NextAt,
+        RunId = state.RunId,
+        LastRunId = state.LastRunId,
+        LastEndedAt = state.LastEndedAt,
+        LastMessage = state.LastMessage,
+        RefusalCode = state.RefusalCode,
+        Refusal = state.Refusal,
+        RefusedAt = state.RefusedAt,
+    };
+
+    public AutomaticFailbackState ToState() => new()
+    {
+        EntryId = EntryId,
+        Attempts = Attempts,
+        Episode = Episode,
+        Failures = Failures,
+        NextAt = NextAt,
+        RunId = RunId,
+        LastRunId = LastRunId,
+        LastEndedAt = LastEndedAt,
+        LastMessage = LastMessage,
+        RefusalCode = RefusalCode,
+        Refusal = Refusal,
+        RefusedAt = RefusedAt,
+        Revision = Revision,
+    };
+}
+
+internal sealed class SaveAutomaticFailbackHandler(IDatabase database) : ModelChangeHandler<SaveAutomaticFailback>
+{
+    private static readonly CompiledRead<string, AutomaticFailbackRow?> ByEntry = new((db, id, _) => db.AutomaticFailbacks.FirstOrDefault(r => r.EntryId == id));
+
+    protected override Task ApplyAsync(FailbackDbContext db, SaveAutomaticFailback change, CancellationToken cancellationToken) => db.SaveVersionedAsync(
+        database, ByEntry, AutomaticFailbackRow.From(change.State), change.State.EntryId, change.State.Revision, $"The automatic failback of {change.State.EntryId}", cancellationToken);
+}
+
+internal sealed class AutomaticFailbackStates(IDatabase database) : IAutomaticFailbacks
+{
+    private static readonly CompiledRead<string, AutomaticFailbackRow?> ByEntry = new((db, id, _) => db.AutomaticFailbacks.FirstOrDefault(r => r.EntryId == id));
+    private static readonly CompiledRead<string, AutomaticFailbackRow?> ByRun = new((db, id, _) => db.AutomaticFailbacks.FirstOrDefault(r => r.RunId == id));
+
+    public async Task<AutomaticFailbackState?> FindAsync(string entryId, CancellationToken cancellationToken) => (await ByEntry.ExecuteAsync(database, entryId, cancellationToken))?.ToState();
+
+    public async Task<AutomaticFailbackState?> FindByRunAsync(string runId, CancellationToken cancellationToken) => (await ByRun.ExecuteAsync(database, runId, cancellationToken))?.ToState();
+}

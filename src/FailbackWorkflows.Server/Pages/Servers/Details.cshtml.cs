@@ -1,0 +1,154 @@
+using System.Globalization;
+using FailbackWorkflows.Failback.Connectivity;
+using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.Maintenance;
+using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Server.Api;
+using FailbackWorkflows.Server.Api.Servers;
+using FailbackWorkflows.Server.Identity;
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Mvc.RazorPages;
+
+namespace FailbackWorkflows.Server.Pages.Servers;
+
+/// <summary>One recorder: how it is, how its connection was, its general settings and its maintenance mode.</summary>
+[Authorize(Permissions.Read)]
+public sealed class DetailsModel(
+    IVmsServers servers,
+    IDuties duties,
+    IConnectivityHistory history,
+    IMaintenanceModes modes,
+    PollRecorders poll,
+    PollOptions options,
+    ChangeGeneralSettings change,
+    MaintenanceForms forms,
+    IAuthorizationService authorization,
+    TimeProvider time) : PageModel
+{
+    private const int PerPage = 20;
+
+    public VmsServer Server { get; private set; } = null!;
+
+    public GeneralSettings Settings { get; private set; } = null!;
+
+    public IReadOnlyList<HeldDutyView> ActsAs { get; private set; } = [];
+
+    public IReadOnlyList<ConnectivityTransition> History { get; private set; } = [];
+
+    public long? Before { get; private set; }
+
+    public long? NextBefore { get; private set; }
+
+    public int Losses { get; private set; }
+
+    /// <summary>The mode that holds for this server now, the system's first.</summary>
+    public MaintenanceMode? Maintenance { get; private set; }
+
+    public MaintenanceForm MaintenanceForm { get; private set; } = null!;
+
+    /// <summary>What is wrong with the settings that were sent.</summary>
+    public IReadOnlyList<string> Messages { get; private set; } = [];
+
+    public DateTimeOffset? SeenAt => poll.SeenAt(Server);
+
+    public string SiteInterval => options.Interval.TotalSeconds.ToString("0.##", CultureInfo.InvariantCulture);
+
+    public string? PollSeconds => Settings.PollInterval?.TotalSeconds.ToString("0.##", CultureInfo.InvariantCulture);
+
+    public string StabilityMinutes => Settings.StabilityDelay.TotalMinutes.ToString("0.##", CultureInfo.InvariantCulture);
+
+    /// <summary>Its clock against ours, in words.</summary>
+    public string Clock => Server.ClockOffset switch
+    {
+        null => "not measured yet",
+        { } offset when offset.Duration() <= PollRecorder.ClockTolerance => "agrees with ours",
+        { } offset => $"{Wording.Duration(offset.Duration())} {(offset > TimeSpan.Zero ? "ahead of" : "behind")} ours",
+    };
+
+    public async Task<IActionResult> OnGetAsync(string serverId, long? before, CancellationToken cancellationToken)
+    {
+        Before = before;
+        return await LoadAsync(serverId, cancellationToken) ? Page() : NotFound();
+    }
+
+    public async Task<IActionResult> OnPostSettingsAsync(
+        string serverId, bool failover, bool automaticFailback, string? pollInterval, string? stabilityDelay, CancellationToken cancellationToken)
+    {
+        if (!(await authorization.AuthorizeAsync(User, Permissions.Administer)).Succeeded)
+        {
+            return Forbid();
+        }
+
+        var audit = HttpContext.Audit(serverId);
+        if (!await LoadAsync(serverId, cancellationToken))
+        {
+            audit.Result = "unknown";
+            return NotFound();
+        }
+
+        var errors = new FieldErrors();
+        var interval = Number(pollInterval, "Poll interval", errors);
+        var delay = Number(stabilityDelay, "Stability delay", errors);
+        var request = new GeneralSettingsRequest(failover, automaticFailback, interval is null ? null : TimeSpan.FromSeconds(interval.Value), TimeSpan.FromMinutes(delay ?? 0));
+        if (errors.Any || request.Check(errors) is not { } settings)
+        {
+            audit.Result = "refused";
+            Messages = errors.Sentences;
+            Settings = new(failover, automaticFailback, request.PollInterval, request.StabilityDelay);
+            return Page();
+        }
+
+        await change.ExecuteAsync(serverId, settings, cancellationToken);
+        TempData["Notice"] = "The settings were saved.";
+        return Redirect($"/servers/{Uri.EscapeDataString(serverId)}");
+    }
+
+    public Task<IActionResult> OnPostMaintenanceOnAsync(string serverId, string? reason, int hours, CancellationToken cancellationToken) =>
+        forms.TurnOnAsync(this, serverId, reason, hours, cancellationToken);
+
+    public Task<IActionResult> OnPostMaintenanceOffAsync(string serverId, CancellationToken cancellationToken) => forms.TurnOffAsync(this, serverId, cancellationToken);
+
+    private static double? Number(string? text, string field, FieldErrors errors)
+    {
+        const double Most = 1_000_000;
+        if (string.IsNullOrWhiteSpace(text))
+        {
+            return null;
+        }
+
+        if (double.TryParse(text, NumberStyles.AllowDecimalPoint | NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) && Math.Abs(number) <= Most)
+        {
+            return number;
+        }
+
+        errors.Add(field, "It is not a number.");
+        return null;
+    }
+
+    private async Task<bool> LoadAsync(string serverId, CancellationToken cancellationToken)
+    {
+        if (await servers.FindAsync(serverId, cancellationToken) is not { } server)
+        {
+            return false;
+        }
+
+        var now = time.GetUtcNow();
+        Server = server;
+        Settings = GeneralSettings.Of(server);
+        var names = (await servers.ListAsync(cancellationToken)).ToDictionary(other => other.Id, other => other.Name);
+        ActsAs =
+        [
+            .. (await duties.ListAsync(cancellationToken))
+                .Where(duty => duty.HolderServerId == server.Id)
+                .Select(duty => new HeldDutyView(duty.Identity == server.Id ? "itself" : names.GetValueOrDefault(duty.Identity, duty.Identity), duty.Epoch)),
+        ];
+        History = await history.ListAsync(server.Id, Before, PerPage, cancellationToken);
+        NextBefore = History.Count == PerPage ? History[^1].Sequence : null;
+        Losses = await history.CountLossesAsync(server.Id, now - PollRecorder.FlapWindow, cancellationToken);
+        Maintenance = await modes.FindActiveAsync(server.Id, now, cancellationToken);
+        var own = await modes.FindAsync(MaintenanceMode.ScopeOf(server.Id), cancellationToken);
+        MaintenanceForm = new(server.Id, own?.IsActive(now) == true ? own : null);
+        return true;
+    }
+}

@@ -1,0 +1,151 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json;
+using FailbackWorkflows.Recorders;
+using FailbackWorkflows.Recorders.Duties;
+
+namespace FailbackWorkflows.Benchmarks.Polling;
+
+/// <summary>What the recorders saw of their polls.</summary>
+internal sealed record PollCount(long Polls, int Polled, double LongestGapSeconds, double MedianGapSeconds, int Connections);
+
+/// <summary>
+/// Many recorders that only say how they are, in a process of their own: each has an address of its own in 127.0.0.0/8 and answers on
+/// kept connections, as recorders do. It obeys lines on its standard input: <c>reset</c>, <c>count</c>.
+/// </summary>
+internal sealed class PollSimulator(int recorders, int port)
+{
+    private const int SocketLevel = 1;
+    private const int BindToDevice = 25;
+    private const string TimePlace = "2000-01-01T00:00:00.0000000Z";
+
+    private readonly long[] _lastPollAt = new long[recorders];
+    private readonly ConcurrentBag<double> _gaps = [];
+    private long _polls;
+    private int _connections;
+
+    public static IPAddress AddressOf(int recorder) => new([127, 1, (byte)(recorder / 250), (byte)(1 + (recorder % 250))]);
+
+    public static string MachineOf(int recorder) => string.Create(CultureInfo.InvariantCulture, $"machine-{recorder:00000}");
+
+    public static string ServerOf(int recorder) => string.Create(CultureInfo.InvariantCulture, $"rec-{recorder:00000}");
+
+    public static async Task<int> RunAsync(Options options)
+    {
+        var simulator = new PollSimulator(options.Number("recorders", 10_000), options.Number("port", 0));
+        await simulator.ServeAsync();
+        return 0;
+    }
+
+    private async Task ServeAsync()
+    {
+        using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+
+        // One socket for all addresses, and nobody but this machine: it hears the loopback device only.
+        listener.SetRawSocketOption(SocketLevel, BindToDevice, "lo\0"u8);
+        listener.Bind(new IPEndPoint(IPAddress.Any, port));
+        listener.Listen(4096);
+        Console.WriteLine($"simulator ready {((IPEndPoint)listener.LocalEndPoint!).Port}");
+        _ = Task.Run(async () =>
+        {
+            while (true)
+            {
+                _ = AnswerAsync(await listener.AcceptAsync());
+            }
+        });
+        while (await Console.In.ReadLineAsync() is { } line)
+        {
+            if (line == "reset")
+            {
+                Array.Clear(_lastPollAt);
+                _gaps.Clear();
+                Interlocked.Exchange(ref _polls, 0);
+            }
+
+            Console.WriteLine(JsonSerializer.Serialize(Count()));
+        }
+    }
+
+    private PollCount Count()
+    {
+        var now = TimeProvider.System.GetTimestamp();
+        var gaps = _gaps.Order().ToList();
+
+        // Who is waiting for a poll now waits at least so long.
+        var open = _lastPollAt.Where(at => at != 0).Select(at => TimeProvider.System.GetElapsedTime(at, now).TotalSeconds).DefaultIfEmpty(0).Max();
+        return new(
+            Interlocked.Read(ref _polls), _lastPollAt.Count(at => at != 0), Math.Max(open, gaps.Count == 0 ? 0 : gaps[^1]), gaps.Count == 0 ? 0 : gaps[gaps.Count / 2], _connections);
+    }
+
+    private async Task AnswerAsync(Socket socket)
+    {
+        Interlocked.Increment(ref _connections);
+        try
+        {
+            using (socket)
+            {
+                socket.NoDelay = true;
+                var address = ((IPEndPoint)socket.LocalEndPoint!).Address.GetAddressBytes();
+                var recorder = (address[2] * 250) + address[3] - 1;
+                var (answer, timeAt) = Answer(recorder);
+                var request = new byte[4096];
+                var length = 0;
+                while (await socket.ReceiveAsync(request.AsMemory(length)) is var received and > 0)
+                {
+                    length += received;
+                    if (request.AsSpan(0, length).IndexOf("\r\n\r\n"u8) < 0)
+                    {
+                        continue;
+                    }
+
+                    length = 0;
+                    Note(recorder);
+                    Encoding.ASCII.GetBytes(TimeProvider.System.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'", CultureInfo.InvariantCulture), answer.AsSpan(timeAt));
+                    await socket.SendAsync(answer);
+                }
+            }
+        }
+        catch (SocketException)
+        {
+            // The other side went away.
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _connections);
+        }
+    }
+
+    private void Note(int recorder)
+    {
+        var now = TimeProvider.System.GetTimestamp();
+        var last = Interlocked.Exchange(ref _lastPollAt[recorder], now);
+        Interlocked.Increment(ref _polls);
+        if (last != 0)
+        {
+            _gaps.Add(TimeProvider.System.GetElapsedTime(last, now).TotalSeconds);
+        }
+    }
+
+    private static (byte[] Answer, int TimeAt) Answer(int recorder)
+    {
+        var id = ServerOf(recorder);
+        var status = new RecorderStatus(
+            MachineOf(recorder),
+            $"boot-of-{id}",
+            "1.4.0",
+            "1",
+            DateTimeOffset.Parse(TimePlace, CultureInfo.InvariantCulture),
+            TimeSpan.FromMilliseconds(1),
+            [new DutyState(id, DutyRole.Recorder, DutyRole.Recorder, 1, "seed", 0, true, false)],
+            [new StorageState("disk", 8_000_000_000_000, 2_000_000_000_000, 100_000_000_000)],
+            new RecorderCapabilities(true, 64, 8));
+        var json = JsonSerializer.Serialize(status, RecorderJson.Options);
+        var stated = JsonDocument.Parse(json).RootElement.GetProperty("timeUtc").GetString()!;
+        json = json.Replace(stated, TimePlace, StringComparison.Ordinal);
+        var text = string.Create(CultureInfo.InvariantCulture, $"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(json)}\r\n\r\n{json}");
+        return (Encoding.UTF8.GetBytes(text), text.IndexOf(TimePlace, StringComparison.Ordinal));
+    }
+}
