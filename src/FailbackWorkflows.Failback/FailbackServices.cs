@@ -1,5 +1,6 @@
 using FailbackWorkflows.Engine.Runtime;
 using FailbackWorkflows.Failback.AutomaticFailback;
+using FailbackWorkflows.Failback.Clocks;
 using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.Failover;
@@ -28,6 +29,7 @@ public static class FailbackServices
         services.AddSingleton<IWorkflowHooks, RunHooks>();
         services.AddSingleton<DutyCalls>();
         services.AddSingleton<HoldEnds>();
+        services.AddSingleton<RecorderClocks>();
         services.AddSingleton<FailbackPolicies>();
         services.AddSingleton(license ?? new LicenseOptions());
         services.AddSingleton<LicenseCheck>();
