@@ -11,16 +11,21 @@ namespace FailbackWorkflows.Failback.MaterialCopy;
 /// <param name="Tail">How long the failover server recorded on after the failed server had its duty back, of the channel where it was longest; zero: not at all.</param>
 /// <param name="Task">The task that brings it; null when nobody has asked for it.</param>
 /// <param name="Coverage">Report of that task; null before its first end.</param>
+/// <param name="Release">The order to release the entry's hold, delivered or not; null when there is none.</param>
 /// <param name="WhyNot">Why it cannot be asked for now; null when it can.</param>
-public sealed record DisputedMaterialState(Amount AtSource, long RecordsAtSource, TimeSpan Tail, MaterialCopyTask? Task, KeptCoverage? Coverage, string? WhyNot)
+public sealed record DisputedMaterialState(
+    Amount AtSource, long RecordsAtSource, TimeSpan Tail, MaterialCopyTask? Task, KeptCoverage? Coverage, HoldReleaseOrder? Release, string? WhyNot)
 {
+    /// <summary>The order that lets it go, delivered or not; null while it is held, as it is after a verified copy.</summary>
+    public HoldReleaseOrder? GivenUp => Release is { Release: not HoldRelease.VerifiedCopy } ? Release : null;
+
     /// <summary>There is disputed material, as far as is known.</summary>
     public bool Exists => AtSource.Segments > 0 || RecordsAtSource > 0 || Tail > MaterialCopyPeriods.Margin;
 }
 
 /// <summary>
 /// Disputed material: shown apart, and copied beside the ordinary, marked, only when somebody asks for it and says why. The failover log
-/// entry and the hold do not depend on it.
+/// entry and the hold do not depend on that copy; the hold on it ends when an administrator gives it up (<see cref="AcceptLosses"/>).
 /// </summary>
 public sealed class DisputedMaterial(IMaterialCopies copies)
 {
@@ -31,7 +36,7 @@ public sealed class DisputedMaterial(IMaterialCopies copies)
         var task = await copies.FindAsync(taskId, cancellationToken);
         var coverage = await copies.FindCoverageOfTaskAsync(taskId, cancellationToken);
         var totals = kept is null ? null : CoverageTotals.Of(kept.Report);
-        var state = new DisputedMaterialState(totals?.Disputed ?? new(0, 0), totals?.RecordsDisputed ?? 0, TailOf(entry), task, coverage, null);
+        var state = new DisputedMaterialState(totals?.Disputed ?? new(0, 0), totals?.RecordsDisputed ?? 0, TailOf(entry), task, coverage, await copies.FindReleaseAsync(entry.Id, entry.FailoverServerId, cancellationToken), null);
         return state with { WhyNot = WhyNot(entry, kept, state) };
     }
 
@@ -42,6 +47,7 @@ public sealed class DisputedMaterial(IMaterialCopies copies)
         _ when kept is null => "No material copy of this entry has ended yet, so it is not known what is disputed.",
         _ when !state.Exists => "Nothing of this period is disputed.",
         _ when state.Coverage?.Report is { IsVerified: true, Losses.Count: 0 } => "The disputed material is here already, and verified.",
+        _ when state.Release is { Release: HoldRelease.AcceptedLoss } => "The disputed material of this entry was given up, so it may be gone by now.",
         _ => null,
     };
 

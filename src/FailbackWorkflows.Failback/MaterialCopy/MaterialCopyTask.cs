@@ -242,5 +242,7 @@ public sealed record RaiseCopyFence(string TaskId, long Fence) : IDomainChange;
 /// <summary>Keeps a coverage report; it replaces an earlier one of the task.</summary>
 public sealed record KeepCoverage(KeptCoverage Coverage) : IDomainChange;
 
-/// <summary>Adds or updates the order that a hold may end.</summary>
+/// <summary>
+/// Adds or updates the order that a hold may end. An accepted loss stands: a weaker order, or what became of one, does not replace it.
+/// </summary>
 public sealed record SaveHoldRelease(HoldReleaseOrder Order) : IDomainChange;

@@ -2,6 +2,7 @@ using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.MaterialCopy;
+using FailbackWorkflows.Recorders.MaterialCopy;
 using Microsoft.EntityFrameworkCore;
 
 namespace FailbackWorkflows.Persistence.MaterialCopy;
@@ -91,6 +92,12 @@ internal sealed class SaveHoldReleaseHandler : ModelChangeHandler<SaveHoldReleas
             ReleasedAt = order.ReleasedAt,
         };
         var stored = await db.Set<HoldReleaseRow>().FindAsync([order.EntryId, order.ServerId], cancellationToken);
+        if (stored is { Release: HoldRelease.AcceptedLoss } && order.Release != HoldRelease.AcceptedLoss)
+        {
+            // Somebody decided while a weaker order was being delivered; the decision is delivered next.
+            return;
+        }
+
         if (stored is null)
         {
             db.Add(row);

@@ -192,6 +192,21 @@ public abstract partial class FailbackStoresCompliance
     }
 
     [Fact]
+    public async Task HoldRelease_OfAnAcceptedLoss_IsNotReplacedByAWeakerOne()
+    {
+        var order = new HoldReleaseOrder("entry-1", "vms-2", "vms-1", "copy-1", HoldRelease.VerifiedCopy, "digest", T0);
+        var decision = order with { Release = HoldRelease.AcceptedLoss, Reason = "why", OrderedAt = T0.AddMinutes(1) };
+        await ApplyAsync(new SaveHoldRelease(order));
+        await ApplyAsync(new SaveHoldRelease(decision));
+
+        await ApplyAsync(new SaveHoldRelease(order with { ReleasedAt = T0.AddHours(1) }));
+
+        (await Copies.ListOwedReleasesAsync(None)).ShouldBe([decision]);
+        await ApplyAsync(new SaveHoldRelease(decision with { ReleasedAt = T0.AddHours(2) }));
+        (await Copies.FindReleaseAsync("entry-1", "vms-2", None)).ShouldBe(decision with { ReleasedAt = T0.AddHours(2) });
+    }
+
+    [Fact]
     public async Task Hold_Mirrored_IsFound()
     {
         var hold = new RetentionHold("entry-1", "vms-2", "vms-1", T0, null);

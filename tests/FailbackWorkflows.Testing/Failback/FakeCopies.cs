@@ -8,6 +8,7 @@ namespace FailbackWorkflows.Testing.Failback;
 public sealed partial class FakeRecorder
 {
     private readonly Dictionary<string, long> _copyFences = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, RetentionHoldState> _releasedHolds = new(StringComparer.Ordinal);
     private FakeCopies? _copies;
 
     /// <summary>Its copy queue, and the read tokens it has issued.</summary>
@@ -18,6 +19,17 @@ public sealed partial class FakeRecorder
 
     internal RetentionHoldState Release(ReleaseHoldCommand command)
     {
+        if (_releasedHolds.TryGetValue(command.EntryId, out var known) && !Holds.ContainsKey(command.EntryId))
+        {
+            // What is disputed was still held; a weaker release does not undo a stronger one.
+            if (Released[command.EntryId] == HoldRelease.VerifiedCopy)
+            {
+                Released[command.EntryId] = command.Release;
+            }
+
+            return known;
+        }
+
         if (!Holds.TryGetValue(command.EntryId, out var hold))
         {
             throw new RecorderException(RecorderErrorKind.NotFound, $"There is no hold {command.EntryId}.", RecorderProblems.UnknownResource);
@@ -29,6 +41,7 @@ public sealed partial class FakeRecorder
         }
 
         Holds.Remove(command.EntryId);
+        _releasedHolds[command.EntryId] = hold;
         Released[command.EntryId] = command.Release;
         return hold;
     }

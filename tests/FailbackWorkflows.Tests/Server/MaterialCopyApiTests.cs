@@ -61,6 +61,7 @@ public sealed class MaterialCopyApiTests(ServerHarness server)
     [InlineData(":limits", "{}")]
     [InlineData("/accept-losses", """{"reason":"why"}""")]
     [InlineData("/disputed", """{"requestId":"a","reason":"why"}""")]
+    [InlineData("/disputed/release", """{"reason":"why"}""")]
     public async Task Changes_ByAViewer_AreForbidden_AndOnAnUnknownEntryNotFound(string path, string body)
     {
         using var viewer = await server.WithRoleAsync(Roles.Viewer);
@@ -195,6 +196,83 @@ public sealed class MaterialCopyApiTests(ServerHarness server)
     }
 
     [Fact]
+    public async Task ReleaseDisputed_IsForAdministratorsWithAReason()
+    {
+        var entry = await CopiedAsync(disputed: 12);
+        var none = await CopiedAsync(disputed: 0);
+        var owing = await CopiedWithLossesAsync(disputed: 12);
+        using var operatorClient = await server.WithRoleAsync(Roles.Operator);
+        using var administrator = server.Administrator();
+        var disputed = $"/api/v1/failover-log/{entry.Id}/material-copy/disputed";
+        var path = $"{disputed}/release";
+
+        (await PostAsync(operatorClient, path, """{"reason":"why"}""")).Status.ShouldBe(HttpStatusCode.Forbidden);
+        server.Audit.Records.ShouldContain(r => r.Subject == entry.Id && r.Action.EndsWith("/disputed/release", StringComparison.Ordinal) && r.Result == "not-allowed");
+        var unsaid = await PostAsync(administrator, path, """{"reason":" "}""");
+        (unsaid.Status, unsaid.Body.GetProperty("errors").EnumerateObject().Single().Name).ShouldBe((HttpStatusCode.BadRequest, "reason"));
+        foreach (var (other, sentence) in new[] { (none, "Nothing of this period is disputed"), (owing, "still owed") })
+        {
+            var refused = await PostAsync(administrator, path.Replace(entry.Id, other.Id, StringComparison.Ordinal), """{"reason":"why"}""");
+            (refused.Status, refused.Body.GetProperty("type").GetString()).ShouldBe((HttpStatusCode.Conflict, "urn:failback:refused"));
+            refused.Body.GetProperty("detail").GetString().ShouldNotBeNull().ShouldContain(sentence);
+            (await ReleaseOfAsync(other)).ShouldBeNull();
+        }
+
+        (await ReleaseOfAsync(entry))!.Release.ShouldBe(HoldRelease.VerifiedCopy);
+        IsNull(await GetAsync(operatorClient, disputed), "givenUpAt").ShouldBeTrue();
+
+        var accepted = await PostAsync(administrator, path, """{"reason":"The scene was empty."}""");
+
+        accepted.Status.ShouldBe(HttpStatusCode.Accepted);
+        (IsNull(accepted.Body, "givenUpAt"), IsNull(accepted.Body, "releasedAt")).ShouldBe((false, true), "the failover server is not in the registry of this test, so it is owed");
+        var order = (await ReleaseOfAsync(entry)).ShouldNotBeNull();
+        (order.Release, order.ReleasedAt).ShouldBe((HoldRelease.AcceptedLoss, null));
+        order.Reason.ShouldContain("The scene was empty.");
+        (await GetAsync(operatorClient, $"/api/v1/failover-log/{entry.Id}/material-copy")).GetProperty("state").GetString().ShouldBe("copied");
+        server.Audit.Records.ShouldContain(r => r.Subject == entry.Id && r.Reason == "The scene was empty." && r.Result == "done");
+        (await PostAsync(administrator, path, """{"reason":"Again."}""")).Status.ShouldBe(HttpStatusCode.Conflict);
+        (await ReleaseOfAsync(entry))!.Reason.ShouldBe(order.Reason);
+    }
+
+    [Fact]
+    public async Task CoveragePage_OffersAdministratorsToReleaseTheHoldOnDisputedMaterial()
+    {
+        var entry = await CopiedAsync(disputed: 12);
+        var owing = await CopiedWithLossesAsync(disputed: 12);
+        await server.CreateUserAsync($"operator-{entry.Id[..8]}", Roles.Operator);
+        using var operatorBrowser = await server.SignInAsync($"operator-{entry.Id[..8]}");
+        using var browser = await server.SignInAsync();
+        var page = $"/failover-log/{entry.Id}/coverage";
+
+        (await operatorBrowser.GetStringAsync(page)).ShouldNotContain("id=\"release-disputed\"");
+        var elsewhere = await browser.GetStringAsync($"/failover-log/{owing.Id}/coverage");
+        elsewhere.ShouldNotContain("id=\"release-disputed\"");
+        elsewhere.ShouldContain("Ordinary material of this period is still owed");
+        var html = await browser.GetStringAsync(page);
+        html.ShouldContain("id=\"release-disputed\"");
+        html.ShouldContain("verified copy; what is disputed stays held");
+        html.ShouldNotContain("style=");
+
+        (await ServerHarness.PostFormAsync(operatorBrowser, page, $"{page}?handler=ReleaseDisputed", ("reason", "why"))).Headers.Location?.ToString().ShouldContain("denied");
+        (await ServerHarness.PostFormAsync(browser, page, $"{page}?handler=ReleaseDisputed", ("reason", " "))).Headers.Location!.ToString().ShouldBe(page);
+        (await browser.GetStringAsync(page)).ShouldContain("Say why the disputed material is given up");
+        (await ReleaseOfAsync(entry))!.Release.ShouldBe(HoldRelease.VerifiedCopy);
+
+        (await ServerHarness.PostFormAsync(browser, page, $"{page}?handler=ReleaseDisputed", ("reason", "Nobody needs it."))).Headers.Location!.ToString().ShouldBe(page);
+        html = await browser.GetStringAsync(page);
+        html.ShouldNotContain("id=\"release-disputed\"");
+        html.ShouldNotContain("id=\"copy-disputed\"");
+        html.ShouldContain("It was given up");
+        server.Audit.Records.ShouldContain(r => r.Subject == entry.Id && r.Reason == "Nobody needs it." && r.Result == "done");
+
+        var order = (await ReleaseOfAsync(entry)).ShouldNotBeNull();
+        await ApplyAsync(new SaveHoldRelease(order with { LastError = null, ReleasedAt = Start.AddHours(2) }));
+        html = await browser.GetStringAsync(page);
+        html.ShouldContain("The hold on it was released at");
+        html.ShouldContain("verified copy; the disputed material was given up");
+    }
+
+    [Fact]
     public async Task Page_OfAnEntryFailedBack_OffersTheCopyAndShowsItsProgress()
     {
         var entry = await server.AddEntryAsync(FailedBack);
@@ -283,9 +361,25 @@ public sealed class MaterialCopyApiTests(ServerHarness server)
         return entry;
     }
 
-    private async Task<FailoverLogEntry> CopiedWithLossesAsync(long disputed = 0)
+    /// <summary>After a verified copy whose release was delivered; what is disputed is still held.</summary>
+    private async Task<FailoverLogEntry> CopiedAsync(long disputed)
     {
-        var entry = await server.AddEntryAsync(e => FailedBack(e) with { MaterialCopy = MaterialCopyState.CopiedWithLosses, Message = "Copied with losses." });
+        var entry = await ReportedAsync(e => e with { MaterialCopy = MaterialCopyState.Copied }, disputed);
+        if (disputed > 0)
+        {
+            await ApplyAsync(new SaveHoldRelease(new(
+                entry.Id, entry.FailoverServerId, entry.FailedServerId, TaskOf(entry).TaskId, HoldRelease.VerifiedCopy, "digest", Start.AddHours(1), ReleasedAt: Start.AddHours(1))));
+        }
+
+        return entry;
+    }
+
+    private Task<FailoverLogEntry> CopiedWithLossesAsync(long disputed = 0) =>
+        ReportedAsync(e => e with { MaterialCopy = MaterialCopyState.CopiedWithLosses, Message = "Copied with losses." }, disputed);
+
+    private async Task<FailoverLogEntry> ReportedAsync(Func<FailoverLogEntry, FailoverLogEntry> ended, long disputed)
+    {
+        var entry = await server.AddEntryAsync(e => ended(FailedBack(e)));
         var period = new CopyPeriod(null, Start, Start.AddMinutes(20));
         var report = new CoverageReport(
             TaskOf(entry).TaskId, entry.Id, entry.FailedServerId, "machine-2", "machine-1", period, true, false, TimeSpan.Zero, TimeSpan.Zero, Start.AddHours(1),
@@ -322,6 +416,11 @@ public sealed class MaterialCopyApiTests(ServerHarness server)
         TargetServerId = entry.FailedServerId,
         CreatedAt = Start.AddMinutes(21),
     };
+
+    private Task<HoldReleaseOrder?> ReleaseOfAsync(FailoverLogEntry entry) =>
+        server.App.Services.GetRequiredService<IMaterialCopies>().FindReleaseAsync(entry.Id, entry.FailoverServerId, CancellationToken.None);
+
+    private static bool IsNull(JsonElement body, string name) => !body.TryGetProperty(name, out var value) || value.ValueKind == JsonValueKind.Null;
 
     private Task ApplyAsync(params IReadOnlyList<FailbackWorkflows.Engine.Storage.IDomainChange> changes) =>
         server.App.Services.GetRequiredService<IDomainWriter>().ApplyAsync(changes, CancellationToken.None);

@@ -142,6 +142,136 @@ public sealed class DisputedMaterialTests
         play.Source.Tokens.ShouldBeEmpty();
     }
 
+    [Fact]
+    public async Task GivenUp_AfterAVerifiedCopy_IsReleasedAndTheEntryStaysAsItIs()
+    {
+        var play = await CreateAsync();
+        await using var world = play.World;
+        await play.ShouldBeCopiedAsync(await play.CopyAsync());
+        var before = await world.EntryAsync();
+        var effects = world.Recorders.Effects.Count;
+
+        (await GiveUpAsync(play)).ShouldBe(new ControlResult(ControlOutcome.Accepted, null));
+
+        world.FailoverRecorder.Released[FailbackWorld.Entry].ShouldBe(HoldRelease.AcceptedLoss);
+        world.Recorders.Effects.Skip(effects).Select(e => $"{e.ServerId} {e.Name}").ShouldBe(["rec-2 ReleaseRetentionHold"]);
+        var entry = await world.EntryAsync();
+        (entry.MaterialCopy, entry.Message, entry.IsActive).ShouldBe((MaterialCopyState.Copied, before.Message, false));
+        var order = (await ReadAsync(play)).GivenUp.ShouldNotBeNull();
+        (order.Release, order.LastError, order.ReleasedAt is not null).ShouldBe((HoldRelease.AcceptedLoss, null, true));
+        order.Reason.ShouldContain("Nobody needs it.");
+
+        var again = await GiveUpAsync(play, "Again.");
+        (again.Outcome, again.Message).ShouldBe((ControlOutcome.Refused, "The hold on it was released already."));
+        await play.PollAsync();
+        (await ReadAsync(play)).GivenUp.ShouldBe(order);
+        world.Recorders.Effects.Count.ShouldBe(effects + 1);
+        var asked = await AskAsync(play);
+        (asked.Outcome, asked.Message).ShouldBe((StartRunOutcome.Refused, "The disputed material of this entry was given up, so it may be gone by now."));
+    }
+
+    [Fact]
+    public async Task GivenUp_TheSourceIsAway_IsOwedAndDelivered()
+    {
+        var play = await CreateAsync();
+        await using var world = play.World;
+        await play.CopyAsync();
+        world.FailoverRecorder.IsCutOff = true;
+
+        (await GiveUpAsync(play)).Outcome.ShouldBe(ControlOutcome.Accepted);
+
+        world.FailoverRecorder.Released[FailbackWorld.Entry].ShouldBe(HoldRelease.VerifiedCopy);
+        (await Copies(world).ListOwedReleasesAsync(default)).Single().LastError.ShouldNotBeNull();
+        var again = await GiveUpAsync(play, "Again.");
+        (again.Outcome, again.Message).ShouldBe((ControlOutcome.Refused, "It was given up already. The failover server is told as soon as it is seen again."));
+        world.FailoverRecorder.IsCutOff = false;
+        await play.PollAsync();
+        world.FailoverRecorder.Released[FailbackWorld.Entry].ShouldBe(HoldRelease.AcceptedLoss);
+        (await Copies(world).ListOwedReleasesAsync(default)).ShouldBeEmpty();
+        (await ReadAsync(play)).GivenUp!.Reason.ShouldContain("Nobody needs it.");
+    }
+
+    [Fact]
+    public async Task GivenUp_WhileTheReleaseOfTheVerifiedCopyIsDelivered_Stands()
+    {
+        var play = await CreateAsync();
+        await using var world = play.World;
+        world.Recorders.Before(FailbackWorld.Failed, "GetCoverage", () => world.FailoverRecorder.IsCutOff = true);
+        (await play.CopyAsync()).Result.ShouldBe("copied");
+        (await ReadAsync(play)).Release.ShouldNotBeNull().ReleasedAt.ShouldBeNull();
+        world.FailoverRecorder.IsCutOff = false;
+        ControlResult? decided = null;
+        world.Recorders.Before(FailbackWorld.Failover, "ReleaseRetentionHold", async () => decided ??= await GiveUpAsync(play));
+
+        await play.PollAsync();
+        await play.PollAsync();
+
+        decided.ShouldNotBeNull().Outcome.ShouldBe(ControlOutcome.Accepted);
+        world.FailoverRecorder.Released[FailbackWorld.Entry].ShouldBe(HoldRelease.AcceptedLoss);
+        var order = (await ReadAsync(play)).GivenUp.ShouldNotBeNull();
+        (order.Reason.Contains("Nobody needs it.", StringComparison.Ordinal), order.ReleasedAt is not null).ShouldBe((true, true));
+    }
+
+    [Fact]
+    public async Task GivenUp_WhileItIsCopied_IsRefusedUntilThatHasEnded()
+    {
+        var play = await CreateAsync();
+        await using var world = play.World;
+        await play.CopyAsync();
+        var gate = new TaskCompletionSource();
+        world.Recorders.Before(FailbackWorld.Failover, "IssueReadToken", () => gate.Task);
+        var runId = (await AskAsync(play)).RunId!;
+
+        var result = await GiveUpAsync(play);
+
+        result.Outcome.ShouldBe(ControlOutcome.Refused);
+        result.Message!.ShouldContain("It is being copied");
+        (await ReadAsync(play)).GivenUp.ShouldBeNull();
+        world.FailoverRecorder.Released[FailbackWorld.Entry].ShouldBe(HoldRelease.VerifiedCopy);
+        gate.SetResult();
+        (await world.EndAsync(runId)).Result.ShouldBe("copied");
+        (await GiveUpAsync(play)).Outcome.ShouldBe(ControlOutcome.Accepted);
+        world.FailoverRecorder.Released[FailbackWorld.Entry].ShouldBe(HoldRelease.AcceptedLoss);
+    }
+
+    [Theory]
+    [InlineData("not copied yet", "Ordinary material of this period is still owed")]
+    [InlineData("copied with losses", "accept its losses")]
+    [InlineData("losses accepted", "released already")]
+    [InlineData("nothing disputed", "Nothing of this period is disputed")]
+    public async Task GivenUp_ThoughItMakesNoSense_ChangesNothing(string situation, string sentence)
+    {
+        var play = await CreateAsync(situation == "nothing disputed" ? 0 : 3);
+        await using var world = play.World;
+        play.Target.EndsAs = situation is "copied with losses" or "losses accepted" ? CopyTaskState.CopiedWithLosses : CopyTaskState.Copied;
+        if (situation != "not copied yet")
+        {
+            await play.CopyAsync();
+        }
+
+        if (situation == "losses accepted")
+        {
+            await world.Node.Get<AcceptLosses>().ExecuteAsync(FailbackWorld.Entry, FailbackWorld.Operator, "It burnt.", default);
+        }
+
+        var before = (Revision: (await world.EntryAsync()).Revision, (await ReadAsync(play)).Release, world.Recorders.Effects.Count);
+
+        var result = await GiveUpAsync(play);
+
+        result.Outcome.ShouldBe(ControlOutcome.Refused);
+        result.Message!.ShouldContain(sentence);
+        ((await world.EntryAsync()).Revision, (await ReadAsync(play)).Release, world.Recorders.Effects.Count).ShouldBe(before);
+    }
+
+    [Fact]
+    public async Task GivenUp_OfAnUnknownEntry_IsUnknown()
+    {
+        var play = await CreateAsync();
+        await using var world = play.World;
+
+        (await world.Node.Get<AcceptLosses>().ReleaseDisputedAsync("none", FailbackWorld.Operator, "Why not.", default)).Outcome.ShouldBe(ControlOutcome.Unknown);
+    }
+
     /// <summary>A world after a failback, whose failover server holds disputed segments.</summary>
     private static async Task<MaterialCopyPlay> CreateAsync(long disputed = 3)
     {
@@ -152,6 +282,9 @@ public sealed class DisputedMaterialTests
 
     private static Task<StartRunResult> AskAsync(MaterialCopyPlay play, string requestId = "request-1", string reason = "The police asked for it.") =>
         play.World.Node.Get<CopyDisputedMaterial>().ExecuteAsync(new(FailbackWorld.Entry, requestId, FailbackWorld.Operator, reason), CancellationToken.None);
+
+    private static Task<ControlResult> GiveUpAsync(MaterialCopyPlay play, string reason = "Nobody needs it.") =>
+        play.World.Node.Get<AcceptLosses>().ReleaseDisputedAsync(FailbackWorld.Entry, FailbackWorld.Operator, reason, CancellationToken.None);
 
     private static async Task<DisputedMaterialState> ReadAsync(MaterialCopyPlay play) =>
         await play.World.Node.Get<DisputedMaterial>().ReadAsync(await play.World.EntryAsync(), CancellationToken.None);

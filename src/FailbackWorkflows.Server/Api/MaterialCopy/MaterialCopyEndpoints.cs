@@ -36,6 +36,8 @@ internal static class MaterialCopyEndpoints
             .WithSummary("What of the period was recorded without authority, and the copy of it that was asked for");
         copies.MapPost($"{entry}/disputed", CopyDisputedAsync).RequireAuthorization(Permissions.Operate)
             .WithSummary("Copies the disputed material of the period beside the ordinary, marked; needs a reason");
+        copies.MapPost($"{entry}/disputed/release", ReleaseDisputedAsync).RequireAuthorization(Permissions.Administer)
+            .WithSummary("Gives up the disputed material of the period, with a reason; the hold on it is released");
         copies.MapGet($"{entry}/disputed/coverage", GetDisputedCoverageAsync).RequireAuthorization(Permissions.Read)
             .Produces<CoverageReport>()
             .WithSummary("The coverage report of the copy of disputed material, as JSON or CSV");
@@ -143,6 +145,37 @@ internal static class MaterialCopyEndpoints
         context.Audit(entryId, request.Reason);
         return StartedRun.Answer(
             await copy.ExecuteAsync(new(entryId, request.RequestId!, CurrentActor.Of(context), request.Reason!.Trim()), cancellationToken), Problems.UnknownEntry);
+    }
+
+    private static async Task<Results<Accepted<DisputedMaterialResponse>, Problem>> ReleaseDisputedAsync(
+        string entryId,
+        AcceptLossesRequest request,
+        HttpContext context,
+        AcceptLosses accept,
+        IFailoverLog log,
+        DisputedMaterial disputed,
+        TimeProvider time,
+        CancellationToken cancellationToken)
+    {
+        var errors = new FieldErrors();
+        errors.Required("reason", request.Reason, 1000);
+        if (errors.Any)
+        {
+            return errors.ToProblem();
+        }
+
+        context.Audit(entryId, request.Reason);
+        var result = await accept.ReleaseDisputedAsync(entryId, CurrentActor.Of(context), request.Reason!.Trim(), cancellationToken);
+        if (result.Outcome == ControlOutcome.Refused)
+        {
+            return new Problem(Problems.Refused, result.Message ?? "That is not possible now.");
+        }
+
+        return result.Outcome == ControlOutcome.Accepted && await log.FindAsync(entryId, cancellationToken) is { } entry
+            ? TypedResults.Accepted(
+                $"/api/v1/failover-log/{Uri.EscapeDataString(entryId)}/material-copy/disputed",
+                DisputedMaterialResponse.From(entry, await disputed.ReadAsync(entry, cancellationToken), time.GetUtcNow()))
+            : UnknownEntry();
     }
 
     private static Task<IResult> GetCoverageAsync(string entryId, HttpContext context, IFailoverLog log, IMaterialCopies copies, CancellationToken cancellationToken, string? format = null) =>

@@ -112,8 +112,8 @@ public sealed record CopyOrderRequest(string? Reason = null);
 /// <param name="WindowFrom">With <paramref name="WindowTo"/>: copies only between these times of day (UTC), e.g. <c>22:00:00</c>; may pass midnight.</param>
 public sealed record CopyLimitsRequest(long? MaxBytesPerSecond = null, TimeOnly? WindowFrom = null, TimeOnly? WindowTo = null, string? Reason = null);
 
-/// <summary>Gives up what is not home.</summary>
-/// <param name="Reason">Required; kept with the entry and with the released hold.</param>
+/// <summary>Gives up what is not home, or what is disputed.</summary>
+/// <param name="Reason">Required; kept with the released hold, and with the entry when it is not home.</param>
 public sealed record AcceptLossesRequest(string? Reason);
 
 /// <summary>What of the period was recorded without authority.</summary>
@@ -123,6 +123,9 @@ public sealed record AcceptLossesRequest(string? Reason);
 /// <param name="SegmentsHere">Of the copy that was asked for: at the failed server, marked, read again and right.</param>
 /// <param name="IsVerified">All of it that was asked for is here.</param>
 /// <param name="WhyNot">Why it cannot be asked for now; null when it can.</param>
+/// <param name="GivenUpAt">When it was decided that it may go; null while it is held.</param>
+/// <param name="ReleasedAt">When the failover server released the hold on it; null while it has not been told.</param>
+/// <param name="WhyNotRelease">Why it cannot be given up now; null when an administrator can.</param>
 /// <param name="Task">Null as long as nobody has asked for it.</param>
 public sealed record DisputedMaterialResponse(
     string EntryId,
@@ -136,6 +139,9 @@ public sealed record DisputedMaterialResponse(
     long RecordsHere,
     bool IsVerified,
     string? WhyNot,
+    DateTimeOffset? GivenUpAt,
+    DateTimeOffset? ReleasedAt,
+    string? WhyNotRelease,
     CopyTaskResponse? Task,
     IReadOnlyDictionary<string, string> Links)
 {
@@ -166,6 +172,9 @@ public sealed record DisputedMaterialResponse(
             here?.RecordsDisputedHere ?? 0,
             state.Coverage?.Report is { IsVerified: true, Losses.Count: 0 },
             state.WhyNot,
+            state.GivenUp?.OrderedAt,
+            state.GivenUp?.ReleasedAt,
+            AcceptLosses.WhyNotDisputed(entry, state),
             state.Task is { } task ? CopyTaskResponse.From(task, now) : null,
             links);
     }

@@ -39,7 +39,7 @@ public sealed class CoverageModel(
 
     public IReadOnlyList<CopyLoss> Losses => [.. (Report?.Losses ?? []).Take(MostLosses)];
 
-    public HoldReleaseOrder? Release { get; private set; }
+    public HoldReleaseOrder? Release => Disputed.Release;
 
     /// <summary>The user may see and hear what is restored.</summary>
     public bool MayPlay => User.May(Permissions.Operate);
@@ -55,6 +55,21 @@ public sealed class CoverageModel(
 
     /// <summary>Why disputed material cannot be asked for; null when it can.</summary>
     public string? WhyNotDisputed => Disputed.WhyNot ?? (Disputed.Task?.RunId is not null ? "It is being copied." : MayPlay ? null : $"Needs the role {Permissions.RolesText(Permissions.Operate)}.");
+
+    /// <summary>Why the hold on what is disputed cannot be released; null when it can. Meant for administrators, see <see cref="MayAdminister"/>.</summary>
+    public string? WhyNotRelease => AcceptLosses.WhyNotDisputed(Entry, Disputed);
+
+    public bool MayAdminister => User.May(Permissions.Administer);
+
+    /// <summary>How the hold ended, in words.</summary>
+    public string ReleasedAs => (Release?.Release, Entry.MaterialCopy, Disputed.Exists) switch
+    {
+        (HoldRelease.AcceptedLoss, MaterialCopyState.Copied or MaterialCopyState.NothingToCopy, _) => "verified copy; the disputed material was given up",
+        (HoldRelease.AcceptedLoss, _, _) => "losses accepted",
+        (HoldRelease.NothingRecorded, _, _) => "nothing was recorded",
+        (_, _, true) => "verified copy; what is disputed stays held",
+        _ => "verified copy",
+    };
 
     /// <summary>A click in the making: its id makes the second of a double click harmless.</summary>
     public string RequestId { get; } = Guid.NewGuid().ToString("N");
@@ -77,9 +92,8 @@ public sealed class CoverageModel(
         FailedServerName = (await servers.FindAsync(entry.FailedServerId, cancellationToken))?.Name ?? entry.FailedServerId;
         FailoverServerName = (await servers.FindAsync(entry.FailoverServerId, cancellationToken))?.Name ?? entry.FailoverServerId;
         Kept = await copies.FindCoverageAsync(entryId, cancellationToken);
-        Release = await copies.FindReleaseAsync(entryId, entry.FailoverServerId, cancellationToken);
         Disputed = await disputed.ReadAsync(entry, cancellationToken);
-        WhyNotAccept = AcceptLosses.WhyNot(entry) ?? (User.May(Permissions.Administer) ? null : $"Needs the role {Permissions.RolesText(Permissions.Administer)}.");
+        WhyNotAccept = AcceptLosses.WhyNot(entry) ?? (MayAdminister ? null : $"Needs the role {Permissions.RolesText(Permissions.Administer)}.");
         if (Report is { } report)
         {
             Totals = CoverageTotals.Of(report);
@@ -93,6 +107,11 @@ public sealed class CoverageModel(
     public async Task<IActionResult> OnPostDisputedAsync(string entryId, string? requestId, string? reason, CancellationToken cancellationToken) =>
         (await authorization.AuthorizeAsync(User, Permissions.Operate)).Succeeded
             ? await forms.CopyDisputedAsync(this, entryId, requestId, reason, cancellationToken)
+            : Forbid();
+
+    public async Task<IActionResult> OnPostReleaseDisputedAsync(string entryId, string? reason, CancellationToken cancellationToken) =>
+        (await authorization.AuthorizeAsync(User, Permissions.Administer)).Succeeded
+            ? await forms.ReleaseDisputedAsync(this, entryId, reason, cancellationToken)
             : Forbid();
 
     public async Task<IActionResult> OnPostAcceptAsync(string entryId, string? reason, CancellationToken cancellationToken) =>

@@ -112,6 +112,21 @@ public sealed class MaterialCopyForms(StartMaterialCopy start, ControlMaterialCo
         return answer is RedirectResult ? new RedirectResult(coverage) : answer;
     }
 
+    public async Task<IActionResult> ReleaseDisputedAsync(PageModel page, string entryId, string? reason, CancellationToken cancellationToken)
+    {
+        var coverage = $"{EntryPage(entryId)}/coverage";
+        if (Trim(reason) is not { Length: <= MostReasonCharacters } why)
+        {
+            page.HttpContext.Audit(entryId).Result = "no reason";
+            page.TempData["Warning"] = "Nothing was changed. Say why the disputed material is given up; the reason is kept with the hold.";
+            return new RedirectResult(coverage);
+        }
+
+        var audit = page.HttpContext.Audit(entryId, why);
+        var answer = Answer(page, audit, entryId, await accept.ReleaseDisputedAsync(entryId, CurrentActor.Of(page.HttpContext), why, cancellationToken), "The disputed material was given up.");
+        return answer is RedirectResult ? new RedirectResult(coverage) : answer;
+    }
+
     private static IActionResult Answer(PageModel page, AuditDetails audit, StartRunResult result)
     {
         switch (result.Outcome)
