@@ -15,7 +15,7 @@ public sealed class Wrong_inputs_change_nothing
     {
         await using var site = await Site.StartAsync();
         var server = site.Server;
-        var before = (await server.GetAsync("api/v1/servers")).Text;
+        var before = await ServersAsync(server);
         var changes = (await server.ListChangesAsync()).Count;
         var failback = new JsonObject { ["requestId"] = "r", ["reason"] = "wrong" };
 
@@ -33,7 +33,7 @@ public sealed class Wrong_inputs_change_nothing
         await ProblemAsync("not-signed-in", HttpStatusCode.Unauthorized, server.GetAsync("api/v1/servers", ""));
         await ProblemAsync("not-signed-in", HttpStatusCode.Unauthorized, server.GetAsync("api/v1/servers", "fbk_wrong"));
 
-        (await server.GetAsync("api/v1/servers")).Text.ShouldBe(before);
+        (await ServersAsync(server)).ShouldBe(before);
         (await server.ListChangesAsync()).Count.ShouldBe(changes);
         await Invariants.AssertAsync(site);
     }
@@ -78,6 +78,20 @@ public sealed class Wrong_inputs_change_nothing
         (await samePort.WaitForExitAsync(TimeSpan.FromSeconds(60))).ShouldBe(3, samePort.Output);
 
         (await site.Server.GetAsync("api/v1/servers")).Status.ShouldBe(HttpStatusCode.OK);
+    }
+
+    /// <summary>The servers as they are listed, but for what only says how much time has passed.</summary>
+    private static async Task<string> ServersAsync(ManagementServerProcess server)
+    {
+        var list = (await server.GetAsync("api/v1/servers")).Json!;
+        foreach (var item in list["items"]!.AsArray())
+        {
+            item!.AsObject().Remove("lastSeenAt");
+            (item["settings"] as JsonObject)?.Remove("age");
+            (item["settings"] as JsonObject)?.Remove("confirmedAt");
+        }
+
+        return list.ToJsonString();
     }
 
     private static StringContent Text(string json) => new(json, Encoding.UTF8, "application/json");
