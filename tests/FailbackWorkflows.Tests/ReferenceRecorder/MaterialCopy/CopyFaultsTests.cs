@@ -38,7 +38,11 @@ public sealed class CopyFaultsTests
 
         (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
         asked.Count.ShouldBe(2);
-        asked.Last().ShouldBe(("bytes=400000-", "\"earlier-state\""));
+        var (range, ifRange) = asked.Last();
+
+        // Where it goes on: what was on its way when the connection was aborted may never have been received.
+        long.Parse(range["bytes=".Length..^1], CultureInfo.InvariantCulture).ShouldBeInRange(1, 400_000);
+        ifRange.ShouldBe("\"earlier-state\"");
         host.ShouldBeSound();
         await host.AgainNothingMovesAsync();
     }
