@@ -1,9 +1,12 @@
 using FailbackWorkflows.Engine.Activities;
+using FailbackWorkflows.Failback.Abandonment;
+using FailbackWorkflows.Failback.Adoption;
 using FailbackWorkflows.Failback.Checks;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.MaterialCopy;
+using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.RestoreRoles;
 using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.Undo;
@@ -25,12 +28,14 @@ public static class FailbackActivities
         catalog.Add<GetRecorderSettings>();
         catalog.AddComposite<SetRecorderSettings>();
         catalog.AddComposite<RestoreRoles.RestoreRoles>();
+        catalog.AddComposite<RestoreRolesOrOwe>();
         catalog.Add<LogFailbackPerformed>();
         catalog.Add<NotifyClients>();
 
         // Its other endings.
         catalog.Add<LogRefusal>();
         catalog.AddComposite<UndoFailback>();
+        catalog.AddComposite<UndoOrGoForward>();
         catalog.Add<LogFailbackFailed>();
 
         // Failover.
@@ -38,6 +43,14 @@ public static class FailbackActivities
         catalog.Add<LogFailoverStarted>();
         catalog.Add<LogFailoverPerformed>();
         catalog.Add<LogFailoverFailed>();
+
+        // Ways out for people.
+        catalog.Add<CheckAdoption>();
+        catalog.Add<CheckAbandonment>();
+
+        // What is still owed to recorders.
+        catalog.Add<DeliverObligation>();
+        catalog.Add<OweToServer>();
 
         // Material copy, in its order.
         catalog.Add<CheckMaterialCopy>();
@@ -72,5 +85,6 @@ public static class FailbackActivities
         catalog.Add<EndRetentionHold>();
         catalog.Add<MarkFailedServerOk>();
         catalog.Add<BeginUndo>();
+        catalog.Add<LookWhoAnswers>();
     }
 }

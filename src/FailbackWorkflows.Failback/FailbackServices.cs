@@ -1,9 +1,13 @@
 using FailbackWorkflows.Engine.Runtime;
+using FailbackWorkflows.Failback.Abandonment;
+using FailbackWorkflows.Failback.Adoption;
 using FailbackWorkflows.Failback.Connectivity;
+using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Licensing;
 using FailbackWorkflows.Failback.MaterialCopy;
+using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Failback.Runs;
 using FailbackWorkflows.Failback.VmsServers;
@@ -22,6 +26,8 @@ public static class FailbackServices
         services.AddSingleton<MaterialCopyHooks>();
         services.AddSingleton<IWorkflowHooks, RunHooks>();
         services.AddSingleton<DutyCalls>();
+        services.AddSingleton<HolderLook>();
+        services.AddSingleton<DeliverObligations>();
         services.AddSingleton<FailbackPolicies>();
         services.AddSingleton(license ?? new LicenseOptions());
         services.AddSingleton<LicenseCheck>();
@@ -30,6 +36,9 @@ public static class FailbackServices
         services.AddSingleton<EntryAlerts>();
         services.AddSingleton<StartFailback>();
         services.AddSingleton<StartFailover>();
+        services.AddSingleton<StartAdoption>();
+        services.AddSingleton<AbandonFailback>();
+        services.AddSingleton<ReplaceMachine>();
         services.AddSingleton<RegisterVmsServer>();
         services.AddSingleton<CopyCalls>();
         services.AddSingleton<MergeTaskStates>();

@@ -7,7 +7,8 @@ namespace FailbackWorkflows.Failback;
 /// <summary>An operator's (or a schedule's) wish to fail back.</summary>
 /// <param name="RequestId">Made by the caller once per click; the same id again starts nothing new. 1–64 characters.</param>
 /// <param name="Reason">Why, as the person puts it.</param>
-public sealed record StartFailbackRequest(string EntryId, string RequestId, Actor Actor, string? Reason);
+/// <param name="WithoutFailoverServer">Confirmed: go on although the failover server does not answer. Needs a reason.</param>
+public sealed record StartFailbackRequest(string EntryId, string RequestId, Actor Actor, string? Reason, bool WithoutFailoverServer = false);
 
 /// <summary>
 /// Starts the failback of a failover log entry. The claim on the duty and on both recorders is taken in the transaction of the start,
@@ -27,12 +28,20 @@ public sealed class StartFailback(IFailoverLog log, IWorkflowRuntime runtime)
             return new(StartRunOutcome.Unknown, null, null, $"There is no failover log entry '{request.EntryId}'.");
         }
 
+        if (request.WithoutFailoverServer && string.IsNullOrWhiteSpace(request.Reason))
+        {
+            return new(StartRunOutcome.Refused, null, entry.Id, "Failing back without the failover server needs a reason: what it recorded may come home late, or never.");
+        }
+
         try
         {
             var started = await runtime.StartAsync(
                 new StartWorkflow(DefinitionId, request.Actor)
                 {
-                    Input = new Dictionary<string, object?> { ["EntryId"] = entry.Id },
+                    // Named only when it is asked for: a definition of an integrator's own need not know it.
+                    Input = request.WithoutFailoverServer
+                        ? new Dictionary<string, object?> { ["EntryId"] = entry.Id, ["WithoutFailoverServer"] = true }
+                        : new Dictionary<string, object?> { ["EntryId"] = entry.Id },
                     Reason = request.Reason,
                     StartKey = $"failback:{entry.Id}:{request.RequestId}",
                     CorrelationId = entry.Id,

@@ -5,6 +5,7 @@ using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Licensing;
 using FailbackWorkflows.Failback.MaterialCopy;
+using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
@@ -55,6 +56,7 @@ public static class PersistenceServices
         services.AddSingleton<IVmsServers, VmsServers.VmsServers>();
         services.AddSingleton<IFailoverLog, FailoverLog.FailoverLog>();
         services.AddSingleton<IDuties, Duties.Duties>();
+        services.AddSingleton<IObligations, Obligations.Obligations>();
         services.AddSingleton<IMaterialCopies, MaterialCopies>();
         services.AddSingleton<ISettingsCache, SettingsCache.SettingsCache>();
         services.AddSingleton<ILicenses, Licenses>();

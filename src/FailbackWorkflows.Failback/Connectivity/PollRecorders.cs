@@ -2,6 +2,7 @@ using FailbackWorkflows.Engine;
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback.Changes;
 using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders;
@@ -20,6 +21,8 @@ namespace FailbackWorkflows.Failback.Connectivity;
 public sealed class PollRecorders(
     IVmsServers servers,
     IDuties duties,
+    IObligations obligations,
+    HolderLook look,
     ISettingsCache cache,
     DutyCalls calls,
     IRecorderClient recorders,
@@ -163,6 +166,15 @@ public sealed class PollRecorders(
                     return;
                 }
 
+                // One that waits for its role would record by itself after a while.
+                var isToBeStopped = isBehind && (seen.Recording || !await look.IsSeenRecordingAsync(duty, cancellationToken));
+                if (isToBeStopped || (await obligations.ListOpenAsync(server.Id, seen.Identity, cancellationToken)).Any(o => o.Attempts < Obligation.AttemptsBeforeOthers))
+                {
+                    // What it missed is told by a run with the claim, which stops nobody before the holder of the duty is seen to record.
+                    await OweStandByAsync(server, duty, isToBeStopped, cancellationToken);
+                    return;
+                }
+
                 // The boot id makes each boot's question a new one: a recorder answers a key it knows without acting.
                 var key = $"poll/{seen.Identity}/{duty.Epoch}/{duty.Fence}/{bootId}";
                 var isRecorder = isHolder || isHolderBehind;
@@ -195,6 +207,35 @@ public sealed class PollRecorders(
             // Fenced off or gone meanwhile: whoever is in charge now goes on, and the next poll looks again.
             logger.LogInformation("{Server} did not take the answer about {Identity}: {Reason}", endpoint.ServerId, seen.Identity, exception.Message);
         }
+    }
+
+    private async Task OweStandByAsync(VmsServer server, Duty duty, bool isToBeStopped, CancellationToken cancellationToken)
+    {
+        if (!isToBeStopped || (await obligations.ListOpenAsync(server.Id, duty.Identity, cancellationToken)).Any(o => o.Kind == ObligationKind.StandBy && o.Epoch == duty.Epoch))
+        {
+            return;
+        }
+
+        var now = time.GetUtcNow();
+        await writer.ApplyAsync(
+            [
+                new Owe(
+                [
+                    new Obligation
+                    {
+                        Id = $"poll/{server.Id}/{duty.Identity}/{duty.Epoch}/{now.UtcTicks}",
+                        ServerId = server.Id,
+                        Identity = duty.Identity,
+                        Kind = ObligationKind.StandBy,
+                        Epoch = duty.Epoch,
+                        Role = DutyRole.Standby,
+                        Reason = $"It acts for {duty.Identity} under an older epoch than {duty.Epoch}, which {duty.HolderServerId} has.",
+                        CreatedAt = now,
+                        NextAttemptAt = now,
+                    },
+                ]),
+            ],
+            cancellationToken);
     }
 
     private async Task RefreshSettingsAsync(RecorderEndpoint endpoint, Duty duty, CancellationToken cancellationToken)

@@ -7,6 +7,7 @@ using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Licensing;
 using FailbackWorkflows.Failback.MaterialCopy;
+using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
@@ -35,6 +36,7 @@ public sealed class FailbackNode : IAsyncDisposable
         services.AddSingleton(world.Get<IVmsServers>());
         services.AddSingleton(world.Get<IFailoverLog>());
         services.AddSingleton(world.Get<IDuties>());
+        services.AddSingleton(world.Get<IObligations>());
         services.AddSingleton(world.Get<IMaterialCopies>());
         services.AddSingleton(world.Get<ISettingsCache>());
         services.AddSingleton(world.Get<ILicenses>());

@@ -302,7 +302,7 @@ public sealed class FailoverTests
         return world;
     }
 
-    private static Task PollAsync(FailbackWorld world) => world.Node.Get<PollRecorders>().ExecuteAsync(default);
+    private static Task PollAsync(FailbackWorld world) => world.PollAsync();
 
     private static async Task<(EndedRun Run, FailoverLogEntry Entry)> FailOverAsync(FailbackWorld world)
     {

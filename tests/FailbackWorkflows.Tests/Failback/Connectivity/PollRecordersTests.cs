@@ -1,4 +1,3 @@
-using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
@@ -136,5 +135,5 @@ public sealed class PollRecordersTests
         world.FailoverDuty.ToState().Role.ShouldBe(DutyRole.Recorder);
     }
 
-    private static Task PollAsync(FailbackWorld world) => world.Node.Get<PollRecorders>().ExecuteAsync(default);
+    private static Task PollAsync(FailbackWorld world) => world.PollAsync();
 }
