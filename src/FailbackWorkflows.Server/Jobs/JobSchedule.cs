@@ -12,6 +12,7 @@ internal static class JobSchedule
         services.AddQuartz(quartz =>
         {
             quartz.ScheduleJob<PollRecordersJob>((provider, trigger) => trigger.WithIdentity("poll-recorders").StartNow().WithSimpleSchedule(schedule => AtPollInterval(schedule, provider)));
+            quartz.ScheduleJob<ObligationsJob>((provider, trigger) => trigger.WithIdentity("obligations").StartNow().WithSimpleSchedule(schedule => AtPollInterval(schedule, provider)));
             quartz.ScheduleJob<MaterialCopyJob>((provider, trigger) => trigger.WithIdentity("material-copy").StartNow().WithSimpleSchedule(schedule => AtPollInterval(schedule, provider)));
         });
         services.AddQuartzHostedService(options => options.WaitForJobsToComplete = true);

@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Server.Api.Runs;
 using FailbackWorkflows.Server.Identity;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -12,14 +13,18 @@ namespace FailbackWorkflows.Server.Api.FailoverLog;
 public sealed record FailoverLogItem : FailoverLogEntry
 {
     [SetsRequiredMembers]
-    internal FailoverLogItem(FailoverLogEntry entry, EntryAlert? alert)
+    internal FailoverLogItem(FailoverLogEntry entry, EntryAlert? alert, int openObligations)
         : base(entry)
     {
         Alert = alert;
+        OpenObligations = openObligations;
     }
 
     /// <summary>As things stand now; null when there is nothing to be done.</summary>
     public EntryAlert? Alert { get; }
+
+    /// <summary>How many things recorders must still be told about it (<c>GET /api/v1/obligations?entry=…</c>); more than none is the badge <em>debt unreachable</em>.</summary>
+    public int OpenObligations { get; }
 }
 
 /// <summary>One page of the failover log, newest failover first.</summary>
@@ -41,7 +46,8 @@ public sealed record ReportedFailover(string EntryId, string? RunId, FailoverLog
 
 /// <summary>Starts the failback of an entry.</summary>
 /// <param name="RequestId">Made by the caller once; the same id again starts nothing new.</param>
-public sealed record FailbackRequest(string? RequestId, string? Reason = null);
+/// <param name="WithoutFailoverServer">Confirms that the failback shall go on although the failover server does not answer; then a reason is required.</param>
+public sealed record FailbackRequest(string? RequestId, string? Reason = null, bool WithoutFailoverServer = false);
 
 internal static class FailoverLogEndpoints
 {
@@ -67,6 +73,7 @@ internal static class FailoverLogEndpoints
     private static async Task<Results<Ok<FailoverLogPage>, Problem>> ListAsync(
         IFailoverLog log,
         EntryAlerts alerts,
+        IObligations obligations,
         CancellationToken cancellationToken,
         string view = "all",
         string? server = null,
@@ -90,14 +97,19 @@ internal static class FailoverLogEndpoints
 
         var items = await log.ListAsync(new FailoverLogQuery(half, NullIfEmpty(server), NullIfEmpty(before), take), cancellationToken);
         var now = (await alerts.ListAsync(cancellationToken)).ToDictionary(alert => alert.EntryId);
+        var owed = (await obligations.ListOpenAsync(cancellationToken)).ToLookup(o => o.EntryId);
         return TypedResults.Ok(new FailoverLogPage(
-            [.. items.Select(entry => new FailoverLogItem(entry, now.GetValueOrDefault(entry.Id)))],
+            [.. items.Select(entry => new FailoverLogItem(entry, now.GetValueOrDefault(entry.Id), owed[entry.Id].Count()))],
             items.Count == take ? items[^1].Id : null));
     }
 
-    private static async Task<Results<Ok<FailoverLogItem>, Problem>> GetAsync(string entryId, IFailoverLog log, EntryAlerts alerts, CancellationToken cancellationToken) =>
+    private static async Task<Results<Ok<FailoverLogItem>, Problem>> GetAsync(
+        string entryId, IFailoverLog log, EntryAlerts alerts, IObligations obligations, CancellationToken cancellationToken) =>
         await log.FindAsync(entryId, cancellationToken) is { } entry
-            ? TypedResults.Ok(new FailoverLogItem(entry, await alerts.FindAsync(entry, cancellationToken)))
+            ? TypedResults.Ok(new FailoverLogItem(
+                entry,
+                await alerts.FindAsync(entry, cancellationToken),
+                (await obligations.ListOfEntryAsync(entry.Id, cancellationToken)).Count(o => o.SettledAt is null)))
             : new Problem(Problems.UnknownEntry, "GET /api/v1/failover-log lists the entries there are.");
 
     private static async Task<Results<Accepted<ReportedFailover>, Ok<ReportedFailover>, Problem>> ReportAsync(
@@ -163,7 +175,7 @@ internal static class FailoverLogEndpoints
 
         context.Audit(entryId, request.Reason);
         var result = await start.ExecuteAsync(
-            new StartFailbackRequest(entryId, request.RequestId!, CurrentActor.Of(context), request.Reason),
+            new StartFailbackRequest(entryId, request.RequestId!, CurrentActor.Of(context), request.Reason, request.WithoutFailoverServer),
             cancellationToken);
         return StartedRun.Answer(result, Problems.UnknownEntry);
     }

@@ -28,6 +28,7 @@ public sealed class DetailsModel(
     EntryAlerts alerts,
     MaterialCopyViews copyViews,
     MaterialCopyForms copyForms,
+    EntryDutyViews dutyViews,
     IAuthorizationService authorization) : PageModel
 {
     /// <summary>The steps up to this one only check; nothing has been touched before the next.</summary>
@@ -59,11 +60,14 @@ public sealed class DetailsModel(
 
     public IReadOnlyList<EarlierRun> EarlierRuns { get; private set; } = [];
 
+    public EntryDutyView Duty { get; private set; } = null!;
+
     public MaterialCopyView Copy { get; private set; } = null!;
 
     public bool MayOperate { get; private set; }
 
-    public bool CanRedrive => Run?.SubStatus == WorkflowSubStatus.Faulted;
+    /// <summary>Not once it was abandoned.</summary>
+    public bool CanRedrive => Run?.SubStatus == WorkflowSubStatus.Faulted && (Entry.FailbackRunId != Run.RunId || Entry.Failback == FailbackState.Running);
 
     public bool CanCancel => Run is { Result: "running", SubStatus: not WorkflowSubStatus.Faulted };
 
@@ -92,6 +96,7 @@ public sealed class DetailsModel(
         EarlierRuns = await DescribeAsync(runs.Skip(1), cancellationToken);
         Result = RunResultView.Of(Run, entry);
         Alerts = await alerts.FindAsync(entry, cancellationToken) is { } alert ? [alert] : [];
+        Duty = await dutyViews.ReadAsync(entry, Run, User, cancellationToken);
         Copy = await copyViews.ReadAsync(entry, User, cancellationToken);
         Button = (await buttons.ForAsync([entry], User, cancellationToken))[entry.Id];
         return Page();
