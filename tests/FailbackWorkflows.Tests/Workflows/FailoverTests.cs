@@ -428,7 +428,7 @@ public sealed class FailoverTests
         return await world.EndAsync((await world.Get<IMaterialCopies>().FindByEntryAsync(entryId, default))!.LastRunId!);
     }
 
-    private static Task PollAsync(FailbackWorld world) => world.Node.Get<PollRecorders>().ExecuteAsync(default);
+    private static Task PollAsync(FailbackWorld world) => world.PollAsync();
 
     private static async Task<(EndedRun Run, FailoverLogEntry Entry)> FailOverAsync(FailbackWorld world)
     {
