@@ -7,6 +7,7 @@ using FailbackWorkflows.Failback.Licensing;
 using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders;
+using FailbackWorkflows.Recorders.Duties;
 
 namespace FailbackWorkflows.Failback.Failover;
 
