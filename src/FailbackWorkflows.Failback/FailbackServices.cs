@@ -2,6 +2,7 @@ using FailbackWorkflows.Engine.Runtime;
 using FailbackWorkflows.Failback.Abandonment;
 using FailbackWorkflows.Failback.Adoption;
 using FailbackWorkflows.Failback.AutomaticFailback;
+using FailbackWorkflows.Failback.Clocks;
 using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.Failover;
@@ -33,6 +34,7 @@ public static class FailbackServices
         services.AddSingleton<HoldEnds>();
         services.AddSingleton<HolderLook>();
         services.AddSingleton<DeliverObligations>();
+        services.AddSingleton<RecorderClocks>();
         services.AddSingleton<FailbackPolicies>();
         services.AddSingleton(license ?? new LicenseOptions());
         services.AddSingleton<LicenseCheck>();

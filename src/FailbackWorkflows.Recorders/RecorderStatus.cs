@@ -28,7 +28,18 @@ public sealed record StorageState(string Id, long TotalBytes, long FreeBytes, lo
 /// <param name="MaxChannels">Per identity.</param>
 /// <param name="MaxParallelReads">Transfers of material it gives at a time.</param>
 /// <param name="BackfillAnywhere">It takes material of any time. False: only behind what it has, so that nothing can be copied home to it. Not stated: true.</param>
-public sealed record RecorderCapabilities(bool RetentionHold, int MaxChannels, int MaxParallelReads, bool BackfillAnywhere = true);
+/// <param name="Digest">Who makes the digests of its segments. Not stated: the recorder.</param>
+public sealed record RecorderCapabilities(bool RetentionHold, int MaxChannels, int MaxParallelReads, bool BackfillAnywhere = true, DigestOrigin Digest = DigestOrigin.Recorder);
+
+/// <summary>Who makes the sha256 of what a recorder holds.</summary>
+public enum DigestOrigin
+{
+    /// <summary>The recorder: a whole segment without one is not taken from it.</summary>
+    Recorder,
+
+    /// <summary>It has none to give. Whoever copies reads each segment twice, compares, and says so in the coverage report.</summary>
+    ComputedByCopier,
+}
 
 /// <summary>Result of a probe write: <paramref name="Writable"/> only when every storage took and gave back the probe and has more than its reserve free.</summary>
 public sealed record ProbeResult(bool Writable, IReadOnlyList<StorageState> Storage, string? Reason);

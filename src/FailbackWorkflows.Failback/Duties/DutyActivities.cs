@@ -1,5 +1,7 @@
 using FailbackWorkflows.Engine.Activities;
 using FailbackWorkflows.Engine.Storage;
+using FailbackWorkflows.Failback.Clocks;
+using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
@@ -8,11 +10,12 @@ namespace FailbackWorkflows.Failback.Duties;
 
 /// <summary>
 /// Draws a new epoch for a duty and commits whom it is for, before anybody hears of it: 1 + the largest of the database and of the
-/// participating recorders that answer. A repeat before the commit draws again and nothing was lost; after it, it never runs again.
+/// participating recorders that answer. Their clocks are measured by the same call and committed with it, before anybody is told an instant.
+/// A repeat before the commit draws again and nothing was lost; after it, it never runs again.
 /// </summary>
 [Activity("Failback.AllocateEpoch", Category = "Failback parts", Description = "Draws a new epoch and writes down who gets the duty.")]
 [FlowNode("Allocated", "NotNeeded")]
-public sealed class AllocateEpoch(DutyCalls calls, IRecorderClient recorders) : DutyActivity
+public sealed class AllocateEpoch(DutyCalls calls, RecorderClocks clocks) : DutyActivity
 {
     [Input(DisplayName = "Recorded identity")]
     public required Input<string> Identity { get; init; }
@@ -36,23 +39,30 @@ public sealed class AllocateEpoch(DutyCalls calls, IRecorderClient recorders) : 
             return ActivityResult.Completed("NotNeeded");
         }
 
-        var seen = await Task.WhenAll(ReadEpochAsync(context, context.Get(Server), identity, cancellationToken), ReadEpochAsync(context, context.Get(OtherServer), identity, cancellationToken));
-        var epoch = 1 + Math.Max(duty.Epoch, seen.Max());
-        return ActivityResult.Completed("Allocated")
-            .WithChanges(new GrantEpoch(identity, context.Get(Server), epoch, $"{context.InstanceId}/{context.ExecutionId}"));
+        string[] servers = [context.Get(Server), context.Get(OtherServer)];
+        var seen = await Task.WhenAll(servers.Select(server => ReadAsync(context, server, identity, cancellationToken)));
+        var epoch = 1 + Math.Max(duty.Epoch, seen.Max(s => s.Epoch));
+        var measured = servers.Zip(seen).Where(s => s.Second.Clock is not null).ToDictionary(s => s.First, s => s.Second.Clock!, StringComparer.Ordinal);
+        var changes = new List<IDomainChange> { new GrantEpoch(identity, context.Get(Server), epoch, $"{context.InstanceId}/{context.ExecutionId}") };
+        if (measured.Count > 0 && await clocks.FindEntryAsync(identity, servers, cancellationToken) is { } entry)
+        {
+            changes.Add(new SaveFailoverLogEntry(RecorderClocks.Note(entry, context.InstanceId, measured)));
+        }
+
+        return ActivityResult.Completed("Allocated").WithChanges(changes);
     }
 
-    private async Task<long> ReadEpochAsync(ActivityExecutionContext context, string serverId, string identity, CancellationToken cancellationToken)
+    private async Task<(long Epoch, ClockOffset? Clock)> ReadAsync(ActivityExecutionContext context, string serverId, string identity, CancellationToken cancellationToken)
     {
         try
         {
-            var status = await recorders.GetStatusAsync(await calls.GetFencedAsync(context, identity, serverId, cancellationToken), cancellationToken);
-            return status.Duties.FirstOrDefault(d => d.Identity == identity)?.Epoch ?? 0;
+            var (status, clock) = await clocks.MeasureAsync(await calls.GetFencedAsync(context, identity, serverId, cancellationToken), cancellationToken);
+            return (status.Duties.FirstOrDefault(d => d.Identity == identity)?.Epoch ?? 0, clock);
         }
         catch (RecorderException)
         {
             // What cannot be asked cannot be told either; the database's epoch counts.
-            return 0;
+            return (0, null);
         }
     }
 }
@@ -64,7 +74,7 @@ public sealed class AllocateEpoch(DutyCalls calls, IRecorderClient recorders) : 
 [Activity("Failback.AssignDuty", Category = "Failback parts", Description = "Tells a server its role for the duty, under the current epoch.")]
 [FlowNode("Done", "Unreachable")]
 [Retry(1_000_000, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 10_000)]
-public sealed class AssignDuty(DutyCalls calls, IRecorderClient recorders, FailbackPolicies policies) : DutyActivity
+public sealed class AssignDuty(DutyCalls calls, IRecorderClient recorders, IFailoverLog log, FailbackPolicies policies) : DutyActivity
 {
     [Input(DisplayName = "Recorded identity")]
     public required Input<string> Identity { get; init; }
@@ -84,7 +94,7 @@ public sealed class AssignDuty(DutyCalls calls, IRecorderClient recorders, Failb
     [Input(DisplayName = "Hold for entry", Description = "Failover log entry for which a retention hold is opened with the duty.")]
     public Input<string>? HoldEntryId { get; init; }
 
-    [Input(DisplayName = "Hold from", Description = "When the hold begins.")]
+    [Input(DisplayName = "Hold from", Description = "When the hold begins, by our clock; the server is told it by its own.")]
     public Input<DateTimeOffset>? HoldFrom { get; init; }
 
     /// <inheritdoc/>
@@ -97,7 +107,7 @@ public sealed class AssignDuty(DutyCalls calls, IRecorderClient recorders, Failb
             ? parsed
             : throw new ActivityFaultException("input.invalid", $"There is no role '{context.Get(Role)}'.", false);
         var hold = context.GetOrDefault(HoldEntryId) is { Length: > 0 } entryId
-            ? new HoldRequest(entryId, context.GetOrDefault(HoldFrom), RetentionHold.Reason)
+            ? new HoldRequest(entryId, await AtServerAsync(entryId, context.GetOrDefault(HoldFrom), cancellationToken), RetentionHold.Reason)
             : null;
         List<IDomainChange> changes = hold is null ? [] : [new SaveRetentionHold(new RetentionHold(hold.EntryId, serverId, identity, hold.FromUtc, null))];
         try
@@ -121,4 +131,7 @@ public sealed class AssignDuty(DutyCalls calls, IRecorderClient recorders, Failb
 
         return ActivityResult.Completed().WithChanges(changes);
     }
+
+    private async Task<DateTimeOffset> AtServerAsync(string entryId, DateTimeOffset ours, CancellationToken cancellationToken) =>
+        (await log.FindAsync(entryId, cancellationToken))?.Clocks?.FailoverServerAtStart?.Earliest(ours) ?? ours;
 }

@@ -1,6 +1,7 @@
 using FailbackWorkflows.Engine.Activities;
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback.Changes;
+using FailbackWorkflows.Failback.Clocks;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.MaterialCopy;
@@ -62,7 +63,7 @@ public sealed class SettleFailedFailovers(
         }
 
         var duty = await calls.GetDutyAsync(entry.FailedServerId, cancellationToken);
-        var end = lastTimes.Count > 0 ? lastTimes.Values.Max() : entry.FailoverEndedAt!.Value;
+        var end = lastTimes.Count > 0 ? lastTimes.Values.Max() : new FailoverServerTimes(entry).Latest(entry.FailoverEndedAt!.Value);
         var ended = await ends.GiveAsync(hold, end, new(duty.Epoch, duty.Fence), name => $"{name}/{entry.Id}/{duty.Epoch}", cancellationToken);
         if (lastTimes.Count > 0)
         {
@@ -108,7 +109,7 @@ public sealed class SettleFailedFailovers(
 
         return state.Channels.Any(c => c.Recording)
             ? null
-            : state.Channels.Where(c => c.LastFrameAt >= entry.FailoverStartedAt).ToDictionary(c => c.ChannelId, c => c.LastFrameAt!.Value);
+            : state.Channels.Where(c => c.LastFrameAt >= new FailoverServerTimes(entry).Start).ToDictionary(c => c.ChannelId, c => c.LastFrameAt!.Value);
     }
 
     private static Notify Tell(string kind, FailoverLogEntry entry, string text, DateTimeOffset at) => new(new ChangeNotification(kind, entry.Id, text, at));

@@ -1,4 +1,5 @@
 using FailbackWorkflows.Engine.Storage;
+using FailbackWorkflows.Failback.Clocks;
 
 namespace FailbackWorkflows.Failback.FailoverLog;
 
@@ -78,11 +79,14 @@ public record FailoverLogEntry
     /// <summary>The newer entry whose failback also ended this one.</summary>
     public string? ClosedByEntryId { get; init; }
 
-    /// <summary>Last written time per channel on the failover server, confirmed at the hand-over; of a failover that failed, once its server has said it.</summary>
+    /// <summary>Last written time per channel on the failover server, by its clock, confirmed at the hand-over; of a failover that failed, once its server has said it.</summary>
     public IReadOnlyDictionary<string, DateTimeOffset>? LastTimes { get; init; }
 
-    /// <summary>Per channel the failed server's first confirmed frame of the failback: the end of the failover server's authority.</summary>
+    /// <summary>Per channel the failed server's first confirmed frame of the failback, by its clock: the end of the failover server's authority.</summary>
     public IReadOnlyDictionary<string, DateTimeOffset>? AuthorityEnds { get; init; }
+
+    /// <summary>The recorders' clocks as they were measured; null before the first measurement. See <see cref="FailoverServerTimes"/>.</summary>
+    public EntryClocks? Clocks { get; init; }
 
     /// <summary>Optimistic concurrency: grows by one with every change; 0 = not stored yet.</summary>
     public long Revision { get; init; }

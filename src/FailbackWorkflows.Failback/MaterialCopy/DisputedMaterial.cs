@@ -1,4 +1,5 @@
 using FailbackWorkflows.Engine;
+using FailbackWorkflows.Failback.Clocks;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Recorders.MaterialCopy;
 
@@ -48,7 +49,7 @@ public sealed class DisputedMaterial(IMaterialCopies copies)
     private static TimeSpan TailOf(FailoverLogEntry entry) =>
         (from end in entry.AuthorityEnds ?? new Dictionary<string, DateTimeOffset>()
          where entry.LastTimes is not null && entry.LastTimes.ContainsKey(end.Key)
-         select entry.LastTimes![end.Key] - end.Value).Append(TimeSpan.Zero).Max();
+         select entry.LastTimes![end.Key] - new FailoverServerTimes(entry).AuthorityEnd(end.Value)).Append(TimeSpan.Zero).Max();
 }
 
 /// <summary>A wish to have the disputed material of an entry.</summary>

@@ -1,9 +1,10 @@
+using FailbackWorkflows.Failback.Clocks;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Recorders.MaterialCopy;
 
 namespace FailbackWorkflows.Failback.MaterialCopy;
 
-/// <summary>What of the failover server's material an entry is about.</summary>
+/// <summary>What of the failover server's material an entry is about, by the failover server's clock (<see cref="FailoverServerTimes"/>).</summary>
 /// <param name="Whole">From the failover's start to the last end of any channel.</param>
 /// <param name="Channels">Per channel <c>[failover started, min(confirmed last time, authority end + margin))</c>.</param>
 public sealed record MaterialCopyPeriods(CopyPeriod Whole, IReadOnlyList<CopyPeriod> Channels)
@@ -19,12 +20,18 @@ public sealed record MaterialCopyPeriods(CopyPeriod Whole, IReadOnlyList<CopyPer
     /// ends at its authority end where that is known, else where the failback ended it. A failover that failed ends with the last thing written in
     /// it. Throws when the failback is not done.
     /// </summary>
-    public static MaterialCopyPeriods Of(FailoverLogEntry entry)
+    public static MaterialCopyPeriods Of(FailoverLogEntry entry) => Of(entry, EndedOf(entry), entry.AuthorityEnds);
+
+    /// <summary>As <see cref="Of(FailoverLogEntry)"/>, to the last thing the failover server wrote, with or without authority.</summary>
+    public static MaterialCopyPeriods OfDisputed(FailoverLogEntry entry) => Of(entry, (entry.LastTimes?.Values ?? []).Append(EndedOf(entry)).Max(), null);
+
+    private static MaterialCopyPeriods Of(FailoverLogEntry entry, DateTimeOffset ended, IReadOnlyDictionary<string, DateTimeOffset>? firstFrames)
     {
-        var start = entry.FailoverStartedAt;
-        var ended = (entry is { Failover: FailoverState.Failed, LastTimes: { Count: > 0 } last } ? last.Values.Max() : entry.FailbackEndedAt) ?? throw new InvalidOperationException($"The period of failover log entry {entry.Id} has no end: its failback is not done.");
-        var ids = (entry.LastTimes?.Keys ?? []).Union(entry.AuthorityEnds?.Keys ?? []).Order(StringComparer.Ordinal);
-        var channels = ids.Select(id => new CopyPeriod(id, start, Later(start, EndOf(entry, id, ended)))).ToList();
+        var times = new FailoverServerTimes(entry);
+        var start = times.Start;
+        var authorityEnds = times.AuthorityEnds(firstFrames) ?? new Dictionary<string, DateTimeOffset>();
+        var ids = (entry.LastTimes?.Keys ?? []).Union(authorityEnds.Keys).Order(StringComparer.Ordinal);
+        var channels = ids.Select(id => new CopyPeriod(id, start, Later(start, EndOf(entry, authorityEnds, id, ended)))).ToList();
         if (channels.Exists(c => c.ToUtc > start))
         {
             // A channel that stayed dark all the time has a last time of long ago. It is asked about as long as the others were recorded, so that the
@@ -37,16 +44,15 @@ public sealed record MaterialCopyPeriods(CopyPeriod Whole, IReadOnlyList<CopyPer
         return new(new(null, start, Later(start + Shortest, end)), channels);
     }
 
-    /// <summary>As <see cref="Of"/>, to the last thing the failover server wrote, with or without authority.</summary>
-    public static MaterialCopyPeriods OfDisputed(FailoverLogEntry entry) => Of(entry with { AuthorityEnds = null, FailbackEndedAt = Latest(entry) });
+    private static DateTimeOffset EndedOf(FailoverLogEntry entry) =>
+        entry is { Failover: FailoverState.Failed, LastTimes: { Count: > 0 } last } ? last.Values.Max()
+        : entry.FailbackEndedAt is { } ended ? new FailoverServerTimes(entry).Latest(ended)
+        : throw new InvalidOperationException($"The period of failover log entry {entry.Id} has no end: its failback is not done.");
 
-    private static DateTimeOffset? Latest(FailoverLogEntry entry) =>
-        (entry.LastTimes?.Values ?? []).Select(t => (DateTimeOffset?)t).Append(entry.FailbackEndedAt).Max();
-
-    private static DateTimeOffset EndOf(FailoverLogEntry entry, string channelId, DateTimeOffset ended)
+    private static DateTimeOffset EndOf(FailoverLogEntry entry, IReadOnlyDictionary<string, DateTimeOffset> authorityEnds, string channelId, DateTimeOffset ended)
     {
         var last = entry.LastTimes is { } lastTimes && lastTimes.TryGetValue(channelId, out var time) ? time : ended;
-        var authority = entry.AuthorityEnds is { } ends && ends.TryGetValue(channelId, out var end) ? end + Margin : ended;
+        var authority = authorityEnds.TryGetValue(channelId, out var end) ? end + Margin : ended;
         return last < authority ? last : authority;
     }
 

@@ -1,5 +1,6 @@
 using FailbackWorkflows.Engine.Activities;
 using FailbackWorkflows.Engine.Storage;
+using FailbackWorkflows.Failback.Clocks;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.MaterialCopy;
@@ -20,7 +21,7 @@ namespace FailbackWorkflows.Failback.Obligations;
 [FlowNode("Delivered", "AllDelivered", "Postponed")]
 [Retry(LastAttempt, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 2000)]
 public sealed class DeliverObligation(
-    DutyCalls calls, IRecorderClient recorders, HolderLook look, HoldEnds ends, IObligations obligations, IFailoverLog log, IMaterialCopies copies) : DutyActivity
+    DutyCalls calls, IRecorderClient recorders, HolderLook look, HoldEnds ends, RecorderClocks clocks, IObligations obligations, IFailoverLog log, IMaterialCopies copies) : DutyActivity
 {
     private const int LastAttempt = 3;
 
@@ -46,7 +47,7 @@ public sealed class DeliverObligation(
         try
         {
             // Which machine it is comes before the fence: another machine must not be told anything.
-            var status = await recorders.GetStatusAsync(endpoint, cancellationToken);
+            var (status, clock) = await clocks.MeasureAsync(endpoint, cancellationToken);
             if (server.MachineId is not null && status.Id != server.MachineId)
             {
                 return Postpone(context, open, $"Another machine ({status.Id}) answers at the address of {server.Name}.");
@@ -57,6 +58,7 @@ public sealed class DeliverObligation(
                 open[0],
                 await calls.GetDutyAsync(identity, cancellationToken),
                 endpoint,
+                clock,
                 await calls.RaiseFenceAsync(context, identity, endpoint, cancellationToken));
             return delivery.Seen.Epoch > delivery.Duty.Epoch
                 ? Postpone(context, open, $"{server.Name} knows a newer epoch of {identity} ({delivery.Seen.Epoch}) than was granted here ({delivery.Duty.Epoch}). Find out who granted it.")
@@ -131,9 +133,16 @@ public sealed class DeliverObligation(
     private async Task<ActivityResult> StopAsync(Delivery delivery, CancellationToken cancellationToken)
     {
         var entry = await FindEntryAsync(delivery, cancellationToken);
+        if (entry is not null && entry.FailoverServerId == delivery.Owed.ServerId && entry.Clocks?.FailoverServerAtEnd is null)
+        {
+            // Committed first: a stop that is repeated must say the same. The next delivery stops it.
+            var measured = new Dictionary<string, ClockOffset>(StringComparer.Ordinal) { [entry.FailoverServerId] = delivery.Clock };
+            return ActivityResult.Completed("Delivered").WithChanges(new SaveFailoverLogEntry(RecorderClocks.Note(entry, delivery.Context.InstanceId, measured)));
+        }
+
         await recorders.StopRecordingAsync(
             delivery.Endpoint,
-            new RecordingCommand(delivery.Owed.Identity, delivery.Authority, entry?.AuthorityEnds),
+            new RecordingCommand(delivery.Owed.Identity, delivery.Authority, entry is null ? null : new FailoverServerTimes(entry).AuthorityEnds(entry.AuthorityEnds)),
             delivery.Context.CallKey("stop"),
             cancellationToken);
         return Settled(delivery, "It has stopped recording.");
@@ -160,7 +169,7 @@ public sealed class DeliverObligation(
 
         // The disputed tail is part of it. Without any frame there is nothing after the failover's start to hold.
         var lastTimes = entry.LastTimes ?? await LastTimesAsync(delivery, cancellationToken);
-        var end = lastTimes.Count > 0 ? lastTimes.Values.Max() : entry.FailbackEndedAt ?? delivery.Context.Time.GetUtcNow();
+        var end = lastTimes.Count > 0 ? lastTimes.Values.Max() : new FailoverServerTimes(entry).Latest(entry.FailbackEndedAt ?? delivery.Context.Time.GetUtcNow());
         if (end < hold.FromUtc)
         {
             end = hold.FromUtc;
@@ -252,8 +261,9 @@ public sealed class DeliverObligation(
     }
 
     /// <summary>One delivery at work.</summary>
+    /// <param name="Clock">The server's clock, just measured.</param>
     /// <param name="Seen">The duty as the server has it.</param>
-    private sealed record Delivery(ActivityExecutionContext Context, Obligation Owed, Duty Duty, RecorderEndpoint Endpoint, DutyState Seen)
+    private sealed record Delivery(ActivityExecutionContext Context, Obligation Owed, Duty Duty, RecorderEndpoint Endpoint, ClockOffset Clock, DutyState Seen)
     {
         public bool IsHolder => Duty.HolderServerId == Owed.ServerId;
 

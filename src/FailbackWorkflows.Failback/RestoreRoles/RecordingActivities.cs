@@ -2,6 +2,7 @@ using FailbackWorkflows.Engine.Activities;
 using FailbackWorkflows.Engine.Journal;
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Engine.Values;
+using FailbackWorkflows.Failback.Clocks;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Licensing;
@@ -212,11 +213,12 @@ public sealed class PointOfNoReturn : DutyActivity
 /// <summary>
 /// Step 9e: stops the failover server, but only while the failed server demonstrably records: each attempt first asks for a frame written
 /// after the point of no return and at most 5 s old. A failed server that stopped delivering sends the run back to the failover server.
+/// The failover server hears by its own clock when its authority ended.
 /// </summary>
 [Activity("Failback.StopFailoverServer", Category = "Failback parts", Description = "Stops the failover server once the failed server demonstrably records.")]
 [FlowNode("Stopped", "FailedServerLost", "Owed")]
 [Retry(1_000_000, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 5000)]
-public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorders, FailbackPolicies policies) : DutyActivity
+public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorders, RecorderClocks clocks, FailbackPolicies policies) : DutyActivity
 {
     private static readonly TimeSpan FreshFrame = TimeSpan.FromSeconds(5);
 
@@ -262,10 +264,18 @@ public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorder
         RecordingState stopped;
         try
         {
+            var entry = await clocks.FindEntryAsync(identity, [failover.ServerId], cancellationToken);
+            if (entry is not null && await clocks.MeasureEndAsync(entry, context.InstanceId, [failover, calls.EndpointOf(failed)], cancellationToken) is var measured && measured != entry)
+            {
+                // Committed first: a stop that is repeated must say the same.
+                return ActivityResult.RunAgainAt(now, wait).WithChanges(new SaveFailoverLogEntry(measured));
+            }
+
+            var firstFrames = context.GetOrDefault(FirstFrames);
             stopped = await recorders.StopRecordingAsync(
                 failover,
-                new RecordingCommand(identity, await calls.GetAuthorityAsync(context, identity, cancellationToken), context.GetOrDefault(FirstFrames)),
-                context.CallKey("stop"),
+                new RecordingCommand(identity, await calls.GetAuthorityAsync(context, identity, cancellationToken), entry is null ? firstFrames : new FailoverServerTimes(entry).AuthorityEnds(firstFrames)),
+                context.CallKey("stopByItsClock"),
                 cancellationToken);
         }
         catch (RecorderException exception) when (exception.IsTransient)
@@ -331,12 +341,13 @@ public sealed class EndRetentionHold(DutyCalls calls, HoldEnds ends, IFailoverLo
     {
         var entry = await log.GetAsync(context.Get(EntryId), cancellationToken);
         var lastTimes = context.Get(LastTimes);
+        var times = new FailoverServerTimes(entry);
         try
         {
             return ActivityResult.Completed().WithChanges(await ends.GiveAsync(
-                new RetentionHold(entry.Id, entry.FailoverServerId, entry.FailedServerId, entry.FailoverStartedAt, null),
+                new RetentionHold(entry.Id, entry.FailoverServerId, entry.FailedServerId, times.Start, null),
                 // Without last times each attempt ends it a little later.
-                lastTimes.Count > 0 ? lastTimes.Values.Max() : context.Time.GetUtcNow(),
+                lastTimes.Count > 0 ? lastTimes.Values.Max() : times.Latest(context.Time.GetUtcNow()),
                 await calls.GetAuthorityAsync(context, entry.FailedServerId, cancellationToken),
                 context.CallKey,
                 cancellationToken));

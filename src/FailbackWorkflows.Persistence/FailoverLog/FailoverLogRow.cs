@@ -1,4 +1,5 @@
 using System.Text.Json;
+using FailbackWorkflows.Failback.Clocks;
 using FailbackWorkflows.Failback.FailoverLog;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
@@ -48,6 +49,8 @@ internal sealed class FailoverLogRow : IVersionedRow
 
     public string? AuthorityEnds { get; set; }
 
+    public string? Clocks { get; set; }
+
     public long Revision { get; set; }
 
     public static void Configure(EntityTypeBuilder<FailoverLogRow> row)
@@ -86,6 +89,7 @@ internal sealed class FailoverLogRow : IVersionedRow
         ClosedByEntryId = entry.ClosedByEntryId,
         LastTimes = Write(entry.LastTimes),
         AuthorityEnds = Write(entry.AuthorityEnds),
+        Clocks = entry.Clocks is null ? null : JsonSerializer.Serialize(entry.Clocks),
     };
 
     public FailoverLogEntry ToEntry() => new()
@@ -109,6 +113,7 @@ internal sealed class FailoverLogRow : IVersionedRow
         ClosedByEntryId = ClosedByEntryId,
         LastTimes = Read(LastTimes),
         AuthorityEnds = Read(AuthorityEnds),
+        Clocks = Clocks is null ? null : JsonSerializer.Deserialize<EntryClocks>(Clocks),
         Revision = Revision,
     };
 

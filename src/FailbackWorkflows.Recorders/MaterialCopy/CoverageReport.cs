@@ -40,6 +40,7 @@ public sealed record Amount(long Segments, long Bytes);
 /// <param name="Verified">Read again from the target's disk, digest right.</param>
 /// <param name="IsVerified">Everything expected is there, read again and right; when disputed material was asked for, that too.</param>
 /// <param name="DisputedHere">What of <paramref name="Disputed"/> was asked for and is at the target, marked, read again and right; null when it was not asked for.</param>
+/// <param name="DigestBy"><c>copier</c>: the source states no digests; what is here was read twice and has the digest that the target made. Null: the source's digests were compared.</param>
 public sealed record TrackCoverage(
     string TrackId,
     string ChannelId,
@@ -55,7 +56,12 @@ public sealed record TrackCoverage(
     Amount Verified,
     bool IsVerified,
     IReadOnlyList<CoverageStretch> Stretches,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Amount? DisputedHere = null);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Amount? DisputedHere = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? DigestBy = null)
+{
+    /// <summary>Value of <see cref="DigestBy"/>.</summary>
+    public const string Copier = "copier";
+}
 
 /// <summary>Coverage of one kind of records of one channel.</summary>
 /// <param name="Superseded">The target has a later revision: nothing is lost, nothing was overwritten.</param>

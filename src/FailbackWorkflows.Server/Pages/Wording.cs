@@ -1,5 +1,6 @@
 using System.Globalization;
 using FailbackWorkflows.Failback.AutomaticFailback;
+using FailbackWorkflows.Failback.Clocks;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.Runs;
@@ -118,6 +119,15 @@ internal static class Wording
         "faulted" => new("Stopped by an error", "bad"),
         _ => new("Failed", "bad"),
     };
+
+    /// <summary>E.g. <c>60.002 s ahead, ± 3 ms</c>.</summary>
+    public static string Clock(ClockOffset clock)
+    {
+        var uncertain = string.Create(CultureInfo.InvariantCulture, $"± {Math.Ceiling(clock.Uncertainty.TotalMilliseconds):0} ms");
+        return clock.Offset.Duration() <= clock.Uncertainty
+            ? $"right, {uncertain}"
+            : string.Create(CultureInfo.InvariantCulture, $"{clock.Offset.Duration().TotalSeconds:0.###} s {(clock.Offset > TimeSpan.Zero ? "ahead" : "behind")}, {uncertain}");
+    }
 
     /// <summary>E.g. <c>512 B</c>, <c>1.5 MB</c>, <c>2.34 TB</c>; steps of 1,000.</summary>
     public static string Bytes(long bytes)

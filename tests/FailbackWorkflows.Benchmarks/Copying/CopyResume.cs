@@ -3,7 +3,7 @@ using FailbackWorkflows.Recorders.MaterialCopy;
 namespace FailbackWorkflows.Benchmarks.Copying;
 
 /// <summary>
-/// The target is killed in the middle of a copy and started again: how long until it copies on, how much is sent twice, and what the kills
+/// The target is killed in the middle of a copy and started again: how long until it copies on, how much more is sent, and what the kills
 /// cost altogether beside the same copy left alone.
 /// </summary>
 internal static class CopyResume
@@ -60,7 +60,7 @@ internal static class CopyResume
         }
 
         Console.WriteLine(FormattableString.Invariant(
-            $"  killed {resumed.Count} times          {cost.Wall.TotalSeconds,7:N1} s  {cost.Wall / uninterrupted.Wall:N2} of the time uninterrupted   {sentAgain / 1e6 / Math.Max(1, resumed.Count):N2} MB ({(double)sentAgain / bytes / Math.Max(1, resumed.Count):N1} segments) sent again per kill   to the next stored segment: median {CopySegments.Median(resumed.DefaultIfEmpty()):N1} s, most {resumed.DefaultIfEmpty().Max():N1} s"));
+            $"  killed {resumed.Count} times          {cost.Wall.TotalSeconds,7:N1} s  {cost.Wall / uninterrupted.Wall:N2} of the time uninterrupted   {sentAgain / 1e6 / Math.Max(1, resumed.Count):N2} MB more sent per kill (the lists read anew, and what lay in the kernel)   to the next stored segment: median {CopySegments.Median(resumed.DefaultIfEmpty()):N1} s, most {resumed.DefaultIfEmpty().Max():N1} s"));
         return resumed.Count == kills ? 0 : throw new InvalidOperationException($"The copy was over after {resumed.Count} kills; make it larger.");
     }
 }

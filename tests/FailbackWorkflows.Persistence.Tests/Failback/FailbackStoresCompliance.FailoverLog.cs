@@ -18,6 +18,7 @@ public abstract partial class FailbackStoresCompliance
             Message = "message", ClosedByEntryId = "entry-2",
             LastTimes = new Dictionary<string, DateTimeOffset> { ["cam-1"] = T0.AddTicks(5), ["cam-ä"] = T0.AddTicks(6) },
             AuthorityEnds = new Dictionary<string, DateTimeOffset>(),
+            Clocks = new(new(TimeSpan.FromTicks(-7), TimeSpan.FromTicks(8), T0.AddTicks(9)), null, new(TimeSpan.FromHours(1), TimeSpan.Zero, T0)),
         };
 
         await ApplyAsync(new SaveFailoverLogEntry(entry));

@@ -13,6 +13,7 @@ public sealed partial class FakeRecorder(string serverId, TimeProvider time)
 {
     private readonly Dictionary<string, FakeDuty> _duties = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Remembered> _keys = new(StringComparer.Ordinal);
+    private readonly ShiftedTimeProvider _clock = new(time);
     private int _boots = 1;
     private int _staged;
 
@@ -26,8 +27,24 @@ public sealed partial class FakeRecorder(string serverId, TimeProvider time)
 
     public string Credential { get; set; } = $"token-of-{serverId}";
 
-    /// <summary>Its clock, as it states it, minus everybody else's.</summary>
-    public TimeSpan ClockOffset { get; set; }
+    /// <summary>Its clock minus the true one. Setting it while it records is a clock that is set: what it has written keeps its times.</summary>
+    public TimeSpan ClockOffset
+    {
+        get => _clock.Offset;
+        set
+        {
+            foreach (var duty in _duties.Values)
+            {
+                duty.WriteFrames();
+            }
+
+            _clock.Offset = value;
+            foreach (var duty in _duties.Values)
+            {
+                duty.ClockWasSet();
+            }
+        }
+    }
 
     /// <summary>Why the probe write fails; null: it does not.</summary>
     public string? CannotWriteBecause { get; set; }
@@ -65,7 +82,7 @@ public sealed partial class FakeRecorder(string serverId, TimeProvider time)
     {
         if (!_duties.TryGetValue(identity, out var duty))
         {
-            _duties[identity] = duty = new FakeDuty(identity, this, time);
+            _duties[identity] = duty = new FakeDuty(identity, this, _clock);
         }
 
         return duty;
@@ -105,7 +122,7 @@ public sealed partial class FakeRecorder(string serverId, TimeProvider time)
     public bool BackfillsAnywhere { get; set; } = true;
 
     internal RecorderStatus Status() => new(
-        MachineId, BootId, SoftwareVersion, "1", time.GetUtcNow() + ClockOffset, TimeSpan.FromMilliseconds(1), [.. _duties.Values.Where(d => d.IsKnown).Select(d => d.ToState())], [Storage], new(true, 64, 8, BackfillsAnywhere));
+        MachineId, BootId, SoftwareVersion, "1", _clock.GetUtcNow(), TimeSpan.FromMilliseconds(1), [.. _duties.Values.Where(d => d.IsKnown).Select(d => d.ToState())], [Storage], new(true, 64, 8, BackfillsAnywhere));
 
     internal ProbeResult Probe() => new(CannotWriteBecause is null, [Storage], CannotWriteBecause);
 
@@ -407,6 +424,9 @@ public sealed class FakeDuty(string identity, FakeRecorder recorder, TimeProvide
         (AssignedRole, Epoch, AllocationId, HoldEntryId, Recording, Awaiting, Provisional) = (DutyRole.Standby, epoch, null, null, false, false, false);
     }
 
+    /// <summary>First frame per channel under the current epoch.</summary>
+    public IReadOnlyDictionary<string, DateTimeOffset> ToFirstFrames() => _first;
+
     /// <summary>Everything filmed until now is on the disk.</summary>
     internal void WriteFrames() => WriteFrames(time.GetUtcNow());
 
@@ -423,10 +443,12 @@ public sealed class FakeDuty(string identity, FakeRecorder recorder, TimeProvide
             if (until >= _framesFrom && !recorder.DarkChannels.Contains(channel))
             {
                 _first.TryAdd(channel, _framesFrom);
-                _last[channel] = until;
+                _last[channel] = _last.TryGetValue(channel, out var last) && last > until ? last : until;
             }
         }
     }
+
+    internal void ClockWasSet() => _framesFrom = time.GetUtcNow();
 
     /// <summary>First frames count from here: a new epoch, or a new start.</summary>
     private void BeginFrames()
@@ -434,4 +456,12 @@ public sealed class FakeDuty(string identity, FakeRecorder recorder, TimeProvide
         _first.Clear();
         _framesFrom = time.GetUtcNow();
     }
+}
+
+/// <summary>Another clock, off by a constant.</summary>
+internal sealed class ShiftedTimeProvider(TimeProvider time) : TimeProvider
+{
+    public TimeSpan Offset { get; set; }
+
+    public override DateTimeOffset GetUtcNow() => time.GetUtcNow() + Offset;
 }

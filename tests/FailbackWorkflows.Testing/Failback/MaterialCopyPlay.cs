@@ -17,10 +17,14 @@ public sealed class MaterialCopyPlay
     private readonly SemaphoreSlim _stage = new(1, 1);
     private readonly Queue<Func<Task>> _acts = new();
     private readonly List<MaterialCopyState> _seen = [];
+    private readonly string _entryId;
     private int _waits;
 
-    private MaterialCopyPlay(FailbackWorld world)
+    /// <summary>In a world whose failback of the entry is done.</summary>
+    public MaterialCopyPlay(FailbackWorld world, string entryId = FailbackWorld.Entry)
     {
+        _entryId = entryId;
+        TaskId = MaterialCopyTask.IdOf(entryId, FailbackWorld.Failover);
         World = world;
         world.Store.Waiting = _ => ActInTurnAsync();
     }
@@ -30,7 +34,7 @@ public sealed class MaterialCopyPlay
     /// <summary>The entry's copy state at each wait, repeats left out.</summary>
     public IReadOnlyList<MaterialCopyState> Seen => _seen;
 
-    public string TaskId { get; } = MaterialCopyTask.IdOf(FailbackWorld.Entry, FailbackWorld.Failover);
+    public string TaskId { get; }
 
     /// <summary>The task at the target.</summary>
     public CopyTask AtTarget => World.FailedRecorder.Copies.Tasks.Single(t => t.TaskId == TaskId);
@@ -126,7 +130,7 @@ public sealed class MaterialCopyPlay
             return;
         }
 
-        var state = (await World.EntryAsync()).MaterialCopy;
+        var state = (await World.EntryAsync(_entryId)).MaterialCopy;
         if (_seen.Count == 0 || _seen[^1] != state)
         {
             _seen.Add(state);

@@ -1,6 +1,7 @@
 using FailbackWorkflows.Engine;
 using FailbackWorkflows.Engine.Journal;
 using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.Clocks;
 using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Policies;
@@ -30,7 +31,7 @@ public sealed class FailbackDoneTests
         entry.LastTimes!.Keys.ShouldBe(FakeSettings.Channels, ignoreOrder: true);
         entry.AuthorityEnds!.Keys.ShouldBe(FakeSettings.Channels, ignoreOrder: true);
         world.FailoverRecorder.Holds[FailbackWorld.Entry].ToUtc.ShouldBe(entry.LastTimes.Values.Max());
-        world.FailoverDuty.AuthorityEnds.ShouldBe(entry.AuthorityEnds, ignoreOrder: true);
+        world.FailoverDuty.AuthorityEnds.ShouldBe(new FailoverServerTimes(entry).AuthorityEnds(entry.AuthorityEnds), ignoreOrder: true);
         world.EffectsOf(run.Id).Select(e => e[..e.LastIndexOf(' ')]).ShouldBe(
         [
             "rec-1 StageSettings",

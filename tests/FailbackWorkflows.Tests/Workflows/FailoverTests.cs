@@ -1,5 +1,6 @@
 using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.Clocks;
 using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.FailoverLog;
@@ -37,7 +38,7 @@ public sealed class FailoverTests
         var taken = world.Recorders[Taker].Duty(Broken);
         (taken.ToState().Role, taken.Epoch, taken.IsRecording, taken.Sha256).ShouldBe((DutyRole.Recorder, 2, true, Outcomes.OldDigest));
         var hold = world.Recorders[Taker].Holds[entry.Id];
-        (hold.Identity, hold.FromUtc, hold.ToUtc).ShouldBe((Broken, at, null));
+        (hold.Identity, hold.FromUtc, hold.ToUtc).ShouldBe((Broken, new FailoverServerTimes(entry).Start, null));
         (await world.ServerAsync(Broken)).State.ShouldBe(VmsServerState.Broken);
         (await world.ClaimsAsync()).ShouldBeEmpty();
         (await world.NewsAsync()).ShouldContain(n => n.Kind == "systemChange");
@@ -79,7 +80,7 @@ public sealed class FailoverTests
         atOnce.ShouldAllBe(r => r.Outcome == StartRunOutcome.AlreadyStarted && r.RunId == run.Id);
         var entry = await world.EntryAsync(started.EntryId!);
         (entry.ExternalId, entry.Failover).ShouldBe(("their-7", FailoverState.Done));
-        world.Recorders[Taker].Holds[entry.Id].FromUtc.ShouldBe(began);
+        world.Recorders[Taker].Holds[entry.Id].FromUtc.ShouldBe(began - TimeSpan.FromMilliseconds(1), "as much as its clock is uncertain by");
         var taken = world.Recorders[Taker].Duty(Broken);
         (taken.Epoch, taken.IsRecording, taken.Revision).ShouldBe((2, true, 1));
         (await world.Get<IFailoverLog>().ListAsync(new(FailoverLogView.All, Broken), default)).Count.ShouldBe(1);
@@ -288,7 +289,7 @@ public sealed class FailoverTests
         (home.MaterialCopy, home.IsActive, home.Message).ShouldBe((MaterialCopyState.Copied, false, run.Message));
         world.Recorders[Taker].Released[entry.Id].ShouldBe(HoldRelease.VerifiedCopy);
         var period = (await world.Get<IMaterialCopies>().FindByEntryAsync(entry.Id, default))!.Definition!.Period;
-        (period.FromUtc, period.ToUtc).ShouldBe((entry.FailoverStartedAt, owed.LastTimes!.Values.Max()));
+        (period.FromUtc, period.ToUtc).ShouldBe((new FailoverServerTimes(entry).Start, owed.LastTimes!.Values.Max()));
         world.ShouldHaveCommandedOnce();
     }
 

@@ -1,6 +1,7 @@
 using FailbackWorkflows.Engine;
 using FailbackWorkflows.Engine.Journal;
 using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.Clocks;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.MaterialCopy;
@@ -32,7 +33,7 @@ public sealed class MaterialCopyTests
 
         var entry = await world.EntryAsync();
         var definition = (await play.TaskAsync()).Definition!;
-        definition.Period.FromUtc.ShouldBe(entry.FailoverStartedAt);
+        definition.Period.FromUtc.ShouldBe(new FailoverServerTimes(entry).Start);
         definition.Channels.Select(c => c.ChannelId).ShouldBe(FakeSettings.Channels, ignoreOrder: true);
         definition.SourceRecorderId.ShouldBe("machine-of-rec-2");
     }

@@ -1,4 +1,5 @@
 using FailbackWorkflows.Engine;
+using FailbackWorkflows.Failback.Clocks;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Obligations;
@@ -52,8 +53,31 @@ public sealed class ObligationsTests
         if (isStopOwed)
         {
             // What it recorded after the failed server's first frame is disputed: it hears where that begins.
-            world.FailoverDuty.AuthorityEnds.ShouldBe((await world.EntryAsync()).AuthorityEnds);
+            var told = await world.EntryAsync();
+            world.FailoverDuty.AuthorityEnds.ShouldBe(new FailoverServerTimes(told).AuthorityEnds(told.AuthorityEnds), ignoreOrder: true);
         }
+    }
+
+    // Nobody could measure its clock at the hand-over: it is measured, and written down, before it is told an instant.
+    [Fact]
+    public async Task FailoverServer_AwayFromTheStart_HearsByItsOwnClockWhenItsAuthorityEnded()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        world.FailoverRecorder.ClockOffset = TimeSpan.FromMinutes(1);
+        world.FailoverRecorder.IsCutOff = true;
+        await world.PollAsync();
+        var run = await world.FailBackAsync(withoutFailoverServer: true);
+        run.Result.ShouldBe("done", run.Message);
+        (await world.EntryAsync()).Clocks?.FailoverServerAtEnd.ShouldBeNull();
+        world.FailoverRecorder.IsCutOff = false;
+
+        (await world.PollAsync()).Single().Result.ShouldBe("done");
+
+        var entry = await world.EntryAsync();
+        entry.Clocks!.FailoverServerAtEnd!.Offset.ShouldBe(TimeSpan.FromMinutes(1));
+        world.FailoverDuty.AuthorityEnds.ShouldBe(new FailoverServerTimes(entry).AuthorityEnds(entry.AuthorityEnds), ignoreOrder: true);
+        world.FailoverDuty.AuthorityEnds!.ShouldAllBe(e => e.Value >= entry.AuthorityEnds![e.Key] + TimeSpan.FromMinutes(1));
+        world.ShouldHaveCommandedOnce();
     }
 
     [Fact]

@@ -267,6 +267,10 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                         .HasColumnType("TEXT")
                         .HasColumnName("authority_ends");
 
+                    b.Property<string>("Clocks")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("clocks");
+
                     b.Property<string>("ClosedByEntryId")
                         .HasColumnType("TEXT")
                         .HasColumnName("closed_by_entry_id");

@@ -1,3 +1,4 @@
+using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Material;
 using FailbackWorkflows.Recorders.MaterialCopy;
 using FailbackWorkflows.ReferenceRecorder.MaterialCopy.Coverage;
@@ -59,6 +60,9 @@ internal sealed class CopyRun
 
     /// <summary>The source keeps what is owed; where it cannot, its retention runs on while we copy.</summary>
     public bool SourceHolds { get; private set; } = true;
+
+    /// <summary>The source states no digests: each segment is read twice, and its digest is made here.</summary>
+    public bool MakesDigests { get; private set; }
 
     /// <summary>Source's clock minus ours, as far as it is certain.</summary>
     public TimeSpan ClockOffset { get; private set; }
@@ -145,7 +149,7 @@ internal sealed class CopyRun
     public SegmentJudge JudgeOf(Track track)
     {
         var losses = _store.Read(sql => CopyTaskStore.Losses(sql, TaskId)).Where(l => l.ChannelId == track.ChannelId && l.Kind == track.Kind && l.ItemId is not null);
-        return new SegmentJudge(track.Id, Task.PeriodOf(track.ChannelId), Tolerance, KeptFrom, Task.Definition.WithDisputed, losses.ToDictionary(l => l.ItemId!, l => l.Reason, StringComparer.Ordinal));
+        return new SegmentJudge(track.Id, Task.PeriodOf(track.ChannelId), Tolerance, KeptFrom, Task.Definition.WithDisputed, MakesDigests, losses.ToDictionary(l => l.ItemId!, l => l.Reason, StringComparer.Ordinal));
     }
 
     public TrackWalk Walk(Track track) => new(Source, _store, JudgeOf(track), ClockOffset);
@@ -211,6 +215,7 @@ internal sealed class CopyRun
 
         Tolerance = status.TimeResolution > TimeSpan.FromMilliseconds(1) && status.TimeResolution <= TimeSpan.FromSeconds(10) ? status.TimeResolution : TimeSpan.FromMilliseconds(1);
         SourceHolds = status.Capabilities.RetentionHold;
+        MakesDigests = status.Capabilities.Digest == DigestOrigin.ComputedByCopier;
         // What may be the measurement's own error moves nothing.
         ClockOffset = offset.Duration() <= uncertainty ? TimeSpan.Zero : offset - (uncertainty * Math.Sign(offset.Ticks));
         await SaveAsync(sql => Update(sql, row => row with { ClockOffsetBefore = row.ClockOffsetBefore ?? offset, ClockOffsetAfter = offset, LastError = null })).ConfigureAwait(false);

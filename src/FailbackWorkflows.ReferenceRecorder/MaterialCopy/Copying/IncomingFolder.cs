@@ -17,9 +17,9 @@ internal sealed class IncomingFolder(DataFolder folder)
 
     public string Root { get; } = PathIn(folder);
 
-    /// <summary>Ids may be long or odd, and come from another machine: only their digest gets into a name.</summary>
+    /// <summary>Ids may be long or odd, and come from another machine: only their digest gets into a name. One whose digest is yet to be made is named so.</summary>
     public static string NameOf(Segment segment) =>
-        $"copied-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(segment.Id)).AsSpan(0, 16))}-{segment.Sha256.AsSpan(0, 16)}";
+        $"copied-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(segment.Id)).AsSpan(0, 16))}-{(segment.Sha256 is { } sha256 ? sha256.AsSpan(0, 16) : "undigested")}";
 
     public string PathOf(Segment segment) => Path.Combine(Root, NameOf(segment) + Suffix);
 

@@ -1,3 +1,4 @@
+using FailbackWorkflows.Recorders.Material;
 using FailbackWorkflows.ReferenceRecorder.Segments;
 using FailbackWorkflows.ReferenceRecorder.Storage;
 
@@ -44,6 +45,19 @@ internal sealed class LocalTimeline
     }
 
     public LocalSegment? Find(string id) => _byId.TryGetValue(id, out var row) ? row : null;
+
+    /// <summary>
+    /// What is here of the same machine, the same times within the tolerance and the same length, under whatever id: a recorder without digests may
+    /// have made its list anew. Null for segments too short to be told apart by their times.
+    /// </summary>
+    public LocalSegment? FindSame(Segment segment)
+    {
+        var (from, to) = (segment.From.UtcTicks, segment.To.UtcTicks);
+        var i = to - from <= 2 * _tolerance
+            ? -1
+            : _rows.FindIndex(r => r.Origin == segment.Origin.RecorderId && r.Sha256 is not null && r.Bytes == segment.Bytes && Math.Abs(r.From - from) <= _tolerance && Math.Abs(r.To - to) <= _tolerance);
+        return i < 0 ? null : _rows[i];
+    }
 
     /// <summary>
     /// True when nothing of <c>[from, to)</c> is missing here, boundaries within the tolerance aside. With clocks apart it must hold for the

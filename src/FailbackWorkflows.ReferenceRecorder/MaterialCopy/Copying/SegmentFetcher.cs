@@ -16,13 +16,16 @@ internal sealed class DigestMismatchException(string sentence) : Exception(sente
 
 /// <summary>
 /// Brings one segment: resumes what an earlier attempt left, writes whatever comes at once, and hashes one pooled buffer while the next
-/// one comes in. What does not have its digest is thrown away.
+/// one comes in. What does not have its digest is thrown away. Where the source states none, the digest is that of two readings that agree.
 /// </summary>
 internal sealed class SegmentFetcher(SourceConnection source, IncomingFolder incoming, CopyPace pace, CopyTuning tuning, TimeProvider time)
 {
     private const int BufferBytes = 256 * 1024;
 
-    public async Task<FetchedSegment> FetchAsync(FetchJob job, CancellationToken cancellationToken)
+    public Task<FetchedSegment> FetchAsync(FetchJob job, CancellationToken cancellationToken) =>
+        job.Segment.Sha256 is null ? ReadTwiceAsync(job, cancellationToken) : ReadOnceAsync(job, cancellationToken);
+
+    private async Task<FetchedSegment> ReadOnceAsync(FetchJob job, CancellationToken cancellationToken)
     {
         var segment = job.Segment;
         var path = incoming.PathOf(segment);
@@ -30,7 +33,7 @@ internal sealed class SegmentFetcher(SourceConnection source, IncomingFolder inc
         try
         {
             // Once more from the start tells damage on the way from damage at the source.
-            for (var tries = 0; !await TryReceiveAsync(segment, file, cancellationToken).ConfigureAwait(false); tries++)
+            for (var tries = 0; await ReceiveAllAsync(segment, file, cancellationToken).ConfigureAwait(false) != segment.Sha256; tries++)
             {
                 RandomAccess.SetLength(file, 0);
                 if (tries == 1)
@@ -53,14 +56,106 @@ internal sealed class SegmentFetcher(SourceConnection source, IncomingFolder inc
         }
     }
 
-    /// <summary>False: all bytes came and their digest is wrong.</summary>
-    private async Task<bool> TryReceiveAsync(Segment segment, SafeFileHandle file, CancellationToken cancellationToken)
+    /// <summary>
+    /// The second reading is compared with the first by length and digest, from its beginning, also when the first one was gone on with after a
+    /// break. What differs from one reading to the next is nothing to keep.
+    /// </summary>
+    private async Task<FetchedSegment> ReadTwiceAsync(FetchJob job, CancellationToken cancellationToken)
+    {
+        var path = incoming.PathOf(job.Segment);
+        var file = System.IO.File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
+        try
+        {
+            var sha256 = await ReceiveAllAsync(job.Segment, file, cancellationToken).ConfigureAwait(false);
+            if (await ReadAgainAsync(job.Segment, cancellationToken).ConfigureAwait(false) != sha256)
+            {
+                throw new DigestMismatchException($"Two readings of segment '{job.Segment.Id}' differ, and the source states no digest that would tell which is right.");
+            }
+
+            // From here it is a segment like any other, and its file has the name that goes with its bytes.
+            job = job with { Segment = job.Segment with { Sha256 = sha256 } };
+            file.Dispose();
+            var named = incoming.PathOf(job.Segment);
+            System.IO.File.Move(path, named, overwrite: true);
+            return new FetchedSegment(job, named, System.IO.File.OpenHandle(named, FileMode.Open, FileAccess.ReadWrite, FileShare.Read));
+        }
+        catch (Exception error)
+        {
+            file.Dispose();
+            if (error is DigestMismatchException)
+            {
+                System.IO.File.Delete(path);
+            }
+
+            throw;
+        }
+    }
+
+    /// <summary>Digest of all bytes, kept nowhere; null when they are not as many as listed. One that breaks off is begun anew.</summary>
+    private async Task<string?> ReadAgainAsync(Segment segment, CancellationToken cancellationToken)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
+        try
+        {
+            for (var repeats = 1; ; repeats++)
+            {
+                try
+                {
+                    return await HashOnTheWayAsync(segment, buffer, cancellationToken).ConfigureAwait(false);
+                }
+                catch (SourceException error) when (error.Fault == SourceFault.Broken && repeats <= tuning.RepeatsPerSegment)
+                {
+                    await Task.Delay(tuning.FirstBackoff * 0.1 * repeats, time, cancellationToken).ConfigureAwait(false);
+                }
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private async Task<string?> HashOnTheWayAsync(Segment segment, byte[] buffer, CancellationToken cancellationToken)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        using var idle = new IdleTimer(tuning.IdleTimeout, time, cancellationToken);
+        using var answer = await source.OpenSegmentAsync(segment.Id, 0, null, idle, cancellationToken).ConfigureAwait(false);
+        using var body = await answer.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
+        long length = 0;
+        while (true)
+        {
+            var (count, broken) = await ReadAsync(body, buffer, idle, cancellationToken).ConfigureAwait(false);
+            if (broken is not null)
+            {
+                throw broken;
+            }
+
+            if (count == 0)
+            {
+                break;
+            }
+
+            hash.AppendData(buffer.AsSpan(0, count));
+            length += count;
+            if (length > segment.Bytes)
+            {
+                return null;
+            }
+
+            await PayAsync(count, idle, cancellationToken).ConfigureAwait(false);
+        }
+
+        return length == segment.Bytes ? TextOf(hash) : null;
+    }
+
+    /// <summary>Answers with the digest of what is in the file when all bytes have come.</summary>
+    private async Task<string> ReceiveAllAsync(Segment segment, SafeFileHandle file, CancellationToken cancellationToken)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var offset = Adopt(file, hash, segment.Bytes);
 
         // The contract makes the tag of the digest; a source that words it otherwise just sends everything again.
-        var etag = new EntityTagHeaderValue($"\"{segment.Sha256}\"");
+        var etag = segment.Sha256 is null ? null : new EntityTagHeaderValue($"\"{segment.Sha256}\"");
         var repeats = 0;
         while (offset < segment.Bytes)
         {
@@ -102,15 +197,14 @@ internal sealed class SegmentFetcher(SourceConnection source, IncomingFolder inc
             }
         }
 
-        return IsDigest(hash, segment.Sha256!);
+        return TextOf(hash);
     }
 
-    private static bool IsDigest(IncrementalHash hash, string expected)
+    private static string TextOf(IncrementalHash hash)
     {
         Span<byte> computed = stackalloc byte[SHA256.HashSizeInBytes];
         hash.GetHashAndReset(computed);
-        Span<char> text = stackalloc char[SHA256.HashSizeInBytes * 2];
-        return Convert.TryToHexStringLower(computed, text, out _) && expected.AsSpan().SequenceEqual(text);
+        return Convert.ToHexStringLower(computed);
     }
 
     private static bool IsResumed(HttpResponseMessage answer, long offset) =>

@@ -39,6 +39,7 @@ internal readonly record struct JudgedSegment(Segment Segment, Verdict Verdict, 
 
 /// <summary>Compares what the source lists with what is here. The same rule surveys, copies and verifies.</summary>
 /// <param name="KeptFrom">What ended before is deleted here by age; null: nothing is.</param>
+/// <param name="MakesDigests">The source states no digests; what is missing is given its own here.</param>
 /// <param name="Losses">Reasons of segments given up, by id.</param>
 internal sealed record SegmentJudge(
     string TrackId,
@@ -46,6 +47,7 @@ internal sealed record SegmentJudge(
     TimeSpan Tolerance,
     DateTimeOffset? KeptFrom,
     bool WithDisputed,
+    bool MakesDigests,
     IReadOnlyDictionary<string, string> Losses)
 {
     public JudgedSegment Judge(Segment segment, LocalTimeline here)
@@ -68,18 +70,22 @@ internal sealed record SegmentJudge(
         {
             verdict = Verdict.Disputed;
         }
-        else if (segment.Growing || segment.Sha256 is null)
+        else if (segment.Growing || (segment.Sha256 is null && !MakesDigests))
         {
             verdict = Verdict.Growing;
         }
         else if (local is { } row)
         {
-            verdict = row.Sha256 == segment.Sha256 ? Verdict.Present : Verdict.Lost;
+            verdict = (segment.Sha256 is null ? row.Sha256 is not null && row.Bytes == segment.Bytes : row.Sha256 == segment.Sha256) ? Verdict.Present : Verdict.Lost;
             reason = verdict == Verdict.Lost ? "conflict" : null;
         }
         else if (isOrdinary && here.Covers(segment.From.UtcTicks, ordinaryTo.UtcTicks, segment.Origin.RecorderId))
         {
             verdict = Verdict.Present;
+        }
+        else if (segment.Sha256 is null && here.FindSame(segment) is { } same)
+        {
+            (verdict, local) = (Verdict.Present, same);
         }
         else if (segment.To <= KeptFrom)
         {

@@ -25,6 +25,7 @@ internal sealed class TrackVerification(CopyRun run, Track track, bool isConfigu
     private readonly List<CopyLoss> _losses = [];
     private Tally _expected, _copied, _there, _missing, _outside, _disputed, _disputedHere, _verified;
     private bool _mayCome;
+    private bool _hasOurDigests;
 
     private bool WithDisputed => run.Task.Definition.WithDisputed;
 
@@ -55,7 +56,8 @@ internal sealed class TrackVerification(CopyRun run, Track track, bool isConfigu
             _expected.ToAmount(), _copied.ToAmount(), _there.ToAmount(), _missing.ToAmount(), _outside.ToAmount(), _disputed.ToAmount(), _verified.ToAmount(),
             isListed && _missing.Segments == 0 && _verified.Segments == _copied.Segments + _there.Segments && (!WithDisputed || _disputedHere == _disputed),
             Stretches(walk.Gone, isListed),
-            WithDisputed ? _disputedHere.ToAmount() : null);
+            WithDisputed ? _disputedHere.ToAmount() : null,
+            _hasOurDigests ? TrackCoverage.Copier : null);
         return new TrackVerdict(coverage, _losses, _mayCome);
     }
 
@@ -148,6 +150,7 @@ internal sealed class TrackVerification(CopyRun run, Track track, bool isConfigu
     private void Take(JudgedSegment item, Dictionary<string, GoneSegment> gone)
     {
         var segment = item.Segment;
+        _hasOurDigests |= item.Verdict == Verdict.Present && segment.Sha256 is null;
         switch (item.Verdict)
         {
             case Verdict.Outside:

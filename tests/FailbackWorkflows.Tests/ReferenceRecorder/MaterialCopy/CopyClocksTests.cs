@@ -112,41 +112,4 @@ public sealed class CopyClocksTests
         (await host.CoverageAsync()).Tracks.Single(t => t.ChannelId == "video-1").Stretches.Select(s => s.State).ShouldBe([CoverageState.AlreadyThere, CoverageState.Copied]);
         await host.AgainNothingMovesAsync(CopyHost.Definition(length: TimeSpan.FromSeconds(20)));
     }
-
-    // Scenario 57: what an adapter for a recorder with whole seconds needs of us.
-    [Fact]
-    public async Task APeerWithWholeSeconds_IsComparedWithinOneSecond()
-    {
-        await using var host = await CopyHost.StartAsync();
-        host.Source.TimeResolution = TimeSpan.FromSeconds(1);
-        for (var i = 0; i < 6; i++)
-        {
-            // Times cut to seconds: neighbours overlap by one.
-            host.Source.Add("video-1", FakeSource.Start + TimeSpan.FromSeconds(10 * i), TimeSpan.FromSeconds(11));
-        }
-
-        await CopyHost.FeedAsync(host.Target, "own", FakeSource.Start + TimeSpan.FromSeconds(0.7), FakeSource.Start + TimeSpan.FromSeconds(20.4));
-        await host.StartCopyAsync();
-
-        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
-        host.Source.ReadIds.Count.ShouldBe(4, "the first two are here, within a second");
-        host.Marked().ShouldBeEmpty("a second is what the peer's clock can tell");
-        (await host.CoverageAsync()).Tracks.Single(t => t.ChannelId == "video-1").Stretches.Count.ShouldBe(2);
-        await host.AgainNothingMovesAsync();
-    }
-
-    // Scenario 57: without a digest nothing can be verified, so such a peer needs an adapter that makes one.
-    [Fact]
-    public async Task APeerWithoutDigests_IsNeverTakenAtItsWord()
-    {
-        await using var host = await CopyHost.StartAsync();
-        host.Source.AddTrack("video-1", 2);
-        var bare = host.Source.Add("video-1", FakeSource.Start + TimeSpan.FromSeconds(4), TimeSpan.FromSeconds(2), alter: s => s with { Sha256 = null });
-        await host.StartCopyAsync(CopyHost.Definition(length: TimeSpan.FromSeconds(6)));
-        await host.UntilAsync(t => t.EndedAt is not null, step: TimeSpan.FromSeconds(1));
-
-        (await host.EndAsync()).State.ShouldBe(CopyTaskState.CopiedWithLosses);
-        host.Source.ReadIds.ShouldNotContain(bare.Id);
-        (await host.CoverageAsync()).Losses.ShouldHaveSingleItem().ItemId.ShouldBe(bare.Id);
-    }
 }

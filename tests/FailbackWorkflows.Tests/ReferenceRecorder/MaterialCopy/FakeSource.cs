@@ -43,6 +43,9 @@ internal sealed class FakeSource : IAsyncDisposable
 
     public TimeSpan TimeResolution { get; set; } = TimeSpan.FromMilliseconds(1);
 
+    /// <summary>Whether its list states digests.</summary>
+    public DigestOrigin Digest { get; set; }
+
     /// <summary>False: it cannot keep what is owed from its retention.</summary>
     public bool HoldsMaterial { get; set; } = true;
 
@@ -188,7 +191,7 @@ internal sealed class FakeSource : IAsyncDisposable
         switch (context.Request.Path.Value!.Split('/', StringSplitOptions.RemoveEmptyEntries))
         {
             case ["v1", "recorder"]:
-                await JsonAsync(context, new RecorderStatus(MachineId, "boot", "1.0.0", "1", _time.GetUtcNow() + ClockOffset, TimeResolution, [], [], new RecorderCapabilities(HoldsMaterial, 64, 4)));
+                await JsonAsync(context, new RecorderStatus(MachineId, "boot", "1.0.0", "1", _time.GetUtcNow() + ClockOffset, TimeResolution, [], [], new RecorderCapabilities(HoldsMaterial, 64, 4, Digest: Digest)));
                 break;
             case ["v1", "tracks"]:
                 await JsonAsync(context, Tracks());
@@ -247,16 +250,16 @@ internal sealed class FakeSource : IAsyncDisposable
             return;
         }
 
-        await SendAsync(context, found.Segment.Sha256!, found.Bytes);
+        await SendAsync(context, found.Segment.Sha256, found.Bytes);
     }
 
     /// <summary>Bytes with range and tag, as the contract has it.</summary>
-    public static async Task SendAsync(HttpContext context, string tag, ReadOnlyMemory<byte> bytes, int? cutAfter = null)
+    public static async Task SendAsync(HttpContext context, string? tag, ReadOnlyMemory<byte> bytes, int? cutAfter = null)
     {
-        var etag = $"\"{tag}\"";
+        var etag = tag is null ? null : $"\"{tag}\"";
         context.Response.Headers.ETag = etag;
         var range = context.Request.Headers.Range.ToString();
-        if (range.Length > 0 && context.Request.Headers.IfRange == etag)
+        if (etag is not null && range.Length > 0 && context.Request.Headers.IfRange == etag)
         {
             var start = (int)RangeHeaderValue.Parse(range).Ranges.Single().From!.Value;
             context.Response.StatusCode = 206;
