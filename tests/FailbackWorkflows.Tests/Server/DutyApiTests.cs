@@ -52,7 +52,7 @@ public sealed class DutyApiTests(ServerHarness server)
         refused.StatusCode.ShouldBe(HttpStatusCode.Conflict);
         (await Answers.ProblemAsync(refused)).Type.ShouldBe("urn:failback:refused");
         started.StatusCode.ShouldBe(HttpStatusCode.Accepted);
-        server.Runs.Starts.Single(s => entry.Id.Equals(s.Input["EntryId"])).Input["WithoutFailoverServer"].ShouldBe(true);
+        server.Runs.Starts.Single(s => entry.Id.Equals(s.Input.GetValueOrDefault("EntryId"))).Input["WithoutFailoverServer"].ShouldBe(true);
     }
 
     [Fact]
@@ -70,7 +70,7 @@ public sealed class DutyApiTests(ServerHarness server)
 
         forbidden.StatusCode.ShouldBe(HttpStatusCode.Forbidden);
         (invalid.StatusCode, unknown.StatusCode, started.StatusCode).ShouldBe((HttpStatusCode.BadRequest, HttpStatusCode.NotFound, HttpStatusCode.Accepted));
-        server.Runs.Starts.Single(s => entry.Id.Equals(s.Input["EntryId"])).DefinitionId.ShouldBe("adoption");
+        server.Runs.Starts.Single(s => entry.Id.Equals(s.Input.GetValueOrDefault("EntryId"))).DefinitionId.ShouldBe("adoption");
         server.Audit.Records.ShouldContain(r => r.Subject == entry.Id && r.Reason == "by hand" && r.Result == "done");
     }
 
@@ -136,7 +136,7 @@ public sealed class DutyApiTests(ServerHarness server)
         html.ShouldNotContain("id=\"failback-without\"");
         html.ShouldNotContain("id=\"abandon\"");
         (started.StatusCode, started.Headers.Location!.ToString(), elsewhere.StatusCode).ShouldBe((HttpStatusCode.Redirect, page, HttpStatusCode.Redirect));
-        server.Runs.Starts.Single(s => entry.Id.Equals(s.Input["EntryId"])).DefinitionId.ShouldBe("adoption");
+        server.Runs.Starts.Single(s => entry.Id.Equals(s.Input.GetValueOrDefault("EntryId"))).DefinitionId.ShouldBe("adoption");
         server.Audit.Records.ShouldContain(r => r.Subject == entry.Id && r.Reason == "repaired by hand");
     }
 
