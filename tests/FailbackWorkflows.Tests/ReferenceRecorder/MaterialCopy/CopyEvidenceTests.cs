@@ -22,12 +22,13 @@ public sealed class CopyEvidenceTests
         host.Source.AddTrack("audio-1", 400);
         var recordKind = Enum.Parse<RecordKind>(kind, ignoreCase: true);
         host.Source.AddRecord(recordKind, "evidence-1", from, body: """{"reason":"Theft","trackIds":["vms-1~video-1"],"expiresUtc":null}""", to: to);
-        var wasThere = new List<bool>();
+        var wasThere = new TaskCompletionSource<bool>();
+        var asked = 0;
         host.Source.Instead = context =>
         {
-            if (context.Request.Path.Value!.StartsWith("/v1/segments/", StringComparison.Ordinal) && wasThere.Count == 0)
+            if (context.Request.Path.Value!.StartsWith("/v1/segments/", StringComparison.Ordinal) && Interlocked.Increment(ref asked) == 1)
             {
-                wasThere.Add(host.Records(recordKind).Count == 1);
+                wasThere.SetResult(host.Records(recordKind).Count == 1);
             }
 
             return Task.FromResult(false);
@@ -35,7 +36,7 @@ public sealed class CopyEvidenceTests
         await host.StartCopyAsync(CopyHost.Definition(length: TimeSpan.FromMinutes(14)));
 
         (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
-        wasThere.ShouldBe([true], "the record itself before any byte of its range");
+        (await wasThere.Task).ShouldBeTrue("the record itself before any byte of its range");
         var first = host.Source.ReadIds.Take(30).Select(TimeOf).ToList();
         host.Source.ReadIds.Take(30).ShouldAllBe(id => id.Contains("~video-1~"));
         first.ShouldAllBe(t => t >= from - TimeSpan.FromSeconds(62) && t < to + TimeSpan.FromMinutes(1));
