@@ -176,9 +176,11 @@ internal sealed record RecorderPageEnd([property: JsonPropertyName("_end")] bool
 /// <summary>What a copy has to bring home, as recorders and management server name it.</summary>
 internal static class MaterialKinds
 {
+    public const string Text = "text";
+
     public const string Alarms = "alarms";
 
-    public static IReadOnlyList<string> OfRecords { get; } = ["text", "metadata", "anpr", Alarms];
+    public static IReadOnlyList<string> OfRecords { get; } = [Text, "metadata", "anpr", Alarms];
 
     /// <summary>All six.</summary>
     public static IReadOnlyList<string> All { get; } = ["video", "audio", .. OfRecords];
