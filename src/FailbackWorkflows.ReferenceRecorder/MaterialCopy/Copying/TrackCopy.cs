@@ -246,6 +246,12 @@ internal sealed class TrackCopy(CopyRun run, SegmentPool pool, IReadOnlyList<Tra
         {
             lane.Begin();
             var from = lane.Position is { } position && position > period.FromUtc ? position : period.FromUtc;
+            if (from >= period.ToUtc)
+            {
+                // A run before this one ended after the segment that reaches beyond the period and before it could say that the lane is done.
+                return new HandedOver(false, null);
+            }
+
             return new HandedOver(await DispatchAsync(lane, from, period.ToUtc).ConfigureAwait(false), null);
         }
         catch (SourceException error) when (!error.ConcernsAll)

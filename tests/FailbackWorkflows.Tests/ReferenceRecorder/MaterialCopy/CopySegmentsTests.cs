@@ -1,5 +1,6 @@
 using FailbackWorkflows.Recorders.Material;
 using FailbackWorkflows.Recorders.MaterialCopy;
+using FailbackWorkflows.ReferenceRecorder.MaterialCopy.Queue;
 using FailbackWorkflows.ReferenceRecorder.Segments;
 using FailbackWorkflows.Testing.Processes;
 using Microsoft.AspNetCore.Http;
@@ -375,6 +376,29 @@ public sealed class CopySegmentsTests
     }
 
     // Scenario 47.
+    [Fact]
+    public async Task APositionBeyondThePeriod_IsNothingLeftToAskFor()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 6);
+
+        // A run ended after the segment that reaches beyond the period was stored and before it could say that the channel is done.
+        var definition = CopyHost.Definition(length: TimeSpan.FromSeconds(11));
+        await host.SendAsync<CopyTask>(HttpMethod.Post, "v1/copy-tasks", definition);
+        await host.Target.Store.WriteAsync(
+            sql =>
+            {
+                CopyTaskStore.SavePosition(sql, definition.TaskId, new CopyPosition(CopyPosition.Copying, "video", "video-1", FakeSource.Start + TimeSpan.FromSeconds(12)));
+                return true;
+            },
+            CancellationToken.None);
+        await host.SetSourceAsync();
+
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+        host.Rows().Count(r => r.TaskId is not null).ShouldBe(6);
+        host.ShouldBeSound();
+    }
+
     [Fact]
     public async Task AGrowingEnd_IsWaitedFor()
     {
