@@ -196,6 +196,10 @@ internal sealed class FakeSource : IAsyncDisposable
             case ["v1", "tracks"]:
                 await JsonAsync(context, Tracks());
                 break;
+            case ["v1", "tracks", _, "segments"] when Range(context.Request.Query) is var (from, to) && to <= from:
+                // As recorders do: an empty range is a mistake of whoever asks.
+                await ProblemAsync(context, 400);
+                break;
             case ["v1", "tracks", var trackId, "segments"]:
                 await JsonAsync(context, Page(trackId, context.Request.Query));
                 break;
