@@ -3,6 +3,7 @@ using FailbackWorkflows.Engine.Activities;
 using FailbackWorkflows.Engine.Journal;
 using FailbackWorkflows.Failback.Changes;
 using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.RestoreRoles;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
@@ -21,10 +22,23 @@ public abstract class DutyActivity : CodeActivity
     };
 
     /// <summary>The activity said no: the run ends as refused with the number of the check, and nothing was touched.</summary>
-    protected static ActivityResult Refuse(string outcome, int check, string sentence) => ActivityResult.Completed(outcome)
-        .WithWorkflowOutput(RunOutputs.Result, RunOutputs.Refused)
-        .WithWorkflowOutput(RunOutputs.RefusedCheck, check)
-        .WithWorkflowOutput(RunOutputs.Message, sentence);
+    /// <param name="offer">What may be done instead; one of <see cref="RunOffers"/>.</param>
+    protected static ActivityResult Refuse(string outcome, int check, string sentence, string? offer = null)
+    {
+        var result = ActivityResult.Completed(outcome)
+            .WithWorkflowOutput(RunOutputs.Result, RunOutputs.Refused)
+            .WithWorkflowOutput(RunOutputs.RefusedCheck, check)
+            .WithWorkflowOutput(RunOutputs.Message, sentence);
+        return offer is null ? result : result.WithWorkflowOutput(RunOutputs.Offer, offer);
+    }
+
+    /// <summary>Looks again soon, until the wait that began with the first look is over; then null.</summary>
+    protected static ActivityResult? LookAgain(ActivityExecutionContext context, TimeSpan timeout)
+    {
+        var now = context.Time.GetUtcNow();
+        var since = context.Progress is string text ? DateTimeOffset.Parse(text, System.Globalization.CultureInfo.InvariantCulture) : now;
+        return now - since < timeout ? ActivityResult.RunAgainAt(Looks.Next(since, now, timeout), since.UtcDateTime.ToString("O")) : null;
+    }
 
     /// <summary>A change notification in the transaction of the step.</summary>
     protected static Notify Tell(ActivityExecutionContext context, string kind, string? subject, string text) =>
@@ -46,6 +60,9 @@ public static class RunOutputs
     public const string Message = "Message";
     public const string RefusedCheck = "RefusedCheck";
 
+    /// <summary>What an operator may do instead of what was refused; one of <see cref="RunOffers"/>, not set otherwise.</summary>
+    public const string Offer = "Offer";
+
     /// <summary>The recorded identity that nobody recorded any more when the run ended; not set otherwise.</summary>
     public const string NobodyRecords = "NobodyRecords";
 
@@ -53,6 +70,19 @@ public static class RunOutputs
     public const string Refused = "refused";
     public const string Undone = "undone";
     public const string Failed = "failed";
+}
+
+/// <summary>What a refused failback offers instead.</summary>
+public static class RunOffers
+{
+    /// <summary>Leave the duty where it is recorded: the failed server gets it as it stands.</summary>
+    public const string Adopt = "adopt";
+
+    /// <summary>The machine was exchanged: bind the new one to the identity.</summary>
+    public const string ReplaceMachine = "replaceMachine";
+
+    /// <summary>Fail back although the failover server does not answer.</summary>
+    public const string WithoutFailoverServer = "withoutFailoverServer";
 }
 
 /// <summary>The claim an instance holds, with the fence of its newest acquisition: what every call to a recorder carries.</summary>

@@ -5,11 +5,15 @@ using FailbackWorkflows.Engine.Journal;
 using FailbackWorkflows.Engine.Runtime;
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Engine.Values;
+using FailbackWorkflows.Failback.Abandonment;
+using FailbackWorkflows.Failback.Adoption;
 using FailbackWorkflows.Failback.Changes;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.SettingsCache;
+using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders;
 using Microsoft.Extensions.Logging;
 
@@ -22,6 +26,8 @@ namespace FailbackWorkflows.Failback;
 public sealed class DutyHooks(
     IFailoverLog log,
     IDuties duties,
+    IVmsServers servers,
+    IObligations obligations,
     DutyCalls calls,
     IRecorderClient recorders,
     IDomainWriter writer,
@@ -45,7 +51,7 @@ public sealed class DutyHooks(
             other = (await duties.FindAsync(identity, cancellationToken))?.HolderServerId
                 ?? throw new WorkflowRefusedException("duty-unknown", $"Nobody was ever given the duty of '{identity}', so nobody has settings of it to bring back.");
         }
-        else if (kind == StartFailback.DefinitionId)
+        else if (kind is StartFailback.DefinitionId or StartAdoption.DefinitionId or AbandonFailback.DefinitionId)
         {
             var entryId = Text(starting.Input, "EntryId");
             var entry = entryId is null ? null : await log.FindAsync(entryId, cancellationToken);
@@ -56,10 +62,27 @@ public sealed class DutyHooks(
 
             (identity, other) = (entry.FailedServerId, entry.FailoverServerId);
         }
+        else if (kind == DeliverObligations.DefinitionId)
+        {
+            identity = Text(starting.Input, "Identity") ?? throw new WorkflowRefusedException("input-missing", "Delivering obligations needs the recorded identity.");
+            other = Text(starting.Input, "ServerId") ?? throw new WorkflowRefusedException("input-missing", "Delivering obligations needs the server.");
+            return [new TakeClaims(starting.InstanceId, kind, [DutyClaim.Identity(identity), DutyClaim.Recorder(other)], starting.At)];
+        }
         else
         {
             identity = Text(starting.Input, "FailedServerId") ?? throw new WorkflowRefusedException("input-missing", "A failover needs the failed server.");
             other = Text(starting.Input, "FailoverServerId") ?? throw new WorkflowRefusedException("input-missing", "A failover needs the failover server.");
+        }
+
+        // Of a failover the failed server may be gone for good; of a failback the failover server may, with consent.
+        if (kind is StartFailover.DefinitionId or StartFailback.DefinitionId)
+        {
+            await RequireNothingOwedAsync(kind == StartFailover.DefinitionId ? other : identity, identity, mayBeAway: false, cancellationToken);
+        }
+
+        if (kind == StartFailback.DefinitionId)
+        {
+            await RequireNothingOwedAsync(other, identity, mayBeAway: true, cancellationToken);
         }
 
         return
@@ -116,6 +139,11 @@ public sealed class DutyHooks(
             return [];
         }
 
+        if (kind == DeliverObligations.DefinitionId)
+        {
+            return await EndDeliveryAsync(ending, cancellationToken);
+        }
+
         // A run that stopped after it began to change recorders keeps the duty's claim: a redrive goes on under it, and nobody else may act.
         var kept = ending.SubStatus == WorkflowSubStatus.Faulted && ending.Cancellation != CancellationMode.End
             ? (await duties.ListClaimsAsync(ending.InstanceId, cancellationToken)).FirstOrDefault(c => c.Key.StartsWith("identity:", StringComparison.Ordinal))?.Key
@@ -128,6 +156,26 @@ public sealed class DutyHooks(
         ];
     }
 
+    /// <summary>Each delivery was told already. One that an incident stopped is tried again, but not at once: what stopped it is likely to be there still.</summary>
+    private async Task<IReadOnlyList<IDomainChange>> EndDeliveryAsync(EndingWorkflow ending, CancellationToken cancellationToken)
+    {
+        var release = new ReleaseClaims(ending.InstanceId);
+        if (ending.SubStatus != WorkflowSubStatus.Faulted)
+        {
+            return [release];
+        }
+
+        var claims = await duties.ListClaimsAsync(ending.InstanceId, cancellationToken);
+        var identity = claims.First(c => c.Key.StartsWith("identity:", StringComparison.Ordinal)).Key["identity:".Length..];
+        var serverId = claims.First(c => c.Key.StartsWith("recorder:", StringComparison.Ordinal)).Key["recorder:".Length..];
+        return
+        [
+            release,
+            new PostponeObligations(serverId, identity, ending.At + Obligation.DelayAfter(int.MaxValue), "An incident stopped its delivery; the run says why."),
+            new Notify(new ChangeNotification("run", ending.InstanceId, $"What {serverId} is owed could not be delivered: an incident stopped the run.", ending.At)),
+        ];
+    }
+
     /// <summary>What a definition does to duties, by the activities it contains: a copy of the failback under another name needs its claim too.</summary>
     private static string? KindOf(WorkflowDefinition definition)
     {
@@ -135,18 +183,43 @@ public sealed class DutyHooks(
         {
             switch (node.Descriptor.Type)
             {
+                case "Failback.CheckAdoption":
+                    return StartAdoption.DefinitionId;
+                case "Failback.CheckAbandonment":
+                    return AbandonFailback.DefinitionId;
                 case "Failback.LogFailbackStarted":
                     return StartFailback.DefinitionId;
                 case "Failback.LogFailoverStarted":
                     return StartFailover.DefinitionId;
                 case "Failback.CheckSettingsRollback":
                     return StartSettingsRollback.DefinitionId;
+                case "Failback.DeliverObligation":
+                    return DeliverObligations.DefinitionId;
                 default:
                     break;
             }
         }
 
         return null;
+    }
+
+    /// <summary>
+    /// What a server is owed about an identity is told before it gets anything new to do with it: a new period would make the times of the old one
+    /// unknown. One that is away cannot be told; neither does one hold things up at which it has failed a few times, or one that has only to
+    /// stop and stand by: what is started now makes that void or tells it.
+    /// </summary>
+    private async Task RequireNothingOwedAsync(string serverId, string identity, bool mayBeAway, CancellationToken cancellationToken)
+    {
+        var owed = (await obligations.ListOpenAsync(serverId, identity, cancellationToken)).FirstOrDefault(o =>
+            o.Attempts < Obligation.AttemptsBeforeOthers && o.Kind is (ObligationKind.Grant or ObligationKind.LastTimes or ObligationKind.HoldEnd));
+        if (owed is not null
+            && await servers.FindAsync(serverId, cancellationToken) is { } server
+            && !(mayBeAway && server.Connection == ConnectionState.Disconnected))
+        {
+            throw new WorkflowRefusedException(
+                "obligations-first",
+                $"{server.Name} must first be told what it missed while it was away: {owed.Reason} That happens by itself as soon as it is connected; then start again.");
+        }
     }
 
     private async Task<long> ReadFenceAsync(string serverId, string identity, CancellationToken cancellationToken)

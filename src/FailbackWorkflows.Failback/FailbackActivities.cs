@@ -1,4 +1,6 @@
 using FailbackWorkflows.Engine.Activities;
+using FailbackWorkflows.Failback.Abandonment;
+using FailbackWorkflows.Failback.Adoption;
 using FailbackWorkflows.Failback.AutomaticFailback;
 using FailbackWorkflows.Failback.Checks;
 using FailbackWorkflows.Failback.Connectivity;
@@ -6,6 +8,7 @@ using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.MaterialCopy;
+using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.RestoreRoles;
 using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.Undo;
@@ -27,12 +30,14 @@ public static class FailbackActivities
         catalog.Add<GetRecorderSettings>();
         catalog.AddComposite<SetRecorderSettings>();
         catalog.AddComposite<RestoreRoles.RestoreRoles>();
+        catalog.AddComposite<RestoreRolesOrOwe>();
         catalog.Add<LogFailbackPerformed>();
         catalog.Add<NotifyClients>();
 
         // Its other endings.
         catalog.Add<LogRefusal>();
         catalog.AddComposite<UndoFailback>();
+        catalog.AddComposite<UndoOrGoForward>();
         catalog.Add<LogFailbackFailed>();
 
         // Failover.
@@ -40,6 +45,14 @@ public static class FailbackActivities
         catalog.Add<LogFailoverStarted>();
         catalog.Add<LogFailoverPerformed>();
         catalog.Add<LogFailoverFailed>();
+
+        // Ways out for people.
+        catalog.Add<CheckAdoption>();
+        catalog.Add<CheckAbandonment>();
+
+        // What is still owed to recorders.
+        catalog.Add<DeliverObligation>();
+        catalog.Add<OweToServer>();
 
         // Settings rollback.
         catalog.Add<CheckSettingsRollback>();
@@ -86,5 +99,6 @@ public static class FailbackActivities
         catalog.Add<EndRetentionHold>();
         catalog.Add<MarkFailedServerOk>();
         catalog.Add<BeginUndo>();
+        catalog.Add<LookWhoAnswers>();
     }
 }

@@ -1,4 +1,6 @@
 using FailbackWorkflows.Engine.Runtime;
+using FailbackWorkflows.Failback.Abandonment;
+using FailbackWorkflows.Failback.Adoption;
 using FailbackWorkflows.Failback.AutomaticFailback;
 using FailbackWorkflows.Failback.Clocks;
 using FailbackWorkflows.Failback.Connectivity;
@@ -8,6 +10,7 @@ using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Licensing;
 using FailbackWorkflows.Failback.Maintenance;
 using FailbackWorkflows.Failback.MaterialCopy;
+using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Failback.Runs;
 using FailbackWorkflows.Failback.SettingsCache;
@@ -29,6 +32,8 @@ public static class FailbackServices
         services.AddSingleton<IWorkflowHooks, RunHooks>();
         services.AddSingleton<DutyCalls>();
         services.AddSingleton<HoldEnds>();
+        services.AddSingleton<HolderLook>();
+        services.AddSingleton<DeliverObligations>();
         services.AddSingleton<RecorderClocks>();
         services.AddSingleton<FailbackPolicies>();
         services.AddSingleton(license ?? new LicenseOptions());
@@ -51,6 +56,9 @@ public static class FailbackServices
         services.AddSingleton<StartFailback>();
         services.AddSingleton<StartFailover>();
         services.AddSingleton<SettleFailedFailovers>();
+        services.AddSingleton<StartAdoption>();
+        services.AddSingleton<AbandonFailback>();
+        services.AddSingleton<ReplaceMachine>();
         services.AddSingleton<RegisterVmsServer>();
         services.AddSingleton<CopyCalls>();
         services.AddSingleton<MergeTaskStates>();

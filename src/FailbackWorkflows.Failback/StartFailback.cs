@@ -7,9 +7,11 @@ namespace FailbackWorkflows.Failback;
 
 /// <summary>An operator's (or a schedule's) wish to fail back.</summary>
 /// <param name="RequestId">Made by the caller once per click; the same id again starts nothing new. 1–64 characters.</param>
-/// <param name="Reason">Why, as the person puts it. Required to override maintenance mode.</param>
+/// <param name="Reason">Why, as the person puts it. Required to override maintenance mode, and to go on without the failover server.</param>
 /// <param name="OverridesMaintenance">Start although maintenance mode is on. Whoever asks must have the right to; that is checked before.</param>
-public sealed record StartFailbackRequest(string EntryId, string RequestId, Actor Actor, string? Reason, bool OverridesMaintenance = false);
+/// <param name="WithoutFailoverServer">Confirmed: go on although the failover server does not answer.</param>
+public sealed record StartFailbackRequest(
+    string EntryId, string RequestId, Actor Actor, string? Reason, bool OverridesMaintenance = false, bool WithoutFailoverServer = false);
 
 /// <summary>
 /// Starts the failback of a failover log entry. The claim on the duty and on both recorders is taken in the transaction of the start,
@@ -34,12 +36,20 @@ public sealed class StartFailback(IFailoverLog log, IWorkflowRuntime runtime, Ti
             return new(StartRunOutcome.Refused, null, entry.Id, "Overriding maintenance mode needs a reason.");
         }
 
+        if (request.WithoutFailoverServer && string.IsNullOrWhiteSpace(request.Reason))
+        {
+            return new(StartRunOutcome.Refused, null, entry.Id, "Failing back without the failover server needs a reason: what it recorded may come home late, or never.");
+        }
+
         try
         {
             var started = await runtime.StartAsync(
                 new StartWorkflow(DefinitionId, request.Actor)
                 {
-                    Input = new Dictionary<string, object?> { ["EntryId"] = entry.Id },
+                    // Named only when it is asked for: a definition of an integrator's own need not know it.
+                    Input = request.WithoutFailoverServer
+                        ? new Dictionary<string, object?> { ["EntryId"] = entry.Id, ["WithoutFailoverServer"] = true }
+                        : new Dictionary<string, object?> { ["EntryId"] = entry.Id },
                     Reason = request.Reason,
                     StartKey = $"failback:{entry.Id}:{request.RequestId}",
                     CorrelationId = entry.Id,

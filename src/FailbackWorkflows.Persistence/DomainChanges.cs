@@ -8,6 +8,7 @@ using FailbackWorkflows.Persistence.FailoverLog;
 using FailbackWorkflows.Persistence.Licensing;
 using FailbackWorkflows.Persistence.Maintenance;
 using FailbackWorkflows.Persistence.MaterialCopy;
+using FailbackWorkflows.Persistence.Obligations;
 using FailbackWorkflows.Persistence.Settings;
 using FailbackWorkflows.Persistence.SettingsCache;
 using FailbackWorkflows.Persistence.VmsServers;
@@ -66,6 +67,9 @@ internal sealed class DomainChanges(IDatabase database)
         new GrantEpochHandler(),
         new RaiseFenceHandler(),
         new SaveRetentionHoldHandler(database),
+        new OweHandler(),
+        new SettleObligationHandler(database),
+        new PostponeObligationsHandler(database),
         new SaveCopyTaskHandler(database),
         new RaiseCopyFenceHandler(database),
         new KeepCoverageHandler(),

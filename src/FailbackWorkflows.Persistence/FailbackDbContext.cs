@@ -8,6 +8,7 @@ using FailbackWorkflows.Persistence.Identity;
 using FailbackWorkflows.Persistence.Licensing;
 using FailbackWorkflows.Persistence.Maintenance;
 using FailbackWorkflows.Persistence.MaterialCopy;
+using FailbackWorkflows.Persistence.Obligations;
 using FailbackWorkflows.Persistence.Settings;
 using FailbackWorkflows.Persistence.SettingsCache;
 using FailbackWorkflows.Persistence.VmsServers;
@@ -36,6 +37,8 @@ public abstract class FailbackDbContext(DbContextOptions options) : IdentityDbCo
     internal DbSet<DutyClaimRow> DutyClaims => Set<DutyClaimRow>();
 
     internal DbSet<RetentionHoldRow> RetentionHolds => Set<RetentionHoldRow>();
+
+    internal DbSet<ObligationRow> Obligations => Set<ObligationRow>();
 
     internal DbSet<SettingsBundleRow> SettingsBundles => Set<SettingsBundleRow>();
 
@@ -86,6 +89,7 @@ public abstract class FailbackDbContext(DbContextOptions options) : IdentityDbCo
         DutyRow.Configure(builder.Entity<DutyRow>());
         DutyClaimRow.Configure(builder.Entity<DutyClaimRow>());
         RetentionHoldRow.Configure(builder.Entity<RetentionHoldRow>());
+        ObligationRow.Configure(builder.Entity<ObligationRow>());
         MaterialCopyTaskRow.Configure(builder.Entity<MaterialCopyTaskRow>());
         CopyFenceRow.Configure(builder.Entity<CopyFenceRow>());
         CoverageReportRow.Configure(builder.Entity<CoverageReportRow>());

@@ -8,6 +8,7 @@ using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Licensing;
 using FailbackWorkflows.Failback.Maintenance;
 using FailbackWorkflows.Failback.MaterialCopy;
+using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
@@ -65,6 +66,7 @@ public static class PersistenceServices
         services.AddSingleton<IAutomaticFailbacks, AutomaticFailbackStates>();
         services.AddSingleton<IMaintenanceModes, MaintenanceModes>();
         services.AddSingleton<IDuties, Duties.Duties>();
+        services.AddSingleton<IObligations, Obligations.Obligations>();
         services.AddSingleton<IMaterialCopies, MaterialCopies>();
         services.AddSingleton<ISettingsCache, SettingsCache.SettingsCache>();
         services.AddSingleton<ILicenses, Licenses>();

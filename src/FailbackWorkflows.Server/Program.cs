@@ -119,6 +119,7 @@ public sealed class Program
         services.AddSingleton<PlannedSteps>();
         services.AddSingleton<FailbackButtons>();
         services.AddSingleton<FailbackStarter>();
+        services.AddSingleton<EntryDutyViews>();
         services.AddSingleton<CopyReader>();
         services.AddSingleton<MaterialCopyViews>();
         services.AddSingleton<MaterialCopyForms>();

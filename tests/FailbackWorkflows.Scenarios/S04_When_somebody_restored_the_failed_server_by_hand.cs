@@ -6,7 +6,7 @@ using Xunit;
 
 namespace FailbackWorkflows.Scenarios;
 
-/// <summary>Scenario 4: the failed server records already, under an epoch nobody here granted; check 3 refuses and raises the alarm.</summary>
+/// <summary>Scenario 4: the failed server records already, under an epoch nobody here granted; check 3 refuses and raises the alarm, and it can be adopted.</summary>
 public sealed class S04_When_somebody_restored_the_failed_server_by_hand
 {
     [Fact]
@@ -38,5 +38,16 @@ public sealed class S04_When_somebody_restored_the_failed_server_by_hand
         (await site.Server.ListChangesAsync()).ShouldContain(c => (string?)c["kind"] == "alarm" && (string?)c["subject"] == Site.MainId);
         (await Touch.LookAsync(site, entryId)).ShouldBe(before);
         await Invariants.AssertAsync(site, run.RunId);
+
+        run.Offer.ShouldBe("adopt");
+        var adopting = await site.Server.PostAsync($"api/v1/failover-log/{entryId}/adopt", new JsonObject { ["requestId"] = "adopt-1", ["reason"] = "scenario" });
+        adopting.Status.ShouldBe(HttpStatusCode.Accepted);
+        var adoption = await site.WaitForEndAsync((string)adopting.Json!["runId"]!);
+        adoption.Result.ShouldBe("done", adoption.Message);
+        await Eventually.HoldsAsync(
+            "the failover server has stopped, and its hold has its end",
+            async () => (await site.Standby.FindDutyAsync(Site.MainId))!.Recording == false && (await site.Standby.GetHoldAsync(entryId)).ToUtc is not null);
+        (await site.Main.FindDutyAsync(Site.MainId))!.Recording.ShouldBeTrue();
+        await Invariants.AssertAsync(site, adoption.RunId);
     }
 }

@@ -85,8 +85,11 @@ public sealed class ActivityCatalog
         BuiltIn.BuiltInActivities.AddTo(this);
     }
 
-    /// <summary>All descriptors by type.</summary>
+    /// <summary>All descriptors by type; a version above 1 by <c>type:version</c>.</summary>
     public IReadOnlyDictionary<string, ActivityDescriptor> Descriptors => _descriptors;
+
+    /// <summary>The descriptor of a version of a type, or null. A composite keeps its older versions as long as published definitions name them.</summary>
+    public ActivityDescriptor? Find(string type, int version) => _descriptors.GetValueOrDefault(KeyOf(type, version));
 
     /// <summary>Adds a code activity. Throws when the class is not a proper activity or its type is taken.</summary>
     public ActivityCatalog Add<TActivity>()
@@ -186,9 +189,11 @@ public sealed class ActivityCatalog
 
     private void Register(ActivityDescriptor descriptor)
     {
-        if (!_descriptors.TryAdd(descriptor.Type, descriptor))
+        if (!_descriptors.TryAdd(KeyOf(descriptor.Type, descriptor.Version), descriptor))
         {
-            throw new InvalidOperationException($"There are two activities of type '{descriptor.Type}'.");
+            throw new InvalidOperationException($"There are two activities of type '{descriptor.Type}' and version {descriptor.Version}.");
         }
     }
+
+    private static string KeyOf(string type, int version) => version <= 1 ? type : $"{type}:{version}";
 }

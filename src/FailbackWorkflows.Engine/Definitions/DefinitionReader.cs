@@ -138,11 +138,14 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
             }
 
             var type = Text(element, "type");
-            if (type is null || !catalog.Descriptors.TryGetValue(type, out var descriptor))
+            if (type is null || !catalog.Descriptors.ContainsKey(type))
             {
                 Report(id, path + ".type", type is null ? "The activity has no type." : Unknown(type));
                 return null;
             }
+
+            // Definitions made elsewhere name versions of their own; ours are told apart only where there is more than one.
+            var descriptor = catalog.Find(type, Integer(element, "version") ?? 1) ?? catalog.Descriptors[type];
 
             var nodeId = parent is null ? id : $"{parent.NodeId}:{id}";
             if (!_nodes.TryAdd(nodeId, null!) || (composite is null && !_activityIds.Add(id)))

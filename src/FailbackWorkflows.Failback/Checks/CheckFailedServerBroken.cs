@@ -30,7 +30,7 @@ public sealed class CheckFailedServerBroken(DutyCalls calls, IRecorderClient rec
         var server = await calls.GetServerAsync(serverId, cancellationToken);
         if (server.State != VmsServerState.Broken)
         {
-            return Refuse("Refused", Number, $"{server.Name} is not marked broken: somebody put it back into service by hand. Find out who records its channels before anything is switched.");
+            return Refuse("Refused", Number, $"{server.Name} is not marked broken: somebody put it back into service by hand. Find out who records its channels before anything is switched. If it records with its cameras, it can be adopted as it stands.", RunOffers.Adopt);
         }
 
         var endpoint = calls.EndpointOf(server);
@@ -40,14 +40,14 @@ public sealed class CheckFailedServerBroken(DutyCalls calls, IRecorderClient rec
             var status = await recorders.GetStatusAsync(endpoint, cancellationToken);
             if (FindWrongMachine(server, status) is { } wrongMachine)
             {
-                return Refuse("Refused", Number, wrongMachine);
+                return Refuse("Refused", Number, wrongMachine.Sentence, wrongMachine.Offer);
             }
 
             var duty = await calls.GetDutyAsync(serverId, cancellationToken);
             var seen = await calls.RaiseFenceAsync(context, serverId, endpoint, cancellationToken);
             if (seen.Epoch > duty.Epoch || (seen.Role == DutyRole.Recorder && seen.Recording) || seen.Disputed)
             {
-                return Refuse("Refused", Number, $"{server.Name} records its own duty already (role {seen.Role}, epoch {seen.Epoch}; granted is {duty.Epoch}). Two recorders may be recording the same channels: find out who should, and stop the other.")
+                return Refuse("Refused", Number, $"{server.Name} records its own duty already (role {seen.Role}, epoch {seen.Epoch}; granted is {duty.Epoch}). Two recorders may be recording the same channels: find out who should, and stop the other. If it is {server.Name}, it can be adopted as it stands.", RunOffers.Adopt)
                     .WithAlarm(context, serverId, $"{server.Name} records although its duty is with {duty.HolderServerId} (split brain).");
             }
 
@@ -67,15 +67,15 @@ public sealed class CheckFailedServerBroken(DutyCalls calls, IRecorderClient rec
         }
     }
 
-    private static string? FindWrongMachine(VmsServer server, RecorderStatus status)
+    private static (string Sentence, string? Offer)? FindWrongMachine(VmsServer server, RecorderStatus status)
     {
         if (server.MachineId is not null && status.Id != server.MachineId)
         {
-            return $"The machine at {server.BaseUrl} is not {server.Name}: its id is {status.Id}, known is {server.MachineId}. If the machine was exchanged, it has to be replaced in the registry first.";
+            return ($"The machine at {server.BaseUrl} is not {server.Name}: its id is {status.Id}, known is {server.MachineId}. If the machine was exchanged, an administrator has to replace it in the registry first.", RunOffers.ReplaceMachine);
         }
 
         return Version.TryParse(server.SoftwareVersion, out var known) && Version.TryParse(status.SoftwareVersion, out var now) && now < known
-            ? $"{server.Name} came back with older software ({status.SoftwareVersion}, before {server.SoftwareVersion}). Update it, then start the failback again."
+            ? ($"{server.Name} came back with older software ({status.SoftwareVersion}, before {server.SoftwareVersion}). Update it, then start the failback again.", null)
             : null;
     }
 }

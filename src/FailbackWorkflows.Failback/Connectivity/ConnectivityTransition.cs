@@ -25,7 +25,7 @@ public enum TransitionKind
 /// </summary>
 /// <param name="Sequence">Grows; 0 until it is stored.</param>
 /// <param name="Reason">A sentence.</param>
-/// <param name="By">Who noticed it: <c>poll</c> or <c>registration</c>.</param>
+/// <param name="By">Who noticed it: <c>poll</c>, <c>registration</c> or <c>machineReplacement</c>.</param>
 /// <param name="Episode"><see cref="VmsServer.ConnectionEpisode"/> after the change.</param>
 public sealed record ConnectivityTransition(
     long Sequence, string ServerId, DateTimeOffset At, TransitionKind Kind, ConnectionState From, ConnectionState To, string Reason, string By, string? BootId, long Episode);

@@ -2,6 +2,7 @@ using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback.AutomaticFailback;
 using FailbackWorkflows.Failback.Changes;
 using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
@@ -19,6 +20,8 @@ namespace FailbackWorkflows.Failback.Connectivity;
 public sealed class PollRecorder(
     IVmsServers servers,
     IDuties duties,
+    IObligations obligations,
+    HolderLook look,
     IConnectivityHistory history,
     IRecorderClient recorders,
     IDomainWriter writer,
@@ -255,15 +258,19 @@ public sealed class PollRecorder(
     private static bool IsIdle(VmsServer server, Duty duty, DutyState seen) =>
         IsHolder(server, duty, seen) && seen is { Role: DutyRole.Recorder, Recording: false } && server.State == VmsServerState.Broken && server.Id == seen.Identity;
 
+    /// <summary>It acts, or waits to act, for a duty that was granted to somebody else meanwhile.</summary>
+    private static bool IsBehind(VmsServer server, Duty duty, DutyState seen) =>
+        duty.HolderServerId != server.Id && seen.Epoch < duty.Epoch && (seen.Role is DutyRole.Recorder or DutyRole.AwaitingRole || seen.Recording);
+
     private static bool IsToBeAnswered(VmsServer server, Duty duty, DutyState seen) =>
         (seen.Role == DutyRole.AwaitingRole && IsHolder(server, duty, seen))
         || IsHolderBehind(server, duty, seen)
         || IsIdle(server, duty, seen)
-        || (seen.Epoch < duty.Epoch && (seen.Role is DutyRole.Recorder or DutyRole.AwaitingRole || seen.Recording));
+        || IsBehind(server, duty, seen);
 
     /// <summary>
-    /// Tells a recorder that waits for its role, or that has not heard of the current epoch, what it is. While a run holds the claim on the
-    /// duty, only that run speaks.
+    /// Tells a recorder that waits for its role, or that has not heard of the current epoch, what it is; one that would have to be stopped for
+    /// that is owed it. While a run holds the claim on the duty, only that run speaks.
     /// </summary>
     private async Task AnswerAsync(RecorderEndpoint endpoint, string bootId, DutyState seen, CancellationToken cancellationToken)
     {
@@ -279,6 +286,20 @@ public sealed class PollRecorder(
             var isIdle = IsIdle(server, duty, seen);
             if (!IsToBeAnswered(server, duty, seen) || await duties.FindClaimAsync(DutyClaim.Identity(seen.Identity), cancellationToken) is not null)
             {
+                return;
+            }
+
+            // One that waits for its role would record by itself after a while.
+            var isToBeStopped = IsBehind(server, duty, seen) && (seen.Recording || !await look.IsSeenRecordingAsync(duty, cancellationToken));
+            var open = await obligations.ListOpenAsync(server.Id, seen.Identity, cancellationToken);
+            if (isToBeStopped || open.Any(o => o.Attempts < Obligation.AttemptsBeforeOthers))
+            {
+                // What it missed is told by a run with the claim, which stops nobody before the holder of the duty is seen to record.
+                if (isToBeStopped && !open.Any(o => o.Kind == ObligationKind.StandBy && o.Epoch == duty.Epoch))
+                {
+                    await OweStandByAsync(server, duty, cancellationToken);
+                }
+
                 return;
             }
 
@@ -308,5 +329,29 @@ public sealed class PollRecorder(
             // Fenced off or gone meanwhile: whoever is in charge now goes on, and the next poll looks again.
             logger.LogInformation("{Server} did not take the answer about {Identity}: {Reason}", endpoint.ServerId, seen.Identity, exception.Message);
         }
+    }
+
+    private Task OweStandByAsync(VmsServer server, Duty duty, CancellationToken cancellationToken)
+    {
+        var now = time.GetUtcNow();
+        return writer.ApplyAsync(
+            [
+                new Owe(
+                [
+                    new Obligation
+                    {
+                        Id = $"poll/{server.Id}/{duty.Identity}/{duty.Epoch}/{now.UtcTicks}",
+                        ServerId = server.Id,
+                        Identity = duty.Identity,
+                        Kind = ObligationKind.StandBy,
+                        Epoch = duty.Epoch,
+                        Role = DutyRole.Standby,
+                        Reason = $"It acts for {duty.Identity} under an older epoch than {duty.Epoch}, which {duty.HolderServerId} has.",
+                        CreatedAt = now,
+                        NextAttemptAt = now,
+                    },
+                ]),
+            ],
+            cancellationToken);
     }
 }

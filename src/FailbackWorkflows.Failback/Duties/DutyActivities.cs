@@ -2,6 +2,7 @@ using FailbackWorkflows.Engine.Activities;
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback.Clocks;
 using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
 
@@ -73,7 +74,7 @@ public sealed class AllocateEpoch(DutyCalls calls, RecorderClocks clocks) : Duty
 [Activity("Failback.AssignDuty", Category = "Failback parts", Description = "Tells a server its role for the duty, under the current epoch.")]
 [FlowNode("Done", "Unreachable")]
 [Retry(1_000_000, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 10_000)]
-public sealed class AssignDuty(DutyCalls calls, IRecorderClient recorders, IFailoverLog log) : DutyActivity
+public sealed class AssignDuty(DutyCalls calls, IRecorderClient recorders, IFailoverLog log, FailbackPolicies policies) : DutyActivity
 {
     [Input(DisplayName = "Recorded identity")]
     public required Input<string> Identity { get; init; }
@@ -86,6 +87,9 @@ public sealed class AssignDuty(DutyCalls calls, IRecorderClient recorders, IFail
 
     [Input(DisplayName = "Give up after", Description = "Attempts after which an unreachable server is left by Unreachable; 0: keep trying.", DefaultValue = 5)]
     public Input<int>? GiveUpAfter { get; init; }
+
+    [Input(DisplayName = "Within the hand-over", Description = "Leave by Unreachable when the site's hand-over timeout is over, whatever the attempts.")]
+    public Input<bool?>? WithinHandOver { get; init; }
 
     [Input(DisplayName = "Hold for entry", Description = "Failover log entry for which a retention hold is opened with the duty.")]
     public Input<string>? HoldEntryId { get; init; }
@@ -114,6 +118,10 @@ public sealed class AssignDuty(DutyCalls calls, IRecorderClient recorders, IFail
                 new DutyAssignment(role, duty.Epoch, duty.AllocationId, DutyCalls.FenceOf(context, identity), hold),
                 context.CallKey("assign"),
                 cancellationToken);
+        }
+        catch (RecorderException exception) when (exception.IsTransient && context.GetOrDefault(WithinHandOver) == true)
+        {
+            return LookAgain(context, (await policies.GetAsync(cancellationToken)).HandOverTimeout) ?? ActivityResult.Completed("Unreachable").WithChanges(changes);
         }
         catch (RecorderException exception) when (exception.IsTransient && context.GetOrDefault(GiveUpAfter) is > 0 and var limit && context.Attempt >= limit)
         {

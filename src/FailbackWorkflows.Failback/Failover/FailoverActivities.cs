@@ -4,8 +4,10 @@ using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Licensing;
+using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders;
+using FailbackWorkflows.Recorders.Duties;
 
 namespace FailbackWorkflows.Failback.Failover;
 
@@ -123,9 +125,9 @@ public sealed class LogFailoverStarted(DutyCalls calls, IFailoverLog log) : Duty
     }
 }
 
-/// <summary>Failover = done.</summary>
+/// <summary>Failover = done. A failover server that had the duty before and failed is owed its stop, its last times and the end of its hold: its period is over.</summary>
 [Activity("Failback.LogFailoverPerformed", Category = "Failover", DisplayName = "Log: failover performed", Description = "Writes to the failover log that the failover was performed.")]
-public sealed class LogFailoverPerformed(IFailoverLog log) : DutyActivity
+public sealed class LogFailoverPerformed(IFailoverLog log, DutyCalls calls, IObligations obligations) : DutyActivity
 {
     [Input(DisplayName = "Failover log entry")]
     public required Input<string> EntryId { get; init; }
@@ -134,8 +136,23 @@ public sealed class LogFailoverPerformed(IFailoverLog log) : DutyActivity
     protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
     {
         var entry = await log.GetAsync(context.Get(EntryId), cancellationToken);
+        var duty = await calls.GetDutyAsync(entry.FailedServerId, cancellationToken);
+        var owed = new List<IDomainChange>();
+        foreach (var earlier in await log.ListOpenAsync(entry.FailedServerId, cancellationToken))
+        {
+            if (earlier.Id != entry.Id && earlier.Failover == FailoverState.Done && earlier.FailoverServerId != entry.FailoverServerId
+                && !(await obligations.ListOfEntryAsync(earlier.Id, cancellationToken)).Any(o => o.Kind == ObligationKind.HoldEnd))
+            {
+                owed.Add(OweToServer.MakeObligations(
+                    context, earlier.FailoverServerId, entry.FailedServerId, earlier.Id, duty.Epoch,
+                    [ObligationKind.Stop, ObligationKind.LastTimes, ObligationKind.HoldEnd, ObligationKind.StandBy],
+                    DutyRole.Standby, null, $"{entry.FailoverServerId} has taken the duty of {entry.FailedServerId} over from it."));
+            }
+        }
+
         return ActivityResult.Completed()
             .WithWorkflowOutput(RunOutputs.Result, RunOutputs.Done)
+            .WithChanges(owed)
             .WithChanges(
                 new SaveFailoverLogEntry(entry.FailoverPerformed(context.Time.GetUtcNow())),
                 Tell(context, "failoverLog", entry.Id, $"{entry.FailoverServerId} has taken over the duty of {entry.FailedServerId}."));

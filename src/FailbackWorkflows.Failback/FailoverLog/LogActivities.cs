@@ -41,6 +41,9 @@ public sealed class LogFailbackPerformed(IFailoverLog log, IVmsServers servers, 
     [Input(DisplayName = "Authority ends", Description = "First confirmed frame per channel on the failed server.")]
     public Input<IReadOnlyDictionary<string, DateTimeOffset>>? AuthorityEnds { get; init; }
 
+    [Input(Description = "What the entry says about how the duty came home, when it was not by the 11 steps.")]
+    public Input<string>? Remark { get; init; }
+
     /// <inheritdoc/>
     protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
     {
@@ -52,7 +55,8 @@ public sealed class LogFailbackPerformed(IFailoverLog log, IVmsServers servers, 
         var message = failed?.State == VmsServerState.Broken
             ? $"{failed.Name} failed again after {entry.FailoverServerId} had stopped, so nobody recorded its channels from then on."
             : null;
-        var done = entry.FailbackPerformed(now, message) with { LastTimes = context.GetOrDefault(LastTimes), AuthorityEnds = context.GetOrDefault(AuthorityEnds) };
+        var remark = context.GetOrDefault(Remark);
+        var done = entry.FailbackPerformed(now, string.IsNullOrWhiteSpace(remark) ? message : message is null ? remark : $"{remark} {message}") with { LastTimes = context.GetOrDefault(LastTimes), AuthorityEnds = context.GetOrDefault(AuthorityEnds) };
         var changes = new List<IDomainChange> { new SaveFailoverLogEntry(Queue(done, policy)) };
         foreach (var older in await log.ListOpenAsync(entry.FailedServerId, cancellationToken))
         {
@@ -107,11 +111,27 @@ public sealed class LogFailbackFailed(IFailoverLog log) : DutyActivity
     [Input(Description = "Why it failed; empty when it was cancelled.")]
     public Input<string>? Failure { get; init; }
 
+    [Input(DisplayName = "The re-grant is owed", Description = "The failover server did not answer, and the failed server does not record: whether anybody records is not known.")]
+    public Input<bool?>? IsRegrantOwed { get; init; }
+
     /// <inheritdoc/>
     protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
     {
         var entry = await log.GetAsync(context.Get(EntryId), cancellationToken);
         var failure = context.GetOrDefault(Failure);
+        if (context.GetOrDefault(IsRegrantOwed) == true)
+        {
+            var lost = $"The failback failed, and {entry.FailoverServerId} did not answer when it should have gone on: it gets its duty when it is seen again. {failure}".TrimEnd();
+            return ActivityResult.Completed()
+                .WithWorkflowOutput(RunOutputs.Result, RunOutputs.Failed)
+                .WithWorkflowOutput(RunOutputs.Message, lost)
+                .WithWorkflowOutput(RunOutputs.NobodyRecords, entry.FailedServerId)
+                .WithChanges(
+                    new SaveFailoverLogEntry(entry.FailbackFailed(context.Time.GetUtcNow(), lost)),
+                    Tell(context, "failoverLog", entry.Id, $"The failback of {entry.FailedServerId} failed, and nobody may be recording its channels."))
+                .WithAlarm(context, entry.FailedServerId, $"{lost} Start a failover of {entry.FailedServerId} to another server now, or bring {entry.FailoverServerId} back.");
+        }
+
         var message = string.IsNullOrWhiteSpace(failure)
             ? "The failback was cancelled and undone: the failover server goes on recording."
             : $"The failback was undone, the failover server goes on recording. {failure}";

@@ -1,5 +1,6 @@
 using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Failback.VmsServers;
 using Microsoft.Extensions.Logging;
@@ -77,7 +78,7 @@ public sealed class StartMaterialCopy(IFailoverLog log, IVmsServers servers, IMa
 /// the tables each time, so a look that is missed or done twice does no harm.
 /// </summary>
 public sealed class StartDueCopies(
-    IFailoverLog log, IMaterialCopies copies, StartMaterialCopy start, FailbackPolicies policies, ILogger<StartDueCopies> logger)
+    IFailoverLog log, IMaterialCopies copies, IObligations obligations, StartMaterialCopy start, FailbackPolicies policies, ILogger<StartDueCopies> logger)
 {
     private const int MostAtOnce = 50;
 
@@ -92,6 +93,12 @@ public sealed class StartDueCopies(
         {
             if (await log.FindAsync(entryId, cancellationToken) is not { } entry)
             {
+                continue;
+            }
+
+            if ((await obligations.ListOpenAsync(entry.FailoverServerId, entry.FailedServerId, cancellationToken)).Count > 0)
+            {
+                // The source's return discharges these first: only then are its last times known, and its hold has its end.
                 continue;
             }
 

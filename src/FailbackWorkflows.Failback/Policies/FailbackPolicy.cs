@@ -53,8 +53,11 @@ public sealed record FailbackPolicy
     /// <summary>How long the failed server may take to confirm frames on every required channel; 1 s to 10 min. Default: 30 s.</summary>
     public TimeSpan ConfirmTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long the failover server may take to confirm its stop before an alarm is raised; 1 s to 10 min. Default: 30 s.</summary>
+    /// <summary>How long a server may take to confirm its part of the hand-over before that is owed and the failback goes on; 1 s to 10 min. Default: 30 s.</summary>
     public TimeSpan HandOverTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>A failback goes on by itself when the failover server does not answer, with the settings of the cache; otherwise it needs an operator's confirmation and reason. Default: false.</summary>
+    public bool FailbackWithoutFailoverServer { get; init; }
 }
 
 /// <summary>Reads system settings.</summary>

@@ -12,6 +12,7 @@ using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.Recorders.Recording;
+using FailbackWorkflows.Recorders.Settings;
 
 namespace FailbackWorkflows.Failback.RestoreRoles;
 
@@ -38,6 +39,9 @@ public sealed class RecheckBeforeSwitch(DutyCalls calls, IRecorderClient recorde
     [Input(Description = "How often the settings have been read in this run.")]
     public required Input<int> Round { get; init; }
 
+    [Input(DisplayName = "May be away", Description = "The failover server need not answer: the settings of the cache were applied with consent.")]
+    public Input<bool?>? MayBeAway { get; init; }
+
     [Output]
     public Output<string>? Failure { get; init; }
 
@@ -51,8 +55,17 @@ public sealed class RecheckBeforeSwitch(DutyCalls calls, IRecorderClient recorde
             return ActivityResult.Completed("Failed").With(Failure, verdict.Message!);
         }
 
-        var endpoint = await calls.GetFencedAsync(context, identity, context.Get(FailoverServer), cancellationToken);
-        var now = await recorders.GetSettingsAsync(endpoint, identity, cancellationToken);
+        var serverId = context.Get(FailoverServer);
+        SettingsBundle now;
+        try
+        {
+            now = await recorders.GetSettingsAsync(await calls.GetFencedAsync(context, identity, serverId, cancellationToken), identity, cancellationToken);
+        }
+        catch (RecorderException exception) when (exception.IsTransient && context.GetOrDefault(MayBeAway) == true)
+        {
+            return ActivityResult.Completed("Ready");
+        }
+
         if (now.Sha256 == context.Get(Sha256))
         {
             return ActivityResult.Completed("Ready");
@@ -60,12 +73,13 @@ public sealed class RecheckBeforeSwitch(DutyCalls calls, IRecorderClient recorde
 
         return context.Get(Round) < MaxRounds
             ? ActivityResult.Completed("SettingsChanged")
-            : ActivityResult.Completed("Failed").With(Failure, $"The settings at {endpoint.ServerId} changed again each time they were taken over ({MaxRounds} times). Stop changing them, then start the failback again.");
+            : ActivityResult.Completed("Failed").With(Failure, $"The settings at {serverId} changed again each time they were taken over ({MaxRounds} times). Stop changing them, then start the failback again.");
     }
 }
 
 /// <summary>Starts recording of the duty at the server that has it.</summary>
 [Activity("Failback.StartRecording", Category = "Failback parts", Description = "Starts recording at the server that has the duty.")]
+[FlowNode("Done", "Unreachable")]
 [Retry(1_000_000, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 5000)]
 public sealed class StartRecording(DutyCalls calls, IRecorderClient recorders) : DutyActivity
 {
@@ -78,11 +92,15 @@ public sealed class StartRecording(DutyCalls calls, IRecorderClient recorders) :
     [Input(DisplayName = "Give up after", Description = "Attempts after which the run gives up; 0: keep trying.", DefaultValue = 5)]
     public Input<int>? GiveUpAfter { get; init; }
 
+    [Input(DisplayName = "Leave by Unreachable", Description = "Instead of failing, when the server does not answer or was restarted meanwhile and waits for its role.")]
+    public Input<bool?>? LeavesUnreachable { get; init; }
+
     /// <inheritdoc/>
     protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
     {
         var identity = context.Get(Identity);
         var serverId = context.Get(Server);
+        var leaves = context.GetOrDefault(LeavesUnreachable) == true;
         try
         {
             await recorders.StartRecordingAsync(
@@ -93,7 +111,16 @@ public sealed class StartRecording(DutyCalls calls, IRecorderClient recorders) :
         }
         catch (RecorderException exception) when (exception.IsTransient && context.GetOrDefault(GiveUpAfter) is > 0 and var limit && context.Attempt >= limit)
         {
+            if (leaves)
+            {
+                return ActivityResult.Completed("Unreachable");
+            }
+
             throw new ActivityFaultException("recorder.unreachable", $"{serverId} did not start to record: {exception.Message}", false, exception);
+        }
+        catch (RecorderException exception) when (leaves && exception.ProblemType == RecorderProblems.NotRecorder)
+        {
+            return ActivityResult.Completed("Unreachable");
         }
 
         return ActivityResult.Completed();
@@ -105,15 +132,20 @@ public sealed class StartRecording(DutyCalls calls, IRecorderClient recorders) :
 /// policy once <see cref="FailbackPolicy.ConfirmTimeout"/> is over. Only reads.
 /// </summary>
 [Activity("Failback.ConfirmRecording", Category = "Failback parts", Description = "Waits until every required channel has frames.")]
-[FlowNode("Confirmed", "Dark")]
-[Retry(10, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 3000)]
+[FlowNode("Confirmed", "Dark", "Unreachable")]
+[Retry(LastAttempt, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 3000)]
 public sealed class ConfirmRecording(DutyCalls calls, IRecorderClient recorders, FailbackPolicies policies) : DutyActivity
 {
+    private const int LastAttempt = 10;
+
     [Input(DisplayName = "Recorded identity")]
     public required Input<string> Identity { get; init; }
 
     [Input]
     public required Input<string> Server { get; init; }
+
+    [Input(DisplayName = "Leave by Unreachable", Description = "Instead of failing, when the server does not answer any more.")]
+    public Input<bool?>? LeavesUnreachable { get; init; }
 
     [Input(DisplayName = "Accept dark channels", Description = "One recording channel is enough, whatever the policy says.", DefaultValue = false)]
     public Input<bool>? AcceptDark { get; init; }
@@ -134,7 +166,16 @@ public sealed class ConfirmRecording(DutyCalls calls, IRecorderClient recorders,
         var server = await calls.GetServerAsync(context.Get(Server), cancellationToken);
         var now = context.Time.GetUtcNow();
         var since = context.Progress is string text ? DateTimeOffset.Parse(text, System.Globalization.CultureInfo.InvariantCulture) : now;
-        var state = await recorders.GetRecordingAsync(await calls.GetFencedAsync(context, identity, server.Id, cancellationToken), identity, cancellationToken);
+        RecordingState state;
+        try
+        {
+            state = await recorders.GetRecordingAsync(await calls.GetFencedAsync(context, identity, server.Id, cancellationToken), identity, cancellationToken);
+        }
+        catch (RecorderException exception) when (exception.IsTransient && context.GetOrDefault(LeavesUnreachable) == true && context.Attempt >= LastAttempt)
+        {
+            return ActivityResult.Completed("Unreachable");
+        }
+
         var required = state.Channels.Where(c => c.Enabled && c.Required).ToList();
         var dark = required.Where(c => !c.Recording || c.FirstFrameAt is null).Select(c => c.ChannelId).ToList();
         var policy = await policies.GetAsync(cancellationToken);
@@ -175,7 +216,7 @@ public sealed class PointOfNoReturn : DutyActivity
 /// The failover server hears by its own clock when its authority ended.
 /// </summary>
 [Activity("Failback.StopFailoverServer", Category = "Failback parts", Description = "Stops the failover server once the failed server demonstrably records.")]
-[FlowNode("Stopped", "FailedServerLost")]
+[FlowNode("Stopped", "FailedServerLost", "Owed")]
 [Retry(1_000_000, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 5000)]
 public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorders, RecorderClocks clocks, FailbackPolicies policies) : DutyActivity
 {
@@ -192,6 +233,9 @@ public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorder
 
     [Input(DisplayName = "First frames")]
     public required Input<IReadOnlyDictionary<string, DateTimeOffset>> FirstFrames { get; init; }
+
+    [Input(DisplayName = "Owe after the timeout", Description = "Leave by Owed when the failover server has not confirmed within the site's hand-over timeout, instead of waiting for it.")]
+    public Input<bool?>? OwesAfterTimeout { get; init; }
 
     [Output(DisplayName = "Last times", Description = "Last written time per channel at the failover server.")]
     public Output<IReadOnlyDictionary<string, DateTimeOffset>>? LastTimes { get; init; }
@@ -236,6 +280,11 @@ public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorder
         }
         catch (RecorderException exception) when (exception.IsTransient)
         {
+            if (context.GetOrDefault(OwesAfterTimeout) == true && now - wait.Since >= policy.HandOverTimeout)
+            {
+                return ActivityResult.Completed("Owed");
+            }
+
             // The stop may have arrived. Asking again, with the same key, after looking at the failed server again, is right either way.
             var isLate = now - wait.Since > policy.HandOverTimeout;
             var result = ActivityResult.RunAgainAt(
@@ -274,8 +323,9 @@ public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorder
 
 /// <summary>Step 9e, second half: the hold gets its end at the last time written. What is owed stays held.</summary>
 [Activity("Failback.EndRetentionHold", Category = "Failback parts", Description = "Gives the retention hold its end.")]
+[FlowNode("Done", "Unreachable")]
 [Retry(1_000_000, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 10_000)]
-public sealed class EndRetentionHold(DutyCalls calls, HoldEnds ends, IFailoverLog log) : DutyActivity
+public sealed class EndRetentionHold(DutyCalls calls, HoldEnds ends, IFailoverLog log, FailbackPolicies policies) : DutyActivity
 {
     [Input(DisplayName = "Failover log entry")]
     public required Input<string> EntryId { get; init; }
@@ -283,19 +333,29 @@ public sealed class EndRetentionHold(DutyCalls calls, HoldEnds ends, IFailoverLo
     [Input(DisplayName = "Last times")]
     public required Input<IReadOnlyDictionary<string, DateTimeOffset>> LastTimes { get; init; }
 
+    [Input(DisplayName = "Within the hand-over", Description = "Leave by Unreachable when the site's hand-over timeout is over, instead of waiting for the server.")]
+    public Input<bool?>? WithinHandOver { get; init; }
+
     /// <inheritdoc/>
     protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
     {
         var entry = await log.GetAsync(context.Get(EntryId), cancellationToken);
         var lastTimes = context.Get(LastTimes);
         var times = new FailoverServerTimes(entry);
-        return ActivityResult.Completed().WithChanges(await ends.GiveAsync(
-            new RetentionHold(entry.Id, entry.FailoverServerId, entry.FailedServerId, times.Start, null),
-            // Without last times each attempt ends it a little later.
-            lastTimes.Count > 0 ? lastTimes.Values.Max() : times.Latest(context.Time.GetUtcNow()),
-            await calls.GetAuthorityAsync(context, entry.FailedServerId, cancellationToken),
-            context.CallKey,
-            cancellationToken));
+        try
+        {
+            return ActivityResult.Completed().WithChanges(await ends.GiveAsync(
+                new RetentionHold(entry.Id, entry.FailoverServerId, entry.FailedServerId, times.Start, null),
+                // Without last times each attempt ends it a little later.
+                lastTimes.Count > 0 ? lastTimes.Values.Max() : times.Latest(context.Time.GetUtcNow()),
+                await calls.GetAuthorityAsync(context, entry.FailedServerId, cancellationToken),
+                context.CallKey,
+                cancellationToken));
+        }
+        catch (RecorderException exception) when (exception.IsTransient && context.GetOrDefault(WithinHandOver) == true)
+        {
+            return LookAgain(context, (await policies.GetAsync(cancellationToken)).HandOverTimeout) ?? ActivityResult.Completed("Unreachable");
+        }
     }
 }
 

@@ -70,6 +70,9 @@ public sealed record RunReport(
     /// <summary>The recorded identity that nobody recorded any more when the run ended, although it ended <c>done</c>; null otherwise.</summary>
     public string? NobodyRecords { get; init; }
 
+    /// <summary>What may be done instead of what a check refused; one of <see cref="RunOffers"/>, or null.</summary>
+    public string? Offer { get; init; }
+
     /// <summary>What the run raised alarms about, oldest first: dark channels, a server that is waited for, a server that failed again.</summary>
     public IReadOnlyList<RunAlarm> Alarms { get; init; } = [];
 }

@@ -51,6 +51,7 @@ public sealed class RunReports(IWorkflowStore store, IWorkflowRuntime runtime, W
             instance.Incidents)
         {
             NobodyRecords = instance.Output.GetValueOrDefault(RunOutputs.NobodyRecords) as string,
+            Offer = instance.Output.GetValueOrDefault(RunOutputs.Offer) as string,
             Alarms = [.. journal.OfType<ActivityEvent>().SelectMany(e => NotesOf(e).Select(note => new RunAlarm(e.At, e.NodeId, note)))],
         };
     }

@@ -1,4 +1,5 @@
 using FailbackWorkflows.Engine.Activities;
+using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Settings;
 
@@ -202,7 +203,7 @@ public sealed class ActivateSettings(DutyCalls calls, IRecorderClient recorders,
 [Activity("Failback.FreezeSettings", Category = "Failback parts", Description = "Freezes the settings of the duty, or lifts the freeze.")]
 [FlowNode("Done", "Unreachable")]
 [Retry(1_000_000, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 5000)]
-public sealed class FreezeSettings(DutyCalls calls, IRecorderClient recorders) : SettingsActivity
+public sealed class FreezeSettings(DutyCalls calls, IRecorderClient recorders, FailbackPolicies policies) : SettingsActivity
 {
     private const int AttemptsBeforeGivingUp = 5;
 
@@ -211,6 +212,9 @@ public sealed class FreezeSettings(DutyCalls calls, IRecorderClient recorders) :
 
     [Input(DisplayName = "Keep trying", Description = "Wait for the server as long as it takes instead of leaving by Unreachable.", DefaultValue = false)]
     public Input<bool>? KeepTrying { get; init; }
+
+    [Input(DisplayName = "Within the hand-over", Description = "Leave by Unreachable when the site's hand-over timeout is over, whatever the attempts.")]
+    public Input<bool?>? WithinHandOver { get; init; }
 
     /// <inheritdoc/>
     protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
@@ -224,6 +228,10 @@ public sealed class FreezeSettings(DutyCalls calls, IRecorderClient recorders) :
                 new FreezeSettingsCommand(identity, authority, context.GetOrDefault(Frozen)),
                 context.CallKey("freeze"),
                 cancellationToken);
+        }
+        catch (RecorderException exception) when (exception.IsTransient && context.GetOrDefault(WithinHandOver) == true)
+        {
+            return LookAgain(context, (await policies.GetAsync(cancellationToken)).HandOverTimeout) ?? ActivityResult.Completed("Unreachable");
         }
         catch (RecorderException exception) when (exception.IsTransient && !context.GetOrDefault(KeepTrying) && context.Attempt >= AttemptsBeforeGivingUp)
         {

@@ -1,5 +1,6 @@
 using FailbackWorkflows.Server.Api.Audit;
 using FailbackWorkflows.Server.Api.Changes;
+using FailbackWorkflows.Server.Api.Duties;
 using FailbackWorkflows.Server.Api.FailoverLog;
 using FailbackWorkflows.Server.Api.Keys;
 using FailbackWorkflows.Server.Api.Licenses;
@@ -30,6 +31,7 @@ internal static class ApiRoutes
         api.MapSettingsCache();
         api.MapMaintenance();
         api.MapFailoverLog();
+        api.MapDuties();
         api.MapMaterialCopy();
         api.MapRestoredMaterial();
         api.MapRuns();

@@ -14,6 +14,7 @@ internal static class JobSchedule
             quartz.ScheduleJob<PollRecordersJob>((_, trigger) => trigger.WithIdentity("poll-recorders").StartNow().WithSimpleSchedule(schedule => Every(schedule, PollRecordersJob.Every)));
             quartz.ScheduleJob<AutomationJob>((_, trigger) => trigger.WithIdentity("automation").StartNow().WithSimpleSchedule(schedule => Every(schedule, AutomationJob.Every)));
             quartz.ScheduleJob<RefreshSettingsJob>((provider, trigger) => trigger.WithIdentity("refresh-settings").StartNow().WithSimpleSchedule(schedule => Every(schedule, Options(provider).SettingsInterval)));
+            quartz.ScheduleJob<ObligationsJob>((provider, trigger) => trigger.WithIdentity("obligations").StartNow().WithSimpleSchedule(schedule => Every(schedule, Options(provider).PollInterval)));
             quartz.ScheduleJob<MaterialCopyJob>((provider, trigger) => trigger.WithIdentity("material-copy").StartNow().WithSimpleSchedule(schedule => Every(schedule, Options(provider).PollInterval)));
         });
         services.AddQuartzHostedService(options => options.WaitForJobsToComplete = true);

@@ -1,7 +1,10 @@
 using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.Abandonment;
+using FailbackWorkflows.Failback.Adoption;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.MaterialCopy;
+using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.Runs;
 using FailbackWorkflows.Failback.SettingsCache;
 
@@ -35,6 +38,9 @@ public sealed record RunResultView(string Tone, string Title, string? Sentence, 
             StartFailback.DefinitionId => "Failback",
             StartMaterialCopy.DefinitionId => "Material copy",
             StartSettingsRollback.DefinitionId => "Settings rollback",
+            StartAdoption.DefinitionId => "Adoption",
+            AbandonFailback.DefinitionId => "Abandonment",
+            DeliverObligations.DefinitionId => "Delivery",
             _ => "Run",
         };
         var (tone, title, next) = run switch

@@ -2,6 +2,7 @@ using System.Globalization;
 using FailbackWorkflows.Failback.AutomaticFailback;
 using FailbackWorkflows.Failback.Clocks;
 using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.Runs;
 using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
@@ -33,6 +34,20 @@ internal static class Wording
 
     /// <summary>In place of the state of an entry that needs somebody at once.</summary>
     public static Badge Of(EntryAlert alert) => new(alert.Kind == EntryAlerts.NobodyRecords ? "Nobody records" : "Alarm", "bad");
+
+    /// <summary>Of an entry of which something could not be told yet.</summary>
+    public static Badge DebtUnreachable { get; } = new("Debt unreachable", "warn");
+
+    public static string Of(ObligationKind kind) => kind switch
+    {
+        ObligationKind.Grant => "it has the duty",
+        ObligationKind.Stop => "stop recording",
+        ObligationKind.LastTimes => "report the last times",
+        ObligationKind.HoldEnd => "end the retention hold",
+        ObligationKind.StandBy => "stand by",
+        ObligationKind.Unfreeze => "lift the freeze of the settings",
+        _ => "go back to the former settings",
+    };
 
     public static Badge Of(MaterialCopyState state) => state switch
     {

@@ -10,6 +10,7 @@ using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Licensing;
 using FailbackWorkflows.Failback.Maintenance;
 using FailbackWorkflows.Failback.MaterialCopy;
+using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
@@ -41,6 +42,7 @@ public sealed class FailbackNode : IAsyncDisposable
         services.AddSingleton(world.Get<IConnectivityHistory>());
         services.AddSingleton(world.Get<IAutomaticFailbacks>());
         services.AddSingleton(world.Get<IMaintenanceModes>());
+        services.AddSingleton(world.Get<IObligations>());
         services.AddSingleton(world.Get<IMaterialCopies>());
         services.AddSingleton(world.Get<ISettingsCache>());
         services.AddSingleton(world.Get<ILicenses>());

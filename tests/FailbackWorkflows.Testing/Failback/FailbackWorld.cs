@@ -5,11 +5,15 @@ using FailbackWorkflows.Engine.Runtime;
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Engine.Values;
 using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.Abandonment;
+using FailbackWorkflows.Failback.Adoption;
 using FailbackWorkflows.Failback.Changes;
+using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Licensing;
+using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Failback.Runs;
 using FailbackWorkflows.Failback.SettingsCache;
@@ -150,16 +154,47 @@ public sealed class FailbackWorld : IAsyncDisposable
     public Task ExpireLicenseAsync() => InstallAsync(TestLicense.Valid(Clock.GetUtcNow()) with { ValidUntil = Clock.GetUtcNow().AddMinutes(-1) });
 
     /// <summary>Starts a failback and waits until its run has ended.</summary>
-    public async Task<EndedRun> FailBackAsync(string requestId = "request-1", string entryId = Entry, FailbackNode? node = null)
+    public async Task<EndedRun> FailBackAsync(string requestId = "request-1", string entryId = Entry, FailbackNode? node = null, bool withoutFailoverServer = false)
     {
-        var started = await StartFailbackAsync(requestId, entryId, node);
+        var started = await StartFailbackAsync(requestId, entryId, node, withoutFailoverServer);
         return started.RunId is { } runId && started.Outcome == StartRunOutcome.Started
             ? await EndAsync(runId)
             : throw new InvalidOperationException($"The failback did not start: {started}");
     }
 
-    public Task<StartRunResult> StartFailbackAsync(string requestId = "request-1", string entryId = Entry, FailbackNode? node = null) =>
-        (node ?? Node).Get<StartFailback>().ExecuteAsync(new(entryId, requestId, Operator, "Repaired."), CancellationToken.None);
+    public Task<StartRunResult> StartFailbackAsync(string requestId = "request-1", string entryId = Entry, FailbackNode? node = null, bool withoutFailoverServer = false) =>
+        (node ?? Node).Get<StartFailback>().ExecuteAsync(new(entryId, requestId, Operator, "Repaired.", WithoutFailoverServer: withoutFailoverServer), CancellationToken.None);
+
+    public Task<StartRunResult> StartAdoptionAsync(string requestId = "adopt-1", string? reason = "Somebody repaired it by hand.", FailbackNode? node = null) =>
+        (node ?? NewestNode).Get<StartAdoption>().ExecuteAsync(new(Entry, requestId, Operator, reason), CancellationToken.None);
+
+    /// <summary>Adopts the failed server as it stands and waits until the run has ended.</summary>
+    public async Task<EndedRun> AdoptAsync() => await EndAsync((await StartAdoptionAsync()).RunId!);
+
+    public Task<StartRunResult> StartAbandonmentAsync(string runId, string holder, string requestId = "abandon-1", string? reason = "Nobody can repair it.") =>
+        NewestNode.Get<AbandonFailback>().ExecuteAsync(new(runId, holder, requestId, Operator, reason), CancellationToken.None);
+
+    /// <summary>Polls every recorder once and delivers what is owed to those that answer; the delivering runs have ended when it returns.</summary>
+    public async Task<IReadOnlyList<EndedRun>> PollAsync(FailbackNode? node = null)
+    {
+        await (node ?? NewestNode).Get<PollRecorders>().ExecuteAsync(CancellationToken.None);
+        var runs = new List<EndedRun>();
+
+        // Of one identity, one server is told at a time.
+        while (await (node ?? NewestNode).Get<DeliverObligations>().ExecuteAsync(CancellationToken.None) is { Count: > 0 } started)
+        {
+            foreach (var runId in started)
+            {
+                runs.Add(await EndAsync(runId));
+            }
+        }
+
+        return runs;
+    }
+
+    /// <summary>What is owed now, as <c>server kind</c>, in the order of delivery.</summary>
+    public async Task<IReadOnlyList<string>> OwedAsync() =>
+        [.. (await Get<IObligations>().ListOpenAsync(CancellationToken.None)).OrderBy(o => o.ServerId, StringComparer.Ordinal).ThenBy(o => o.Kind).Select(o => $"{o.ServerId} {o.Kind}")];
 
     public Task<StartRunResult> StartFailoverAsync(
         string requestId = "request-1", string failed = Failed, string failover = Failover, string? externalId = null, bool isPerformed = false, FailbackNode? node = null) =>

@@ -16,7 +16,7 @@ public sealed class WorkflowFileTests
 
     public static TheoryData<string> Files => [.. Directory.EnumerateFiles(RepositoryFiles.Workflows, "*.json", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(RepositoryFiles.Workflows, f)).Order()];
 
-    public static TheoryData<string> Composites => [.. Catalog.Descriptors.Values.Where(d => d.CompositeJson is not null).Select(d => d.Type).Order()];
+    public static TheoryData<string> Composites => [.. Catalog.Descriptors.Where(d => d.Value.CompositeJson is not null).Select(d => d.Key).Order()];
 
     [Theory]
     [MemberData(nameof(Files))]

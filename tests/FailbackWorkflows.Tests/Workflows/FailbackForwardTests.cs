@@ -134,23 +134,23 @@ public sealed class FailbackForwardTests
         (await AlertAsync(world, started.EntryId!)).ShouldBeNull();
     }
 
-    // Scenario 21.
     [Theory]
     [InlineData("StopRecording", 1)]
     [InlineData("PutRetentionHold", 1)]
     [InlineData("AssignDuty", 1)]
     [InlineData("FreezeSettings", 2)]
-    public async Task FailoverServer_UnreachableAfter9d_IsWaitedForUntilItIsBack(string call, int nth)
+    public async Task FailoverServer_BackWithinTheHandOverTimeout_IsWaitedFor(string call, int nth)
     {
         await using var world = await FailbackWorld.CreateAsync();
-        var back = world.Time.GetUtcNow().AddMinutes(3);
+        var back = world.Time.GetUtcNow().AddSeconds(20);
         world.Recorders.Before(FailbackWorld.Failover, call, () => world.FailoverRecorder.CutOffUntil = back, nth);
 
         var run = await world.FailBackAsync();
 
         await world.ShouldBeDoneAsync(run);
         world.Time.GetUtcNow().ShouldBeGreaterThanOrEqualTo(back);
-        (await world.AlarmsAsync()).Count.ShouldBe(call == "StopRecording" ? 1 : 0);
+        (await world.AlarmsAsync()).ShouldBeEmpty();
+        (await world.OwedAsync()).ShouldBeEmpty();
     }
 
     [Fact]
@@ -159,13 +159,13 @@ public sealed class FailbackForwardTests
         await using var world = await FailbackWorld.CreateAsync();
         var start = world.Time.GetUtcNow();
         var hasHiccuped = false;
-        world.Recorders.Before(FailbackWorld.Failover, "StopRecording", () => world.FailoverRecorder.CutOffUntil = start.AddMinutes(3));
+        world.Recorders.Before(FailbackWorld.Failover, "StopRecording", () => world.FailoverRecorder.CutOffUntil = start.AddSeconds(20));
         world.Recorders.Before(
             FailbackWorld.Failover,
             "StopRecording",
             () =>
             {
-                if (!hasHiccuped && world.Time.GetUtcNow() - start > TimeSpan.FromMinutes(1))
+                if (!hasHiccuped && world.Time.GetUtcNow() - start > TimeSpan.FromSeconds(5))
                 {
                     hasHiccuped = true;
                     world.FailedRecorder.CutOffUntil = world.Time.GetUtcNow().AddSeconds(7);
@@ -221,9 +221,9 @@ public sealed class FailbackForwardTests
         await world.ShouldBeDoneAsync(run);
     }
 
-    // The alarm must not depend on a look at the right second: the management server may have been down just then.
+    // What is owed must not depend on a look at the right second: the management server may have been down just then.
     [Fact]
-    public async Task FailoverServer_AwaitedWhileTheManagerWasDown_AlarmIsRaisedOnceAfterwards()
+    public async Task FailoverServer_AwayWhileTheManagerWasDown_IsOwedOnceAfterwards()
     {
         await using var world = await FailbackWorld.CreateAsync();
         var start = world.Time.GetUtcNow();
@@ -242,11 +242,12 @@ public sealed class FailbackForwardTests
 
         var run = await world.FailBackAsync();
 
-        await world.ShouldBeDoneAsync(run);
-        (await world.AlarmsAsync()).Single().ShouldContain("does not confirm its stop");
-        run.Report.Alarms.Single().Text.ShouldContain("does not confirm its stop");
+        run.Result.ShouldBe("done");
+        (await world.AlarmsAsync()).Single().ShouldContain("did not confirm its stop");
+        run.Report.Alarms.Single().Text.ShouldContain("did not confirm its stop");
         run.Report.NobodyRecords.ShouldBeNull();
         (await AlertAsync(world)).ShouldBeNull();
+        (await world.OwedAsync()).Count.ShouldBe(5);
     }
 
     private static async Task<EntryAlert?> AlertAsync(FailbackWorld world, string entryId = FailbackWorld.Entry) =>

@@ -1,6 +1,5 @@
 using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback;
-using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Licensing;
@@ -195,9 +194,11 @@ public sealed class FailbackUndoneTests
         run.Message!.ShouldContain("failover server goes on recording");
 
         world.FailedRecorder.Boot();
-        await world.Node.Get<PollRecorders>().ExecuteAsync(CancellationToken.None);
+        await world.PollAsync();
         world.FailedDuty.IsRecording.ShouldBeFalse();
         world.FailedDuty.ToState().Role.ShouldBe(DutyRole.Standby);
+        world.FailedDuty.Sha256.ShouldBe(Outcomes.OldDigest);
+        (await world.OwedAsync()).ShouldBeEmpty();
         await world.ShouldBeDoneAsync(await world.FailBackAsync("request-2"));
     }
 
@@ -213,7 +214,7 @@ public sealed class FailbackUndoneTests
         run.Result.ShouldBe("undone");
         (world.FailedDuty.IsRecording, world.FailedDuty.Epoch).ShouldBe((true, NewEpoch - 1));
         world.FailedRecorder.IsCutOff = false;
-        await world.Node.Get<PollRecorders>().ExecuteAsync(CancellationToken.None);
+        await world.PollAsync();
         await world.ShouldBeUndoneAsync(run, NewEpoch);
     }
 
@@ -221,7 +222,7 @@ public sealed class FailbackUndoneTests
     public async Task FailoverServer_UnreachableWhenItsSettingsShouldBeFrozen_IsUndoneWhenItIsBack()
     {
         await using var world = await FailbackWorld.CreateAsync();
-        world.Recorders.Before(FailbackWorld.Failover, "FreezeSettings", () => world.FailoverRecorder.CutOffUntil = world.Time.GetUtcNow().AddMinutes(2));
+        world.Recorders.Before(FailbackWorld.Failover, "FreezeSettings", () => world.FailoverRecorder.CutOffUntil = world.Time.GetUtcNow().AddSeconds(20));
 
         var run = await world.FailBackAsync();
 

@@ -272,6 +272,8 @@ public sealed class FailoverTests
         await SettleAsync(world);
         world.Recorders[Taker].Holds[entry.Id].ToUtc.ShouldBeNull("it records still, and more may come");
         await PollAsync(world);
+        world.Recorders[Taker].Duty(Broken).IsRecording.ShouldBeTrue("nobody is stopped while the server that has the duty does not record");
+        await BringHomeAsync(world);
         await SettleAsync(world);
         await SettleAsync(world);
 
@@ -280,8 +282,6 @@ public sealed class FailoverTests
         owed.LastTimes!.Keys.ShouldBe(FakeSettings.Channels, ignoreOrder: true);
         world.Recorders[Taker].Holds[entry.Id].ToUtc.ShouldBe(owed.LastTimes!.Values.Max());
 
-        world.Recorders[Broken].Boot();
-        await PollAsync(world);
         var copy = await CopyDueAsync(world, entry.Id);
 
         copy.Result.ShouldBe("copied");
@@ -310,7 +310,7 @@ public sealed class FailoverTests
         world.Recorders[Taker].Holds[entry.Id].ToUtc.ShouldBeNull();
 
         world.Recorders[Taker].IsCutOff = false;
-        await PollAsync(world);
+        await BringHomeAsync(world);
         await SettleAsync(world);
         (await world.EntryAsync(entry.Id)).MaterialCopy.ShouldBe(MaterialCopyState.Queued);
     }
@@ -322,7 +322,7 @@ public sealed class FailoverTests
         await world.SetPolicyAsync(new() { MaterialCopy = FailbackWorkflows.Failback.Policies.MaterialCopyPolicy.Manual });
         var (_, entry) = await FailInTheDarkAsync(world);
         await RecordLateAsync(world);
-        await PollAsync(world);
+        await BringHomeAsync(world);
         await SettleAsync(world);
 
         var owed = await world.EntryAsync(entry.Id);
@@ -415,6 +415,16 @@ public sealed class FailoverTests
         return Task.CompletedTask;
     }
 
+    /// <summary>The failed server is back and records its duty again; then the failover server hears that it has to stand by.</summary>
+    private static async Task BringHomeAsync(FailbackWorld world)
+    {
+        world.Recorders[Broken].Boot();
+        await PollAsync(world);
+        world.Time.Advance(TimeSpan.FromMinutes(1));
+        await PollAsync(world);
+        world.Recorders[Taker].Duty(Broken).IsRecording.ShouldBeFalse();
+    }
+
     private static Task SettleAsync(FailbackWorld world) => world.Node.Get<SettleFailedFailovers>().ExecuteAsync(default);
 
     /// <summary>Starts what is queued; whenever its run waits, the recorders work and are polled.</summary>
@@ -429,7 +439,7 @@ public sealed class FailoverTests
         return await world.EndAsync((await world.Get<IMaterialCopies>().FindByEntryAsync(entryId, default))!.LastRunId!);
     }
 
-    private static Task PollAsync(FailbackWorld world) => world.Node.Get<PollRecorders>().ExecuteAsync(default);
+    private static Task PollAsync(FailbackWorld world) => world.PollAsync();
 
     private static async Task<(EndedRun Run, FailoverLogEntry Entry)> FailOverAsync(FailbackWorld world)
     {

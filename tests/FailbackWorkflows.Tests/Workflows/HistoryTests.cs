@@ -22,6 +22,11 @@ public sealed class HistoryTests
     [InlineData("failback.v1.done")]
     [InlineData("failback.v1.refused")]
     [InlineData("failback.v1.undone")]
+    [InlineData("failback.v2.done")]
+    [InlineData("failback.v2.failed")]
+    [InlineData("adoption.v1.done")]
+    [InlineData("abandonment.v1.done")]
+    [InlineData("obligations.v1.done")]
     [InlineData("material-copy.v1.copied")]
     [InlineData("material-copy.v1.copiedWithLosses")]
     [InlineData("material-copy.v1.cancelled")]
@@ -34,9 +39,14 @@ public sealed class HistoryTests
         var file = RepositoryFiles.PathOf("tests", "FailbackWorkflows.Tests", "Workflows", "Histories", $"{name}.json");
         if (Environment.GetEnvironmentVariable("FAILBACK_RECORD_HISTORIES") == "1")
         {
-            await (name.StartsWith("material-copy", StringComparison.Ordinal) ? RecordCopyAsync(name, file)
-                : name.StartsWith("settings-rollback", StringComparison.Ordinal) ? RecordSettingsRollbackAsync(world, name, file)
-                : RecordAsync(world, name, file));
+            await (name.Split('.') switch
+            {
+                // A version that is not started any more keeps the history it has.
+                ["failback", "v1", ..] => Task.CompletedTask,
+                ["material-copy", ..] => RecordCopyAsync(name, file),
+                ["settings-rollback", ..] => RecordSettingsRollbackAsync(world, name, file),
+                _ => RecordAsync(world, name, file),
+            });
         }
 
         var history = JsonSerializer.Deserialize<History>(await File.ReadAllTextAsync(file), PlainValue.Json)!;
@@ -50,19 +60,44 @@ public sealed class HistoryTests
         name.ShouldEndWith(history.Journal[^1].ShouldBeOfType<InstanceFinished>().Output!["Result"] as string ?? "");
     }
 
+    /// <summary>With servers that are away, so that something is owed.</summary>
     private static async Task RecordAsync(FailbackWorld world, string name, string file)
     {
-        if (name.EndsWith("refused", StringComparison.Ordinal))
+        var (definition, ending) = (name.Split('.')[0], name.Split('.')[^1]);
+        await world.SetPolicyAsync(new() { ConfirmTimeout = TimeSpan.FromSeconds(1), HandOverTimeout = TimeSpan.FromSeconds(1) });
+        EndedRun run;
+        switch (definition)
         {
-            await world.ExpireLicenseAsync();
-        }
-        else if (name.EndsWith("undone", StringComparison.Ordinal))
-        {
-            await world.SetPolicyAsync(new() { ConfirmTimeout = TimeSpan.FromSeconds(1) });
-            world.FailedRecorder.DarkChannels.Add("video-2");
+            case "failback" when ending == "failed":
+                world.Recorders.After(FailbackWorld.Failed, "StartRecording", () =>
+                {
+                    world.FailedRecorder.Die();
+                    world.FailoverRecorder.IsCutOff = true;
+                });
+                run = await world.FailBackAsync();
+                break;
+            case "adoption":
+                world.FailedDuty.Become(FailbackWorkflows.Recorders.Duties.DutyRole.Recorder, 1, "seed", isRecording: true);
+                run = await world.AdoptAsync();
+                break;
+            case "abandonment":
+                world.Recorders.Fail(FailbackWorld.Failover, "StopRecording", FailbackWorkflows.Recorders.RecorderErrorKind.Conflict);
+                var stopped = await world.FailBackAsync();
+                run = await world.EndAsync((await world.StartAbandonmentAsync(stopped.Id, FailbackWorld.Failed)).RunId!);
+                break;
+            default:
+                world.Recorders.Before(FailbackWorld.Failover, "StopRecording", () => world.FailoverRecorder.IsCutOff = true);
+                run = await world.FailBackAsync();
+                if (definition == "obligations")
+                {
+                    world.FailoverRecorder.IsCutOff = false;
+                    run = (await world.PollAsync()).Single();
+                }
+
+                break;
         }
 
-        await WriteAsync(world, "failback/failback.v1.json", await world.FailBackAsync(), file);
+        await WriteAsync(world, $"{definition}/{definition}.{name.Split('.')[1]}.json", run, file);
     }
 
     private static async Task RecordSettingsRollbackAsync(FailbackWorld world, string name, string file)

@@ -3,6 +3,7 @@ using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.AutomaticFailback;
 using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Server.Api.Runs;
 using FailbackWorkflows.Server.Identity;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -13,14 +14,18 @@ namespace FailbackWorkflows.Server.Api.FailoverLog;
 public sealed record FailoverLogItem : FailoverLogEntry
 {
     [SetsRequiredMembers]
-    internal FailoverLogItem(FailoverLogEntry entry, EntryAlert? alert)
+    internal FailoverLogItem(FailoverLogEntry entry, EntryAlert? alert, int openObligations)
         : base(entry)
     {
         Alert = alert;
+        OpenObligations = openObligations;
     }
 
     /// <summary>As things stand now; null when there is nothing to be done.</summary>
     public EntryAlert? Alert { get; }
+
+    /// <summary>How many things recorders must still be told about it (<c>GET /api/v1/obligations?entry=…</c>); more than none is the badge <em>debt unreachable</em>.</summary>
+    public int OpenObligations { get; }
 }
 
 /// <summary>One page of the failover log, newest failover first.</summary>
@@ -43,7 +48,8 @@ public sealed record ReportedFailover(string EntryId, string? RunId, FailoverLog
 /// <summary>Starts the failback of an entry.</summary>
 /// <param name="RequestId">Made by the caller once; the same id again starts nothing new.</param>
 /// <param name="OverrideMaintenance">Start although maintenance mode is on. Needs the role administrator and a reason.</param>
-public sealed record FailbackRequest(string? RequestId, string? Reason = null, bool OverrideMaintenance = false);
+/// <param name="WithoutFailoverServer">Confirms that the failback shall go on although the failover server does not answer; then a reason is required.</param>
+public sealed record FailbackRequest(string? RequestId, string? Reason = null, bool OverrideMaintenance = false, bool WithoutFailoverServer = false);
 
 /// <summary>Whether an entry is failed back by itself, and how its attempts went.</summary>
 /// <param name="Sentence">Why or why not, as things stand now.</param>
@@ -87,6 +93,7 @@ internal static class FailoverLogEndpoints
     private static async Task<Results<Ok<FailoverLogPage>, Problem>> ListAsync(
         IFailoverLog log,
         EntryAlerts alerts,
+        IObligations obligations,
         CancellationToken cancellationToken,
         string view = "all",
         string? server = null,
@@ -110,14 +117,19 @@ internal static class FailoverLogEndpoints
 
         var items = await log.ListAsync(new FailoverLogQuery(half, NullIfEmpty(server), NullIfEmpty(before), take), cancellationToken);
         var now = (await alerts.ListAsync(cancellationToken)).ToDictionary(alert => alert.EntryId);
+        var owed = (await obligations.ListOpenAsync(cancellationToken)).ToLookup(o => o.EntryId);
         return TypedResults.Ok(new FailoverLogPage(
-            [.. items.Select(entry => new FailoverLogItem(entry, now.GetValueOrDefault(entry.Id)))],
+            [.. items.Select(entry => new FailoverLogItem(entry, now.GetValueOrDefault(entry.Id), owed[entry.Id].Count()))],
             items.Count == take ? items[^1].Id : null));
     }
 
-    private static async Task<Results<Ok<FailoverLogItem>, Problem>> GetAsync(string entryId, IFailoverLog log, EntryAlerts alerts, CancellationToken cancellationToken) =>
+    private static async Task<Results<Ok<FailoverLogItem>, Problem>> GetAsync(
+        string entryId, IFailoverLog log, EntryAlerts alerts, IObligations obligations, CancellationToken cancellationToken) =>
         await log.FindAsync(entryId, cancellationToken) is { } entry
-            ? TypedResults.Ok(new FailoverLogItem(entry, await alerts.FindAsync(entry, cancellationToken)))
+            ? TypedResults.Ok(new FailoverLogItem(
+                entry,
+                await alerts.FindAsync(entry, cancellationToken),
+                (await obligations.ListOfEntryAsync(entry.Id, cancellationToken)).Count(o => o.SettledAt is null)))
             : new Problem(Problems.UnknownEntry, "GET /api/v1/failover-log lists the entries there are.");
 
     private static async Task<Results<Accepted<ReportedFailover>, Ok<ReportedFailover>, Problem>> ReportAsync(
@@ -193,7 +205,7 @@ internal static class FailoverLogEndpoints
         }
 
         var result = await start.ExecuteAsync(
-            new StartFailbackRequest(entryId, request.RequestId!, CurrentActor.Of(context), request.Reason, request.OverrideMaintenance),
+            new StartFailbackRequest(entryId, request.RequestId!, CurrentActor.Of(context), request.Reason, request.OverrideMaintenance, request.WithoutFailoverServer),
             cancellationToken);
         return StartedRun.Answer(result, Problems.UnknownEntry);
     }

@@ -34,6 +34,7 @@ public sealed class DetailsModel(
     EntrySettings entrySettings,
     MaterialCopyViews copyViews,
     MaterialCopyForms copyForms,
+    EntryDutyViews dutyViews,
     IAuthorizationService authorization,
     TimeProvider time) : PageModel
 {
@@ -74,6 +75,8 @@ public sealed class DetailsModel(
 
     public IReadOnlyList<EarlierRun> EarlierRuns { get; private set; } = [];
 
+    public EntryDutyView Duty { get; private set; } = null!;
+
     public MaterialCopyView Copy { get; private set; } = null!;
 
     /// <summary>What became of the settings during this failover.</summary>
@@ -81,7 +84,8 @@ public sealed class DetailsModel(
 
     public bool MayOperate { get; private set; }
 
-    public bool CanRedrive => Run?.SubStatus == WorkflowSubStatus.Faulted;
+    /// <summary>Not once it was abandoned.</summary>
+    public bool CanRedrive => Run?.SubStatus == WorkflowSubStatus.Faulted && (Entry.FailbackRunId != Run.RunId || Entry.Failback == FailbackState.Running);
 
     public bool CanCancel => Run is { Result: "running", SubStatus: not WorkflowSubStatus.Faulted };
 
@@ -110,6 +114,7 @@ public sealed class DetailsModel(
         EarlierRuns = await DescribeAsync(runs.Skip(1), cancellationToken);
         Result = RunResultView.Of(Run, entry);
         Alerts = await alerts.FindAsync(entry, cancellationToken) is { } alert ? [alert] : [];
+        Duty = await dutyViews.ReadAsync(entry, Run, User, cancellationToken);
         Copy = await copyViews.ReadAsync(entry, User, cancellationToken);
         Settings = await entrySettings.ReadAsync(entry, cancellationToken);
         Maintenance = await modes.FindActiveAsync(entry.FailedServerId, time.GetUtcNow(), cancellationToken);

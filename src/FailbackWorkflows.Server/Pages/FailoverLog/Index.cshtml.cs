@@ -1,5 +1,6 @@
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Server.Identity;
 using Microsoft.AspNetCore.Authorization;
@@ -17,6 +18,7 @@ public sealed class IndexModel(
     FailbackStarter starter,
     MaterialCopyForms copyForms,
     EntryAlerts alerts,
+    IObligations obligations,
     IAuthorizationService authorization) : PageModel
 {
     private const int PerPage = 50;
@@ -32,6 +34,9 @@ public sealed class IndexModel(
 
     /// <summary>What has to be done at once, whichever half of the log is shown.</summary>
     public IReadOnlyList<EntryAlert> Alerts { get; private set; } = [];
+
+    /// <summary>Entries of which a recorder must still be told something.</summary>
+    public IReadOnlySet<string?> Debts { get; private set; } = new HashSet<string?>();
 
     public IReadOnlyDictionary<string, FailbackButton> Buttons { get; private set; } = new Dictionary<string, FailbackButton>();
 
@@ -52,6 +57,7 @@ public sealed class IndexModel(
         Entries = await log.ListAsync(query, cancellationToken);
         NextBefore = Entries.Count == PerPage ? Entries[^1].Id : null;
         Alerts = await alerts.ListAsync(cancellationToken);
+        Debts = (await obligations.ListOpenAsync(cancellationToken)).Select(o => o.EntryId).ToHashSet();
         Buttons = await buttons.ForAsync(Entries, User, cancellationToken);
         names = (await servers.ListAsync(cancellationToken)).ToDictionary(server => server.Id, server => server.Name);
     }

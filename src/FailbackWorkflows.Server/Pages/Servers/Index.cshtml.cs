@@ -2,6 +2,7 @@ using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Maintenance;
+using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Server.Identity;
@@ -24,6 +25,7 @@ public sealed class IndexModel(
     IMaintenanceModes modes,
     PollRecorders poll,
     EntryAlerts alerts,
+    IObligations obligations,
     MaintenanceForms forms,
     TimeProvider time) : PageModel
 {
@@ -34,6 +36,9 @@ public sealed class IndexModel(
     public IReadOnlyList<VmsServer> Servers { get; private set; } = [];
 
     public IReadOnlyList<EntryAlert> Alerts { get; private set; } = [];
+
+    /// <summary>What servers must still be told.</summary>
+    public ILookup<string, Obligation> Owed { get; private set; } = Array.Empty<Obligation>().ToLookup(o => o.ServerId);
 
     /// <summary>The maintenance modes that hold now.</summary>
     public IReadOnlyList<MaintenanceMode> Maintenance { get; private set; } = [];
@@ -71,6 +76,7 @@ public sealed class IndexModel(
         Alerts = await alerts.ListAsync(cancellationToken);
         Servers = await servers.ListAsync(cancellationToken);
         settings = await ages.ListAsync(cancellationToken);
+        Owed = (await obligations.ListOpenAsync(cancellationToken)).ToLookup(o => o.ServerId);
         byHolder = (await duties.ListAsync(cancellationToken)).ToLookup(duty => duty.HolderServerId);
         losses = await history.CountLossesAsync(now - PollRecorder.FlapWindow, cancellationToken);
         Maintenance = [.. (await modes.ListOnAsync(cancellationToken)).Where(mode => mode.IsActive(now)).OrderBy(mode => mode.ServerId)];

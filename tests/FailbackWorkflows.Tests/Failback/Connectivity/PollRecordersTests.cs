@@ -332,5 +332,5 @@ public sealed class PollRecordersTests
         }
     }
 
-    private static Task PollAsync(FailbackWorld world) => world.Node.Get<PollRecorders>().ExecuteAsync(default);
+    private static Task PollAsync(FailbackWorld world) => world.PollAsync();
 }

@@ -76,7 +76,7 @@ public sealed class RunReportsTests
 
         var report = (await world.FailBackAsync()).Report;
 
-        (report.Result, report.Message, report.RefusedCheck, report.DefinitionId, report.DefinitionVersion).ShouldBe(("done", null, null, "failback", 1));
+        (report.Result, report.Message, report.RefusedCheck, report.DefinitionId, report.DefinitionVersion).ShouldBe(("done", null, null, "failback", 2));
         report.FinishedAt.ShouldNotBeNull();
         report.Steps.Count.ShouldBe(11);
         report.Steps.ShouldAllBe(s => s.State == RunStepState.Done && s.Times == 1 && s.StartedAt != null && s.EndedAt >= s.StartedAt && s.Outcome != null);
