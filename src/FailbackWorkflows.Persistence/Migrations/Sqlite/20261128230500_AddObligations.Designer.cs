@@ -10,7 +10,7 @@ using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 namespace FailbackWorkflows.Persistence.Migrations.Sqlite
 {
     [DbContext(typeof(SqliteFailbackDbContext))]
-    [Migration("20261128193916_AddObligations")]
+    [Migration("20261128230500_AddObligations")]
     partial class AddObligations
     {
         /// <inheritdoc />
@@ -268,6 +268,10 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                     b.Property<string>("AuthorityEnds")
                         .HasColumnType("TEXT")
                         .HasColumnName("authority_ends");
+
+                    b.Property<string>("Clocks")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("clocks");
 
                     b.Property<string>("ClosedByEntryId")
                         .HasColumnType("TEXT")
