@@ -168,6 +168,30 @@ public sealed class MaterialCopyTests
         (await world.EntryAsync()).MaterialCopy.ShouldBe(MaterialCopyState.Copied);
     }
 
+    [Fact]
+    public async Task Cancel_InTheMomentOfAnIncident_LeavesTheTaskToTheNextRun()
+    {
+        var play = await MaterialCopyPlay.CreateAsync();
+        await using var world = play.World;
+        world.Recorders.Before(FailbackWorld.Failed, "StartDataCopy", async () =>
+        {
+            (await play.Control.CancelAsync(FailbackWorld.Entry, FailbackWorld.Operator, "Not now.", default)).Outcome.ShouldBe(ControlOutcome.Accepted);
+            throw new RecorderException(RecorderErrorKind.Rejected, "It was made to refuse the task.");
+        });
+
+        var run = await play.CopyAsync();
+
+        // The wish to cancel is taken in after the end: nothing may come of it, and above all not a task that a run holds which is over.
+        while (!world.Store.Commits.Any(c => c.Instance.Id == run.Id && c.ConsumedInbox.Count > 0))
+        {
+            await Task.Yield();
+        }
+
+        (run.SubStatus, (await play.TaskAsync()).RunId).ShouldBe((WorkflowSubStatus.Faulted, null));
+        (await world.EntryAsync()).MaterialCopy.ShouldBe(MaterialCopyState.Failed);
+        await play.ShouldBeCopiedAsync(await play.CopyAsync("request-2"));
+    }
+
     // Design §6: a task whose source is away stays queued.
     [Fact]
     public async Task Copy_TheSourceIsAway_WaitsForItAndGoesOn()
