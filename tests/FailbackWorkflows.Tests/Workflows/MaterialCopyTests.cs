@@ -436,6 +436,23 @@ public sealed class MaterialCopyTests
         (await play.Control.LimitAsync(FailbackWorld.Entry, new(1000), FailbackWorld.Operator, default)).Message.ShouldNotBeNull().ShouldContain("65536");
     }
 
+    [Fact]
+    public async Task Limits_ChangedWhileTheTargetIsBeingTold_TheLaterOnesHold()
+    {
+        var play = await MaterialCopyPlay.CreateAsync();
+        await using var world = play.World;
+        var later = new CopyLimits(200_000);
+        play.Then(play.WorkAsync).Then(() => LimitAsync(new(100_000)));
+        world.Recorders.After(FailbackWorld.Failed, "SetLimits", () => LimitAsync(later));
+
+        await play.ShouldBeCopiedAsync(await play.CopyAsync());
+
+        (play.AtTarget.Limits, (await play.TaskAsync()).Limits).ShouldBe((later, later));
+        (await world.AlarmsAsync()).ShouldBeEmpty();
+
+        async Task LimitAsync(CopyLimits limits) => (await play.Control.LimitAsync(FailbackWorld.Entry, limits, FailbackWorld.Operator, default)).Outcome.ShouldBe(ControlOutcome.Accepted);
+    }
+
     // Scenario 42.
     [Fact]
     public async Task Start_SeveralAtTheSameMoment_OneRunsAndTheOthersLearnWhich()
