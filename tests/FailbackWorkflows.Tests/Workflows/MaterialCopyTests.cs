@@ -133,6 +133,20 @@ public sealed class MaterialCopyTests
     }
 
     [Fact]
+    public async Task Copy_TheReportSaysVerifiedOfTheWholeButNotOfATrack_KeepsTheHold()
+    {
+        var play = await MaterialCopyPlay.CreateAsync();
+        await using var world = play.World;
+        play.Target.ContradictsItself = true;
+
+        var run = await play.CopyAsync();
+
+        (run.Result, run.Message!.Contains("Not everything could be verified.", StringComparison.Ordinal)).ShouldBe(("copiedWithLosses", true));
+        (await world.EntryAsync()).MaterialCopy.ShouldBe(MaterialCopyState.CopiedWithLosses);
+        world.FailoverRecorder.Holds.ShouldContainKey(FailbackWorld.Entry);
+    }
+
+    [Fact]
     public async Task Copy_TheReportIsDamaged_IsNotBelievedAndCanBeRedriven()
     {
         var play = await MaterialCopyPlay.CreateAsync();
