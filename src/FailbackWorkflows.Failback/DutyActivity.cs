@@ -147,8 +147,14 @@ public sealed class DutyCalls(IVmsServers servers, IDuties duties, IRecorderClie
     public async Task<DutyAuthority> GetAuthorityAsync(ActivityExecutionContext context, string identity, CancellationToken cancellationToken) =>
         new((await GetDutyAsync(identity, cancellationToken)).Epoch, FenceOf(context, identity));
 
-    /// <summary>The fence of this acquisition.</summary>
+    /// <summary>
+    /// For a step that changes who has the duty before it commands anybody. Throws a fault when the run does not hold the claim: it was stopped
+    /// before it had changed anything, gave the claim back then and is retried now, or its definition never took one.
+    /// </summary>
+    public static void RequireClaim(ActivityExecutionContext context, string identity) => FenceOf(context, identity);
+
+    /// <summary>The fence of this acquisition. Throws a fault when the run does not hold the claim.</summary>
     public static long FenceOf(ActivityExecutionContext context, string identity) => context.HostFacts is ClaimedDuty claimed && claimed.Identity == identity
         ? claimed.Fence
-        : throw new ActivityFaultException("claim.missing", $"This run does not hold the claim on the duty of '{identity}', so it may not command its recorders.", false);
+        : throw new ActivityFaultException("claim.missing", $"This run does not hold the claim on the duty of '{identity}', so it may not act on it. Start it anew: that takes the claim.", false);
 }

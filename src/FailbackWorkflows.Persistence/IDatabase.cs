@@ -17,9 +17,6 @@ public interface IDatabase
     /// <summary>An instant as this database stores it in a parameter.</summary>
     object ToParameter(DateTimeOffset instant);
 
-    /// <summary>An instant as this database returns it in a column.</summary>
-    DateTimeOffset ReadInstant(DbDataReader reader, int ordinal);
-
     /// <summary>True when the exception says that a unique index refused a row.</summary>
     bool IsUniqueViolation(Exception exception);
 }

@@ -11,8 +11,8 @@ public interface IWorkflowHooks
     ValueTask<IReadOnlyList<IDomainChange>> StartingAsync(StartingWorkflow starting, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Each time a node takes an instance up (after the start, after a restart, after another node died), before it runs anything. What is
-    /// returned is handed to the activities as <see cref="Activities.ActivityExecutionContext.HostFacts"/>.
+    /// Each time a node takes an instance up (after the start, after a restart, after another node died), before its first activity runs; not
+    /// when none does. What is returned is handed to the activities as <see cref="Activities.ActivityExecutionContext.HostFacts"/>.
     /// </summary>
     ValueTask<object?> AcquiredAsync(AcquiredWorkflow acquired, CancellationToken cancellationToken);
 

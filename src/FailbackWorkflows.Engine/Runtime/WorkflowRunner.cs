@@ -34,13 +34,21 @@ internal sealed class WorkflowRunner(
     /// <summary>Runs until a commit has given the lease back. Answers with when the instance is due next, if by time.</summary>
     public async Task<DateTimeOffset?> RunAsync(Lease lease, LiveInstance live, CancellationToken cancellationToken)
     {
-        var hostFacts = await hooks.AcquiredAsync(new(live.Definition, lease.InstanceId, live.State.Started!.Input), cancellationToken);
+        object? hostFacts = null;
+        var isAcquired = false;
         var refusals = 0;
         while (true)
         {
             var step = await TakeInAsync(live, cancellationToken);
             if (step.Events.Count == 0 && !live.State.HasEnded && live.State.Current is not null)
             {
+                if (!isAcquired)
+                {
+                    // Only once something is about to run: a message that came too late wakes an instance that has ended, and that takes up nothing.
+                    hostFacts = await hooks.AcquiredAsync(new(live.Definition, lease.InstanceId, live.State.Started!.Input), cancellationToken);
+                    isAcquired = true;
+                }
+
                 await RunActivityAsync(live, step, hostFacts, refusals < MaxCommitRefusals, cancellationToken);
             }
 

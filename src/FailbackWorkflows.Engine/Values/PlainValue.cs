@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
@@ -18,11 +19,15 @@ public static class PlainValue
     /// <summary>JSON settings for values that cross the border of the engine: camelCase, enums as camelCase text.</summary>
     public static JsonSerializerOptions Json { get; } = CreateOptions();
 
-    /// <summary>Brings any serialisable object into plain form. Numbers without a fraction become <see cref="long"/>; NaN and infinities become null.</summary>
+    /// <summary>
+    /// Brings any serialisable object into plain form. Numbers without a fraction become <see cref="long"/>; NaN and infinities become null; half
+    /// of a surrogate pair, for which JSON has no form, becomes U+FFFD.
+    /// </summary>
     public static object? From(object? value) => value switch
     {
         null => null,
-        string or bool or long => value,
+        string text => WellFormed(text),
+        bool or long => value,
         int i => (long)i,
         double d => FromDouble(d),
         float f => FromDouble(f),
@@ -181,12 +186,15 @@ public static class PlainValue
         return Math.Abs(number) <= LargestExactInteger && number == Math.Truncate(number) ? (long)number : number;
     }
 
+    private static string WellFormed(string text) =>
+        text.AsSpan().IndexOfAnyInRange('\uD800', '\uDFFF') < 0 ? text : Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text));
+
     private static object FromMap(IReadOnlyDictionary<string, object?> map)
     {
         var copy = new Dictionary<string, object?>(map.Count, StringComparer.Ordinal);
         foreach (var (key, item) in map)
         {
-            copy[key] = From(item);
+            copy[WellFormed(key)] = From(item);
         }
 
         return copy;

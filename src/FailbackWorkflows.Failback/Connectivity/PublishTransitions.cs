@@ -38,18 +38,34 @@ public sealed class PublishTransitions(
             _published ??= await settings.FindAsync(Key, cancellationToken) is { } text ? long.Parse(text, CultureInfo.InvariantCulture) : 0;
             while (await history.ReadAfterAsync(_published.Value, BatchSize, cancellationToken) is { Count: > 0 } batch)
             {
-                foreach (var transition in batch)
-                {
-                    await PublishAsync(transition, cancellationToken);
-                }
-
-                await writer.ApplyAsync([new SaveSystemSetting(Key, batch[^1].Sequence.ToString(CultureInfo.InvariantCulture))], cancellationToken);
-                _published = batch[^1].Sequence;
+                await PublishAsync(batch, cancellationToken);
             }
         }
         finally
         {
             _gate.Release();
+        }
+    }
+
+    private async Task PublishAsync(IReadOnlyList<ConnectivityTransition> batch, CancellationToken cancellationToken)
+    {
+        var told = _published!.Value;
+        try
+        {
+            foreach (var transition in batch)
+            {
+                await PublishAsync(transition, cancellationToken);
+                told = transition.Sequence;
+            }
+        }
+        finally
+        {
+            // Also when one of them failed: the next look begins with that one, so that its failures are counted and those before it are not told again.
+            if (told > _published)
+            {
+                await writer.ApplyAsync([new SaveSystemSetting(Key, told.ToString(CultureInfo.InvariantCulture))], cancellationToken);
+                _published = told;
+            }
         }
     }
 

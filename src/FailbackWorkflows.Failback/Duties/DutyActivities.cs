@@ -33,6 +33,7 @@ public sealed class AllocateEpoch(DutyCalls calls, RecorderClocks clocks) : Duty
     protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
     {
         var identity = context.Get(Identity);
+        DutyCalls.RequireClaim(context, identity);
         var duty = await calls.GetDutyAsync(identity, cancellationToken);
         if (context.GetOrDefault(OnlyWhenHeldBy) is { } holder && duty.HolderServerId != holder)
         {

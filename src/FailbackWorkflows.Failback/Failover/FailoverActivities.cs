@@ -96,6 +96,7 @@ public sealed class LogFailoverStarted(DutyCalls calls, IFailoverLog log) : Duty
     {
         var entryId = StartFailover.EntryIdOf(context.InstanceId);
         var failed = await calls.GetServerAsync(context.Get(FailedServer), cancellationToken);
+        DutyCalls.RequireClaim(context, failed.Id);
         var changes = new List<IDomainChange>();
         if (await log.FindAsync(entryId, cancellationToken) is null)
         {

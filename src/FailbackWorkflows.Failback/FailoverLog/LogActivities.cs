@@ -20,6 +20,7 @@ public sealed class LogFailbackStarted(IFailoverLog log) : DutyActivity
     protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
     {
         var entry = await log.GetAsync(context.Get(EntryId), cancellationToken);
+        DutyCalls.RequireClaim(context, entry.FailedServerId);
         return ActivityResult.Completed()
             .WithCancellation(CancellationMode.Undo)
             .WithChanges(

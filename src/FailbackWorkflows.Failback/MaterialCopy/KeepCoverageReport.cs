@@ -38,7 +38,9 @@ public sealed class KeepCoverageReport(CopyCalls calls, IMaterialCopyClient reco
         RefuseUnusable(task, report);
         var now = context.Time.GetUtcNow();
         var coverage = CoverageTotals.Of(report);
-        var isComplete = report.IsVerified && report.Losses.Count == 0 && task.Reported?.State != CopyTaskState.CopiedWithLosses;
+        // Its word for the whole is not taken for its parts: a hold that was released does not come back.
+        var isComplete = report.IsVerified && report.Losses.Count == 0 && report.Tracks.All(t => t.IsVerified) && report.Records.All(r => r.IsVerified)
+            && task.Reported?.State != CopyTaskState.CopiedWithLosses;
         var changes = new List<IDomainChange>
         {
             new KeepCoverage(new KeptCoverage(task.TaskId, task.EntryId, report.Sha256!, report, now)),

@@ -1,3 +1,4 @@
+using System.Globalization;
 using FailbackWorkflows.Engine.Activities;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders;
@@ -135,7 +136,7 @@ public sealed class OrderDataCopy(CopyCalls calls, IMaterialCopyClient recorders
             var authority = await calls.GetAuthorityAsync(context, task, cancellationToken);
             var answer = wish switch
             {
-                CopyWish.Limits => await recorders.SetLimitsAsync(target, task.TaskId, task.Limits, authority, context.CallKey("limits"), cancellationToken),
+                CopyWish.Limits => await recorders.SetLimitsAsync(target, task.TaskId, task.Limits, authority, context.CallKey(KeyOf(task.Limits)), cancellationToken),
                 CopyWish.Pause => await recorders.OrderAsync(target, task.TaskId, CopyOrder.Pause, authority, context.CallKey("pause"), cancellationToken),
                 _ => await recorders.OrderAsync(target, task.TaskId, CopyOrder.Resume, authority, context.CallKey("resume"), cancellationToken),
             };
@@ -160,6 +161,10 @@ public sealed class OrderDataCopy(CopyCalls calls, IMaterialCopyClient recorders
                 Tell(context, "alarm", task.EntryId, $"{task.TargetServerId} did not follow the order '{wish}' for the material copy: {exception.Message}"));
         }
     }
+
+    /// <summary>Limits that were changed before the answer to the former ones was written down are another command.</summary>
+    private static string KeyOf(CopyLimits limits) =>
+        string.Create(CultureInfo.InvariantCulture, $"limits/{limits.MaxBytesPerSecond}/{limits.WindowFrom?.Ticks}/{limits.WindowTo?.Ticks}");
 }
 
 /// <summary>Tells the target that the copy is cancelled. A target that is away does not hold up the log: it learns it when the states are merged.</summary>

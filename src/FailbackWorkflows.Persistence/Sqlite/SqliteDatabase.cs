@@ -103,8 +103,6 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
 
     public object ToParameter(DateTimeOffset instant) => instant.UtcTicks;
 
-    public DateTimeOffset ReadInstant(DbDataReader reader, int ordinal) => new(reader.GetInt64(ordinal), TimeSpan.Zero);
-
     public bool IsUniqueViolation(Exception exception) => exception is SqliteException { SqliteExtendedErrorCode: UniqueViolation or PrimaryKeyViolation };
 
     public async ValueTask DisposeAsync()

@@ -93,6 +93,9 @@ public sealed class FakeCopies(FakeRecorder recorder, TimeProvider time)
     /// <summary>The report it gives has been damaged on the way.</summary>
     public bool DamagesReport { get; set; }
 
+    /// <summary>Its report says of the whole what it does not say of its track: that it is verified.</summary>
+    public bool ContradictsItself { get; set; }
+
     /// <summary>What the source holds of the period without authority.</summary>
     public Amount Disputed { get; set; } = new(0, 0);
 
@@ -256,7 +259,7 @@ public sealed class FakeCopies(FakeRecorder recorder, TimeProvider time)
         var report = new CoverageReport(
             task.TaskId, task.EntryId, task.Identity, task.SourceRecorderId, recorder.MachineId, period,
             task.State >= CopyTaskState.Copied, !hasLoss, TimeSpan.Zero, TimeSpan.Zero, task.EndedAt ?? time.GetUtcNow(),
-            [new($"{task.Identity}~video-1", "video-1", "video", period.FromUtc, period.ToUtc, expected, copied, new(0, 0), new(expected.Segments - copied.Segments, expected.Bytes - copied.Bytes), new(0, 0), Disputed, copied, !hasLoss, stretches, known.WithDisputed ? Disputed : null)],
+            [new($"{task.Identity}~video-1", "video-1", "video", period.FromUtc, period.ToUtc, expected, copied, new(0, 0), new(expected.Segments - copied.Segments, expected.Bytes - copied.Bytes), new(0, 0), Disputed, copied, !hasLoss && !ContradictsItself, stretches, known.WithDisputed ? Disputed : null)],
             [],
             hasLoss ? [new("video", "video-1", "segment-290", lostFrom, period.ToUtc, 100_000, "corruptAtSource")] : [],
             null);

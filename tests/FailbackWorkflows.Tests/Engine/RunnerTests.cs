@@ -312,7 +312,39 @@ public sealed class RunnerTests
             applied.ShouldBe([(end, Hooks.Starting), (end, Hooks.Ending)]);
         }
 
-        hooks.Acquired.ShouldBe(3);
+        // Those that ended in their start's commit had nothing to run.
+        hooks.Acquired.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Hooks_MessageForAnInstanceThatHasEnded_TakesNothingUp()
+    {
+        var hooks = new Hooks();
+        var gate = new Gate();
+        _activities.On("bad", context =>
+        {
+            gate.Pass(context);
+            throw new ActivityFaultException("test.broken", "bad is broken.", false);
+        });
+        var store = new InMemoryWorkflowStore { ApplyChanges = _ => { } };
+        await using var host = await EngineHost.StartAsync(store, new FakeTimeProvider(), TestHosts.AddTestActivities, addServices: s =>
+        {
+            _activities.AddTo(s);
+            s.AddSingleton<IWorkflowHooks>(hooks);
+        });
+        await host.PublishAsync(Workflow(Sequence("s", Do("bad"))));
+        var id = (await host.Runtime.StartAsync(new("test", Actor.System), CancellationToken.None)).InstanceId;
+        await gate.Reached;
+
+        // Accepted while it runs; it is taken in after the incident, when there is nothing left to cancel.
+        await host.Runtime.CancelAsync(id, Actor.System, "not wanted", CancellationToken.None);
+        gate.Open();
+        (await host.RestAsync(id)).SubStatus.ShouldBe(WorkflowSubStatus.Faulted);
+
+        store.Commits[^1].ConsumedInbox.Count.ShouldBe(1);
+        hooks.Acquired.ShouldBe(1);
+        await host.RedriveAsync(id);
+        hooks.Acquired.ShouldBe(2);
     }
 
     [Fact]

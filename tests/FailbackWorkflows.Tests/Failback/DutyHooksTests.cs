@@ -6,6 +6,7 @@ using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.Failover;
+using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Testing.Failback;
 using Shouldly;
 using Xunit;
@@ -73,6 +74,47 @@ public sealed class DutyHooksTests
 
         (run.SubStatus, run.Report.Incidents.Single().Fault.Kind).ShouldBe((WorkflowSubStatus.Faulted, "server.unknown"));
         (await world.Get<IDuties>().FindClaimAsync(DutyClaim.Recorder("nobody"), default)).ShouldBeNull();
+    }
+
+    // An incident in a check gives the claims back, so another run may be at work by the time somebody retries the first.
+    [Fact]
+    public async Task Redrive_OfAFailoverThatGaveItsClaimsBack_ChangesNothing()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        world.Recorders.Before(FailbackWorld.Spare, "Probe", () => throw new InvalidOperationException("A check that breaks."));
+        var stopped = await world.EndAsync((await world.StartFailoverAsync(failover: FailbackWorld.Spare)).RunId!);
+        (stopped.SubStatus, (await world.ClaimsAsync()).Count).ShouldBe((WorkflowSubStatus.Faulted, 0));
+        await world.ApplyAsync(new TakeClaims("another", "failback", Claims, world.Time.GetUtcNow()));
+        var (duty, server) = (await world.DutyAsync(), await world.ServerAsync());
+
+        await world.Node.Runtime.RedriveAsync(stopped.Id, FailbackWorld.Operator, "Try again.", default);
+        var again = await world.EndAsync(stopped.Id, stopped.LastSequence);
+
+        (again.SubStatus, again.Report.Incidents[^1].Fault.Kind).ShouldBe((WorkflowSubStatus.Faulted, "claim.missing"));
+        (await world.DutyAsync(), await world.ServerAsync()).ShouldBe((duty, server));
+        (await world.Get<IFailoverLog>().FindAsync(StartFailover.EntryIdOf(stopped.Id), default)).ShouldBeNull();
+    }
+
+    // A definition that moves duties without the steps by which a failback or a failover is known takes no claim.
+    [Fact]
+    public async Task AllocateEpoch_InADefinitionThatTakesNoClaim_GrantsNothing()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        await world.Node.Get<WorkflowDefinitions>().PublishAsync(
+            $$"""
+            {
+              "definitionId": "grab",
+              "root": { "id": "grab", "type": "Failback.AllocateEpoch", "identity": "{{FailbackWorld.Failed}}", "server": "{{FailbackWorld.Spare}}", "otherServer": "{{FailbackWorld.Failed}}" }
+            }
+            """,
+            "test",
+            default);
+        var duty = await world.DutyAsync();
+
+        var run = await world.EndAsync((await world.Node.Runtime.StartAsync(new StartWorkflow("grab", FailbackWorld.Operator), default)).InstanceId);
+
+        (run.SubStatus, run.Report.Incidents.Single().Fault.Kind).ShouldBe((WorkflowSubStatus.Faulted, "claim.missing"));
+        (await world.DutyAsync()).ShouldBe(duty);
     }
 
     [Fact]

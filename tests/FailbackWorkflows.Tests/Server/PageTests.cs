@@ -199,6 +199,18 @@ public sealed class PageTests(ServerHarness server)
         (await browser.GetStringAsync("/system")).ShouldNotContain("fbk_");
     }
 
+    // Whatever was meant by it: not a key that is valid for ever.
+    [Theory]
+    [InlineData("-1")]
+    [InlineData("4000")]
+    public async Task System_KeyForDaysThatMakeNoSense_IsNotMade(string days)
+    {
+        using var browser = await server.SignInAsync();
+        var answer = await ServerHarness.PostFormAsync(browser, "/system", "/system?handler=CreateKey", ("name", $"key for {days} days"), ("role", "viewer"), ("days", days));
+        (await answer.Content.ReadAsStringAsync()).ShouldContain("It must be from 0 to 3650.");
+        (await browser.GetStringAsync("/system")).ShouldNotContain($"key for {days} days");
+    }
+
     [Fact]
     public async Task AddServer_RecorderAway_KeepsWhatWasTypedExceptTheCredential()
     {

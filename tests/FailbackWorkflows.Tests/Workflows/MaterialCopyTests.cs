@@ -133,6 +133,20 @@ public sealed class MaterialCopyTests
     }
 
     [Fact]
+    public async Task Copy_TheReportSaysVerifiedOfTheWholeButNotOfATrack_KeepsTheHold()
+    {
+        var play = await MaterialCopyPlay.CreateAsync();
+        await using var world = play.World;
+        play.Target.ContradictsItself = true;
+
+        var run = await play.CopyAsync();
+
+        (run.Result, run.Message!.Contains("Not everything could be verified.", StringComparison.Ordinal)).ShouldBe(("copiedWithLosses", true));
+        (await world.EntryAsync()).MaterialCopy.ShouldBe(MaterialCopyState.CopiedWithLosses);
+        world.FailoverRecorder.Holds.ShouldContainKey(FailbackWorld.Entry);
+    }
+
+    [Fact]
     public async Task Copy_TheReportIsDamaged_IsNotBelievedAndCanBeRedriven()
     {
         var play = await MaterialCopyPlay.CreateAsync();
@@ -166,6 +180,30 @@ public sealed class MaterialCopyTests
         again.Result.ShouldBe("faulted");
         again.Message.ShouldNotBeNull().ShouldContain("another run");
         (await world.EntryAsync()).MaterialCopy.ShouldBe(MaterialCopyState.Copied);
+    }
+
+    [Fact]
+    public async Task Cancel_InTheMomentOfAnIncident_LeavesTheTaskToTheNextRun()
+    {
+        var play = await MaterialCopyPlay.CreateAsync();
+        await using var world = play.World;
+        world.Recorders.Before(FailbackWorld.Failed, "StartDataCopy", async () =>
+        {
+            (await play.Control.CancelAsync(FailbackWorld.Entry, FailbackWorld.Operator, "Not now.", default)).Outcome.ShouldBe(ControlOutcome.Accepted);
+            throw new RecorderException(RecorderErrorKind.Rejected, "It was made to refuse the task.");
+        });
+
+        var run = await play.CopyAsync();
+
+        // The wish to cancel is taken in after the end: nothing may come of it, and above all not a task that a run holds which is over.
+        while (!world.Store.Commits.Any(c => c.Instance.Id == run.Id && c.ConsumedInbox.Count > 0))
+        {
+            await Task.Yield();
+        }
+
+        (run.SubStatus, (await play.TaskAsync()).RunId).ShouldBe((WorkflowSubStatus.Faulted, null));
+        (await world.EntryAsync()).MaterialCopy.ShouldBe(MaterialCopyState.Failed);
+        await play.ShouldBeCopiedAsync(await play.CopyAsync("request-2"));
     }
 
     // Design §6: a task whose source is away stays queued.
@@ -413,6 +451,23 @@ public sealed class MaterialCopyTests
 
         play.AtTarget.Limits.ShouldBe(limits);
         (await play.Control.LimitAsync(FailbackWorld.Entry, new(1000), FailbackWorld.Operator, default)).Message.ShouldNotBeNull().ShouldContain("65536");
+    }
+
+    [Fact]
+    public async Task Limits_ChangedWhileTheTargetIsBeingTold_TheLaterOnesHold()
+    {
+        var play = await MaterialCopyPlay.CreateAsync();
+        await using var world = play.World;
+        var later = new CopyLimits(200_000);
+        play.Then(play.WorkAsync).Then(() => LimitAsync(new(100_000)));
+        world.Recorders.After(FailbackWorld.Failed, "SetLimits", () => LimitAsync(later));
+
+        await play.ShouldBeCopiedAsync(await play.CopyAsync());
+
+        (play.AtTarget.Limits, (await play.TaskAsync()).Limits).ShouldBe((later, later));
+        (await world.AlarmsAsync()).ShouldBeEmpty();
+
+        async Task LimitAsync(CopyLimits limits) => (await play.Control.LimitAsync(FailbackWorld.Entry, limits, FailbackWorld.Operator, default)).Outcome.ShouldBe(ControlOutcome.Accepted);
     }
 
     // Scenario 42.

@@ -28,6 +28,8 @@ public sealed class IndexModel(
     IAuthorizationService authorization,
     TimeProvider time) : PageModel
 {
+    private const int MostKeyDays = 3650;
+
     public string Version { get; } = typeof(Program).Assembly.GetName().Version?.ToString(3) ?? "unknown";
 
     public DateTimeOffset RunningSince { get; } = Process.GetCurrentProcess().StartTime.ToUniversalTime();
@@ -88,6 +90,7 @@ public sealed class IndexModel(
         return Page();
     }
 
+    /// <param name="days">How long the key is valid; 0: until it is revoked.</param>
     public async Task<IActionResult> OnPostCreateKeyAsync(string? name, string? role, int days, CancellationToken cancellationToken)
     {
         if (!await MayAsync())
@@ -96,8 +99,8 @@ public sealed class IndexModel(
         }
 
         var now = time.GetUtcNow();
-        DateTimeOffset? expiresAt = days is > 0 and <= 3650 ? now.AddDays(days) : null;
         var errors = new FieldErrors();
+        DateTimeOffset? expiresAt = errors.Between("days", days, 0, MostKeyDays) && days > 0 ? now.AddDays(days) : null;
         ApiKeyAdministration.Check(name, role, expiresAt, now, errors);
         if (errors.Any)
         {

@@ -36,8 +36,6 @@ internal static class ScriptValues
             : value;
     }
 
-    public static bool IsNumber(object? value) => value is double or long;
-
     public static bool IsNullish(object? value) => value is null || ReferenceEquals(value, Undefined.Value);
 
     public static bool TryNumber(object? value, out double number)
