@@ -193,11 +193,9 @@ internal sealed class SegmentPool : IAsyncDisposable
             var track = batch[i].Job.Lane.Track;
             var relative = Path.Combine(track.Identity, track.ChannelId);
             var folder = Path.Combine(_folder.SegmentsPath, relative);
-            if (_knownFolders.Add(folder) && !Directory.Exists(folder))
+            if (_knownFolders.Add(folder))
             {
-                Directory.CreateDirectory(folder);
-                folders.Add(Path.GetDirectoryName(folder)!);
-                folders.Add(_folder.SegmentsPath);
+                folders.UnionWith(DurableFiles.MakeFolder(folder));
             }
 
             folders.Add(folder);
