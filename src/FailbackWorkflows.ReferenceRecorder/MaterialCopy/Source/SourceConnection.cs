@@ -62,7 +62,9 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
         var page = await GetJsonAsync<SegmentPage>(
             $"tracks/{Uri.EscapeDataString(trackId)}/segments?from={Instant(from)}&to={Instant(to)}&limit={tuning.PageItems}{TokenQuery(pageToken)}",
             cancellationToken).ConfigureAwait(false);
-        if (page.Complete != page.NextPageToken is null || (page.NextPageToken is { } next && (next == pageToken || page.Items.Count == 0)))
+        // A page may name nothing but what is gone: what was dropped in a stretch may be more than fits on one.
+        var isEmpty = page.Items.Count == 0 && page.Gone.Count == 0;
+        if (page.Complete != page.NextPageToken is null || (page.NextPageToken is { } next && (next == pageToken || isEmpty)))
         {
             throw new SourceException(SourceFault.Broken, $"The list of track '{trackId}' was cut short: it neither is complete nor says how it goes on.");
         }
