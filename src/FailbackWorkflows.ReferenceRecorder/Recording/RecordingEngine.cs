@@ -167,7 +167,7 @@ public sealed partial class RecordingEngine : BackgroundService
         }
 
         RefreshPlan();
-        if (_plan.NextConfirmBefore <= now)
+        if (_plan.NextConfirmBefore <= now || _plan.NextConfirmBefore > now + _options.BootConfirm)
         {
             _store.Transact(sql => RecordUnanswered(sql, now));
             RefreshPlan();
@@ -224,6 +224,12 @@ public sealed partial class RecordingEngine : BackgroundService
 
     private bool RecordUnanswered(Sql sql, DateTimeOffset now)
     {
+        foreach (var duty in DutyStore.List(sql).Where(d => d.AwaitingSince > now))
+        {
+            // The clock was set back since the start: to wait by the former time could take for ever.
+            DutyStore.Save(sql, duty with { AwaitingSince = now });
+        }
+
         foreach (var duty in DutyStore.List(sql).Where(d => d is { Recording: true, Provisional: false } && d.AwaitingSince + _options.BootConfirm <= now))
         {
             DutyStore.Save(sql, duty with { Provisional = true });

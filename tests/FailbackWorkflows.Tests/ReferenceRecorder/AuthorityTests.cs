@@ -145,6 +145,23 @@ public sealed class AuthorityTests
         (await host.SegmentsAsync()).ShouldAllBe(s => s.Disputed == DisputeState.None);
     }
 
+    // The clock was wrong when the recorder came up, and was set right by an hour.
+    [Fact]
+    public async Task Restart_UnansweredAndTheClockSetBack_RecordsAfterAsLong()
+    {
+        var first = await RecorderHost.StartSeededAsync();
+        await first.PassAsync(TimeSpan.FromSeconds(3));
+        await using var host = await first.RestartAsync("--bootConfirm", "00:00:10");
+        await host.PassAsync(TimeSpan.FromSeconds(2));
+        host.Time.SetBack(TimeSpan.FromHours(1));
+
+        await host.PassAsync(TimeSpan.FromSeconds(8));
+        (await host.DutyAsync()).Recording.ShouldBeFalse();
+        await host.PassAsync(TimeSpan.FromSeconds(4));
+
+        (await host.DutyAsync()).ShouldSatisfyAllConditions(d => d.Recording.ShouldBeTrue(), d => d.Disputed.ShouldBeTrue());
+    }
+
     [Fact]
     public async Task Restart_DutyTakenAwayMeanwhile_StaysSilentAndAuthorityEndSettlesWhatIsDisputed()
     {
