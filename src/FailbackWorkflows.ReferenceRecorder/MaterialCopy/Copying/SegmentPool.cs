@@ -159,16 +159,12 @@ internal sealed class SegmentPool : IAsyncDisposable
             }
             catch (Exception error)
             {
+                _run.StopFor(error);
                 foreach (var segment in batch)
                 {
                     segment.File.Dispose();
-                    if (!segment.Job.Item.IsDone)
-                    {
-                        segment.Job.Lane.CalledOff();
-                    }
+                    segment.Job.Lane.NotCommitted(segment.Job.Item);
                 }
-
-                _run.StopFor(error);
             }
 
             foreach (var segment in batch)
@@ -242,7 +238,7 @@ internal sealed class SegmentPool : IAsyncDisposable
             bytes += segment.Bytes;
         }
 
-        foreach (var lane in batch.Select(b => b.Job.Lane).Distinct())
+        foreach (var lane in batch.Select(b => b.Job.Lane).Distinct().Where(l => !l.IsUnsure))
         {
             CopyTaskStore.SavePosition(sql, _run.TaskId, lane.ToPosition());
         }

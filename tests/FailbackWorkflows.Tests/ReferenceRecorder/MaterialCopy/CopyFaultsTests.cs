@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using System.Security.Cryptography;
+using FailbackWorkflows.Recorders.Material;
 using FailbackWorkflows.Recorders.MaterialCopy;
 using Microsoft.AspNetCore.Http;
 using Shouldly;
@@ -250,6 +251,68 @@ public sealed class CopyFaultsTests
         (await host.CoverageAsync()).Losses.ShouldHaveSingleItem().ShouldSatisfyAllConditions(l => l.ItemId.ShouldBe(growing.Id), l => l.Reason.ShouldBe("growing"));
     }
 
+    // Scenarios 33 and 54: what was in flight when a run was stopped is neither here nor lost, whatever becomes of other channels.
+    [Fact]
+    public async Task ATransferThatAPauseCalledOff_IsMadeUpFor_ThoughAnotherChannelIsGivenUp()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 4);
+        host.Source.AddTrack("video-2", 4);
+        var (hanging, letGo) = (0, 0);
+        var isHanging = true;
+        host.Source.Instead = async context =>
+        {
+            if (!IsSegment(context))
+            {
+                return false;
+            }
+
+            if (context.Request.Path.Value!.Contains("video-1", StringComparison.Ordinal))
+            {
+                await FakeSource.ProblemAsync(context, 500);
+                return true;
+            }
+
+            if (!Volatile.Read(ref isHanging))
+            {
+                return false;
+            }
+
+            Interlocked.Increment(ref hanging);
+            await Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => Interlocked.Increment(ref letGo), TaskScheduler.Default);
+            return true;
+        };
+        await host.StartCopyAsync();
+        await host.UntilAsync(_ => Volatile.Read(ref hanging) == 4, step: TimeSpan.FromMilliseconds(20));
+        await host.OrderAsync(CopyOrder.Pause);
+        await host.UntilAsync(_ => Volatile.Read(ref letGo) == 4, step: TimeSpan.FromMilliseconds(1));
+        Volatile.Write(ref isHanging, false);
+        await host.OrderAsync(CopyOrder.Resume);
+
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.CopiedWithLosses);
+        var report = await host.CoverageAsync();
+        report.Tracks.Single(t => t.ChannelId == "video-2").ShouldSatisfyAllConditions(t => t.Copied.Segments.ShouldBe(4), t => t.IsVerified.ShouldBeTrue());
+        report.Losses.ShouldAllBe(l => l.ChannelId == "video-1");
+    }
+
+    // Scenario 32: the index could not be written; what was counted in that transaction was not stored.
+    [Fact]
+    public async Task ACommitThatFails_LeavesThePositionWhereItWas()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 6);
+        await host.Target.Store.WriteAsync(
+            sql => sql.Run("CREATE TRIGGER fails BEFORE UPDATE OF segments_done ON copy_tasks WHEN NEW.segments_done > OLD.segments_done BEGIN SELECT RAISE(ABORT, 'ordered by a test'); END"), default);
+        await host.StartCopyAsync();
+
+        var failed = await host.UntilAsync(t => t.LastError?.Contains("ordered by a test", StringComparison.Ordinal) == true);
+
+        host.Rows().ShouldBeEmpty();
+        failed.Channels.Single(c => c.ChannelId == "video-1").ShouldSatisfyAllConditions(c => c.Position.ShouldBeNull(), c => c.Done.ShouldBe(0));
+        await host.Target.Store.WriteAsync(sql => sql.Run("DROP TRIGGER fails"), default);
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+        host.Rows().Count.ShouldBe(6);
+    }
     private static bool IsSegment(HttpContext context) => context.Request.Path.Value!.StartsWith("/v1/segments/", StringComparison.Ordinal);
 
     private static DateTimeOffset TimeOf(string id) => new(long.Parse(id.Split('~')[2], CultureInfo.InvariantCulture), TimeSpan.Zero);
