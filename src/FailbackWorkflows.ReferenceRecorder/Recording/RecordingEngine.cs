@@ -93,6 +93,18 @@ public sealed partial class RecordingEngine : BackgroundService
         }
     }
 
+    /// <summary>Brings what was written for an identity to the disk and into the index, in the caller's transaction: what the caller then says of it holds for all of it.</summary>
+    public void ConfirmWritten(Sql sql, string identity)
+    {
+        if (_mustRecover)
+        {
+            Recover(sql);
+            return;
+        }
+
+        Confirm(sql, [.. _writers.Values.Where(w => w.Plan.Identity == identity)]);
+    }
+
     /// <summary>A new recording begins: the first frames of the former one are no longer this recording's.</summary>
     public void ForgetFirstFrames(Sql sql, string identity, long epoch) =>
         sql.Run("UPDATE channel_times SET first_frame = NULL, first_epoch = $epoch WHERE identity = $identity", ("$epoch", epoch), ("$identity", identity));
