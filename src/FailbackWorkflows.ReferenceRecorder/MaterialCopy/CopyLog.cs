@@ -21,6 +21,9 @@ internal sealed partial class CopyLog(ILogger<CopyLog> logger)
     [LoggerMessage(Level = LogLevel.Warning, Message = "Copied segment {SegmentId} is damaged on this recorder's disk; it is fetched again")]
     public partial void LogDamagedHere(string segmentId);
 
+    [LoggerMessage(Level = LogLevel.Error, Message = "Looking after copy task {TaskId} failed and is tried again in a second")]
+    public partial void LogWatchFailed(Exception error, string taskId);
+
     [LoggerMessage(Level = LogLevel.Error, Message = "The queue of copy tasks failed and goes on in a second")]
     public partial void LogQueueFailed(Exception error);
 }

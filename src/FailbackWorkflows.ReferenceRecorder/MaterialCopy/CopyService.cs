@@ -184,31 +184,45 @@ internal sealed class CopyService(RecorderStore store, DataFolder folder, Record
         while (true)
         {
             await WaitAsync(cancellationToken).ConfigureAwait(false);
-            var (task, hasAuthority) = store.Read(sql => (CopyTaskStore.Find(sql, run.TaskId)!, CopyRules.HasAuthority(sql, run.Task.Identity)));
-            var now = store.Time.GetUtcNow();
-            run.Pace.Limit.BytesPerSecond = task.Limits.MaxBytesPerSecond;
-            if (task.HasEnded || task.State == CopyTaskState.Paused)
+            try
             {
-                run.Stop(CopyOutcome.AsOrdered);
+                var now = store.Time.GetUtcNow();
+                Look(run, now);
+                if (now - beatAt >= HeartbeatEvery)
+                {
+                    beatAt = now;
+                    await run.SaveAsync(sql => CopyTaskStore.Count(sql, run.TaskId, 0, 0, 0, now)).ConfigureAwait(false);
+                }
             }
-            else if (!hasAuthority)
+            catch (Exception error) when (error is not OperationCanceledException)
             {
-                run.Stop(CopyOutcome.NoAuthority);
+                // A run that nobody watches would hear of no order and keep to no limit: the next look may work again.
+                log.LogWatchFailed(error, run.TaskId);
             }
-            else if (task.SourceRevision != run.Task.SourceRevision)
-            {
-                run.Stop(CopyOutcome.GoOn);
-            }
-            else if (!CopyRules.IsWithin(task.Limits, now))
-            {
-                run.Stop(CopyOutcome.Window, letFinish: true);
-            }
+        }
+    }
 
-            if (now - beatAt >= HeartbeatEvery)
-            {
-                beatAt = now;
-                await run.SaveAsync(sql => CopyTaskStore.Count(sql, run.TaskId, 0, 0, 0, now)).ConfigureAwait(false);
-            }
+    private void Look(CopyRun run, DateTimeOffset now)
+    {
+        var (task, hasAuthority) = store.Read(sql => (CopyTaskStore.Find(sql, run.TaskId), CopyRules.HasAuthority(sql, run.Task.Identity)));
+        if (task is null || task.HasEnded || task.State == CopyTaskState.Paused)
+        {
+            run.Stop(CopyOutcome.AsOrdered);
+            return;
+        }
+
+        run.Pace.Limit.BytesPerSecond = task.Limits.MaxBytesPerSecond;
+        if (!hasAuthority)
+        {
+            run.Stop(CopyOutcome.NoAuthority);
+        }
+        else if (task.SourceRevision != run.Task.SourceRevision)
+        {
+            run.Stop(CopyOutcome.GoOn);
+        }
+        else if (!CopyRules.IsWithin(task.Limits, now))
+        {
+            run.Stop(CopyOutcome.Window, letFinish: true);
         }
     }
 

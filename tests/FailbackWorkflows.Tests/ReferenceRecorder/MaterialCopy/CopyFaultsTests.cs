@@ -313,6 +313,46 @@ public sealed class CopyFaultsTests
         (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
         host.Rows().Count.ShouldBe(6);
     }
+
+    // Nobody would tell the run of a pause, of a lost duty or of another limit.
+    [Fact]
+    public async Task ARunWhoseWatchingFailsOnce_IsWatchedOn()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 5);
+        var hangs = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var letGo = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var isPaused = false;
+        host.Source.Instead = async context =>
+        {
+            if (!IsSegment(context))
+            {
+                return false;
+            }
+
+            hangs.TrySetResult();
+            await Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => Volatile.Read(ref isPaused) && letGo.TrySetResult(), TaskScheduler.Default);
+            return true;
+        };
+        await host.StartCopyAsync();
+        await hangs.Task.WaitAsync(TimeSpan.FromSeconds(60));
+        await host.Target.Store.WriteAsync(sql => sql.Run("CREATE TRIGGER fails BEFORE UPDATE OF heartbeat_at ON copy_tasks BEGIN SELECT RAISE(ABORT, 'ordered by a test'); END"), default);
+        var hasFailed = false;
+        var rolledBack = host.Target.Store.RolledBack;
+        host.Target.Store.RolledBack = () =>
+        {
+            rolledBack?.Invoke();
+            Volatile.Write(ref hasFailed, true);
+        };
+        await host.UntilAsync(_ => Volatile.Read(ref hasFailed), step: TimeSpan.FromSeconds(1));
+        await host.Target.Store.WriteAsync(sql => sql.Run("DROP TRIGGER fails"), default);
+
+        Volatile.Write(ref isPaused, true);
+        await host.OrderAsync(CopyOrder.Pause);
+
+        await letGo.Task.WaitAsync(TimeSpan.FromSeconds(60));
+        (await host.UntilAsync(t => t.Phase is null)).State.ShouldBe(CopyTaskState.Paused);
+    }
     private static bool IsSegment(HttpContext context) => context.Request.Path.Value!.StartsWith("/v1/segments/", StringComparison.Ordinal);
 
     private static DateTimeOffset TimeOf(string id) => new(long.Parse(id.Split('~')[2], CultureInfo.InvariantCulture), TimeSpan.Zero);
