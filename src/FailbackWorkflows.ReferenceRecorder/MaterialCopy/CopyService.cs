@@ -81,7 +81,7 @@ internal sealed class CopyService(RecorderStore store, DataFolder folder, Record
                     if (await NextAsync().ConfigureAwait(false) is { } task)
                     {
                         incoming.Ensure();
-                        await RunAsync(task, stoppingToken).ConfigureAwait(false);
+                        await RunOrPutOffAsync(task, stoppingToken).ConfigureAwait(false);
                         continue;
                     }
 
@@ -138,6 +138,21 @@ internal sealed class CopyService(RecorderStore store, DataFolder folder, Record
     }
 
     private bool HasRoom() => tuning.RoomIn(folder.Measure()) > 0;
+
+    /// <summary>A task that cannot even be begun must not hold up the others.</summary>
+    private async Task RunOrPutOffAsync(CopyTaskRow task, CancellationToken stoppingToken)
+    {
+        try
+        {
+            await RunAsync(task, stoppingToken).ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is not OperationCanceledException)
+        {
+            log.LogRunFailed(error, task.TaskId);
+            var retryAt = store.Time.GetUtcNow() + tuning.LongestBackoff;
+            await EndRunAsync(task.TaskId, new CopyOutcome(CopyTaskState.Queued, null, retryAt, $"Copying could not begin here: {error.Message}")).ConfigureAwait(false);
+        }
+    }
 
     private async Task RunAsync(CopyTaskRow task, CancellationToken stoppingToken)
     {

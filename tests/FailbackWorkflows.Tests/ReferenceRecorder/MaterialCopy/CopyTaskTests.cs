@@ -53,6 +53,21 @@ public sealed class CopyTaskTests
         (await host.EndAsync()).State.ShouldBe(CopyTaskState.NothingToCopy);
     }
 
+    [Fact]
+    public async Task ATaskThatCannotEvenBegin_DoesNotHoldUpTheNext_AndSaysWhy()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 3);
+        await host.StartCopyAsync();
+        await host.UntilAsync(t => t.EndedAt is not null);
+        await host.Target.Store.WriteAsync(sql => sql.Run("UPDATE copy_tasks SET state = 'queued', ended_at = NULL, source_url = 'no address'"), default);
+        await host.StartCopyAsync(CopyHost.Definition("task-2"));
+
+        (await host.EndAsync("task-2")).State.ShouldBe(CopyTaskState.NothingToCopy);
+        (await host.TaskAsync()).ShouldSatisfyAllConditions(t => t.State.ShouldBe(CopyTaskState.Queued), t => t.LastError.ShouldNotBeNull().ShouldContain("could not begin"));
+        await host.SetSourceAsync();
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+    }
     // Scenario 54.
     [Fact]
     public async Task APause_HoldsUntilResumed_AndCancelKeepsWhatIsCopied()
