@@ -3,6 +3,8 @@ using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.Recorders.Material;
 using FailbackWorkflows.Recorders.MaterialCopy;
+using FailbackWorkflows.ReferenceRecorder.MaterialCopy.Queue;
+using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
 using Xunit;
 
@@ -68,6 +70,19 @@ public sealed class CopyTaskTests
         await host.SetSourceAsync();
         (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
     }
+
+    [Fact]
+    public async Task TheVault_ThatCouldNotMakeItsKeyOnce_MakesItTheNextTime()
+    {
+        await using var host = await CopyHost.StartAsync();
+        var vault = host.Target.App.Services.GetRequiredService<TokenVault>();
+        var inTheWay = Directory.CreateDirectory(Path.Combine(host.Target.Folder, "copy.key"));
+        Should.Throw<Exception>(() => vault.Seal("task-1", "read-token"));
+        inTheWay.Delete();
+
+        vault.Open("task-1", vault.Seal("task-1", "read-token")).ShouldBe("read-token");
+    }
+
     // Scenario 54.
     [Fact]
     public async Task APause_HoldsUntilResumed_AndCancelKeepsWhatIsCopied()
