@@ -26,7 +26,7 @@ internal sealed class CopyRun
     {
         (Task, Source, _store, _folder, Pace, Tuning, Log) = (task, source, store, folder, pace, tuning, log);
         _stopping = CancellationTokenSource.CreateLinkedTokenSource(stopping);
-        KeptFrom = store.Read(sql => Housekeeping.MaximumRetentionTime(SettingsStore.Active(sql, task.Identity).Content.Retention)) is { } most ? store.Time.GetUtcNow() - most : null;
+        KeptFrom = Housekeeping.KeptFrom(store.Read(sql => SettingsStore.Active(sql, task.Identity)).Content.Retention, store.Time.GetUtcNow());
     }
 
     public CopyTaskRow Task { get; }
