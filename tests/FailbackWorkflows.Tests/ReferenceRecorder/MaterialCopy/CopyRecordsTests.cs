@@ -160,6 +160,23 @@ public sealed class CopyRecordsTests
         (await host.CoverageAsync("task-2")).Records.Single(r => r.Kind == RecordKind.Alarms).Superseded.ShouldBe(1);
     }
 
+
+    // What was recorded here without authority neither counts as present nor stands in the way.
+    [Fact]
+    public async Task ARecordThatIsDisputedHere_IsReplacedByTheOrdinaryOne_WhateverItsRevision()
+    {
+        await using var host = await CopyHost.StartAsync();
+        var disputed = RecordStoreTests.Make(RecordKind.Bookmarks, 5, """{"text":"without authority"}""", "bookmark-1", FakeSource.Start) with { Dispute = DisputeState.Disputed };
+        await host.Target.Store.WriteAsync(sql => RecordStore.Import(sql, [disputed.ToRecord()], null), default);
+        host.Source.AddRecord(RecordKind.Bookmarks, "bookmark-1", FakeSource.Start, body: """{"text":"with authority"}""", revision: 2);
+        await host.StartCopyAsync();
+
+        var task = await host.EndAsync();
+
+        task.State.ShouldBe(CopyTaskState.Copied, task.LastError);
+        host.Records(RecordKind.Bookmarks).Single().ShouldSatisfyAllConditions(
+            r => r.Dispute.ShouldBe(DisputeState.None), r => r.Revision.ShouldBe(2), r => r.Body.ShouldContain("with authority"));
+    }
     [Fact]
     public async Task TheMinutesOfAnAlarm_ComeFirst()
     {
