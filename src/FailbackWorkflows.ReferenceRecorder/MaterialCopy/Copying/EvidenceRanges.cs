@@ -58,11 +58,24 @@ internal sealed class EvidenceRanges
         {
             if (record.Body.ValueKind == JsonValueKind.Object && record.Body.TryGetProperty(name, out var related) && related.ValueKind == JsonValueKind.Array)
             {
-                channels.AddRange(related.EnumerateArray().Where(c => c.ValueKind == JsonValueKind.String).Select(c => c.GetString()!).Select(c => c[(c.IndexOf('~') + 1)..]));
+                channels.AddRange(related.EnumerateArray().Select(TextOf).OfType<string>().Select(c => c[(c.IndexOf('~') + 1)..]));
             }
         }
 
         return channels;
+    }
+
+    private static string? TextOf(JsonElement element)
+    {
+        try
+        {
+            return element.ValueKind == JsonValueKind.String ? element.GetString() : null;
+        }
+        catch (InvalidOperationException)
+        {
+            // Not valid Unicode, so it names no channel; the record itself is refused in its turn.
+            return null;
+        }
     }
 
     private void Add(string channel, long from, long to)

@@ -177,6 +177,41 @@ public sealed class CopyRecordsTests
         host.Records(RecordKind.Bookmarks).Single().ShouldSatisfyAllConditions(
             r => r.Dispute.ShouldBe(DisputeState.None), r => r.Revision.ShouldBe(2), r => r.Body.ShouldContain("with authority"));
     }
+
+    // Scenario 58: one record that nobody can keep is one loss.
+    [Fact]
+    public async Task ARecordThatCannotBeKept_IsRefused_AndTheOthersComeHome()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddRecord(RecordKind.Anpr, "anpr-1", FakeSource.Start, body: """{"plate":"BAD 1"}""");
+        host.Source.AddRecord(RecordKind.Anpr, "anpr-2", FakeSource.Start.AddSeconds(1), body: """{"plate":"GOOD 2"}""");
+        var isAsking = false;
+        host.Source.Instead = async context =>
+        {
+            if (context.Request.Path != "/v1/records/anpr" || isAsking)
+            {
+                return false;
+            }
+
+            // What the source itself says, but for one text that is half a character.
+            isAsking = true;
+            using var http = new HttpClient();
+            using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(host.Source.Url, context.Request.Path + context.Request.QueryString.Value));
+            request.Headers.Authorization = new("Bearer", host.Source.Token);
+            using var answer = await http.SendAsync(request);
+            await context.Response.WriteAsync((await answer.Content.ReadAsStringAsync()).Replace("BAD 1", "\\ud800", StringComparison.Ordinal));
+            isAsking = false;
+            return true;
+        };
+        await host.StartCopyAsync();
+
+        var task = await host.EndAsync();
+
+        task.State.ShouldBe(CopyTaskState.CopiedWithLosses, task.LastError);
+        host.Records(RecordKind.Anpr).Select(r => r.Id).ShouldBe(["anpr-2"]);
+        (await host.CoverageAsync()).Losses.ShouldHaveSingleItem().ShouldSatisfyAllConditions(l => l.ItemId.ShouldBe("anpr-1"), l => l.Reason.ShouldBe("refused"));
+    }
+
     [Fact]
     public async Task TheMinutesOfAnAlarm_ComeFirst()
     {
