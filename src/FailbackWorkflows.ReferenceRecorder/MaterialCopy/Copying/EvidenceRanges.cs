@@ -15,19 +15,25 @@ internal sealed class EvidenceRanges
 
     public void Add(MaterialRecord record)
     {
-        var end = record.ToUtc ?? record.TimeUtc;
+        // In ticks, which do not end with the calendar: what has no end is given year 9999.
+        var from = record.TimeUtc.UtcTicks;
+        var to = (record.ToUtc ?? record.TimeUtc).UtcTicks;
         if (record.Kind == RecordKind.Alarms)
         {
             // An alarm nobody closed must not put the whole period first.
-            end = end > record.TimeUtc + LongestAlarm ? record.TimeUtc + LongestAlarm : end;
+            to = Math.Min(to, from + LongestAlarm.Ticks);
         }
 
-        var from = record.Kind == RecordKind.Locks ? record.TimeUtc : record.TimeUtc - Around;
-        var to = record.Kind == RecordKind.Locks ? end : end + Around;
+        if (record.Kind != RecordKind.Locks)
+        {
+            from -= Around.Ticks;
+            to += Around.Ticks;
+        }
+
         var channels = Channels(record);
         foreach (var channel in channels.Count == 0 ? [EveryChannel] : channels)
         {
-            Add(channel, from.UtcTicks, to.UtcTicks);
+            Add(channel, from, to);
         }
     }
 

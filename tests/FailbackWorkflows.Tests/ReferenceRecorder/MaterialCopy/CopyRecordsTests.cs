@@ -160,6 +160,20 @@ public sealed class CopyRecordsTests
         (await host.CoverageAsync("task-2")).Records.Single(r => r.Kind == RecordKind.Alarms).Superseded.ShouldBe(1);
     }
 
+    // Scenario 51: "for ever" is the end of the calendar.
+    [Fact]
+    public async Task ABookmarkWithoutAnEnd_DoesNotStopTheCopy()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 3);
+        host.Source.AddRecord(RecordKind.Bookmarks, "bookmark-1", FakeSource.Start, to: DateTimeOffset.MaxValue);
+        await host.StartCopyAsync();
+
+        var task = await host.EndAsync();
+
+        task.State.ShouldBe(CopyTaskState.Copied, task.LastError);
+        host.Records(RecordKind.Bookmarks).Count.ShouldBe(1);
+    }
 
     // What was recorded here without authority neither counts as present nor stands in the way.
     [Fact]
