@@ -424,7 +424,7 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
     private static bool IsEndMark(ReadOnlySequence<byte> line)
     {
         var reader = new Utf8JsonReader(line);
-        return reader.Read() && reader.TokenType == JsonTokenType.StartObject && reader.Read() && reader.ValueTextEquals("_end"u8);
+        return reader.Read() && reader.TokenType == JsonTokenType.StartObject && reader.Read() && reader.TokenType == JsonTokenType.PropertyName && reader.ValueTextEquals("_end"u8);
     }
 
     private static SourceException Stalled(IdleTimer idle, Exception error, bool isUnanswered = false) =>

@@ -353,6 +353,35 @@ public sealed class CopyFaultsTests
         await letGo.Task.WaitAsync(TimeSpan.FromSeconds(60));
         (await host.UntilAsync(t => t.Phase is null)).State.ShouldBe(CopyTaskState.Paused);
     }
+
+    // Not a recorder's line at all.
+    [Theory]
+    [InlineData("{}")]
+    [InlineData("[]")]
+    public async Task ALineThatIsNoRecord_BreaksItsKindOnly(string line)
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 3);
+        host.Source.AddRecord(RecordKind.Anpr, "anpr-1", FakeSource.Start);
+        host.Source.Instead = async context =>
+        {
+            if (context.Request.Path != "/v1/records/anpr")
+            {
+                return false;
+            }
+
+            await context.Response.WriteAsync(line + "\n");
+            return true;
+        };
+        await host.StartCopyAsync();
+
+        var task = await host.EndAsync();
+
+        task.State.ShouldBe(CopyTaskState.Failed);
+        task.LastError.ShouldNotBeNull().ShouldContain("not understood");
+        host.Rows().Count.ShouldBe(3);
+    }
+
     private static bool IsSegment(HttpContext context) => context.Request.Path.Value!.StartsWith("/v1/segments/", StringComparison.Ordinal);
 
     private static DateTimeOffset TimeOf(string id) => new(long.Parse(id.Split('~')[2], CultureInfo.InvariantCulture), TimeSpan.Zero);
