@@ -72,6 +72,33 @@ public sealed class CopyTaskTests
     }
 
     [Fact]
+    public async Task ARetryAfterAFailure_GivesEachChannelAllItsAttemptsAgain()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 3);
+        var failures = int.MaxValue;
+        host.Source.Instead = async context =>
+        {
+            if (!context.Request.Path.Value!.EndsWith("/segments", StringComparison.Ordinal) || failures == 0)
+            {
+                return false;
+            }
+
+            failures--;
+            await FakeSource.ProblemAsync(context, 500);
+            return true;
+        };
+        await host.StartCopyAsync();
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Failed);
+
+        // The survey asks three times, and so does the first attempt at copying.
+        failures = 6;
+        await host.OrderAsync(CopyOrder.Retry);
+
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+    }
+
+    [Fact]
     public async Task TheVault_ThatCouldNotMakeItsKeyOnce_MakesItTheNextTime()
     {
         await using var host = await CopyHost.StartAsync();
