@@ -312,7 +312,7 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
             case 409:
                 throw new SourceException(SourceFault.Growing, "The source is still recording this segment.");
             case 410:
-                throw new SourceException(SourceFault.PageExpired, "The source does not know the page any more.") { RestartFrom = await ReadFromAsync(answer, idle).ConfigureAwait(false) };
+                throw new SourceException(SourceFault.PageExpired, "The source does not know the page any more.");
             case 429 or 503:
                 throw new SourceException(SourceFault.Busy, "The source asks to wait.", RetryAfter(answer));
             case 416:
@@ -348,21 +348,6 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
         { Date: { } date } => date - time.GetUtcNow(),
         _ => null,
     };
-
-    private async Task<DateTimeOffset?> ReadFromAsync(HttpResponseMessage answer, IdleTimer idle)
-    {
-        try
-        {
-            var body = await ReadBoundedAsync(answer, MostProblemBytes, idle, idle.Token).ConfigureAwait(false);
-            using var document = JsonDocument.Parse(body);
-            return document.RootElement.TryGetProperty("from", out var from) && RecorderJson.TryParseInstant(from.GetString(), out var instant) ? instant : null;
-        }
-        catch (Exception error) when (error is JsonException or InvalidOperationException or SourceException)
-        {
-            // Its word on where to go on is a convenience; the saved position is as good.
-            return null;
-        }
-    }
 
     private static async Task<ReadOnlyMemory<byte>> ReadBoundedAsync(HttpResponseMessage answer, int most, IdleTimer idle, CancellationToken cancellationToken)
     {
