@@ -165,7 +165,7 @@ internal sealed class CopyService(RecorderStore store, DataFolder folder, Record
         var source = new SourceConnection(_http, new Uri(task.SourceUrl!), token, tuning, store.Time);
         var pace = new CopyPace(engine, tuning, store.Time);
         pace.Limit.BytesPerSecond = task.Limits.MaxBytesPerSecond;
-        var run = new CopyRun(task, source, store, folder, pace, tuning, log, stoppingToken);
+        using var run = new CopyRun(task, source, store, folder, pace, tuning, log, stoppingToken);
         log.LogRuns(task.TaskId, task.Attempts + 1);
         lock (_lock)
         {
