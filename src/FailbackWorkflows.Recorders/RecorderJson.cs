@@ -1,6 +1,8 @@
+using System.Collections;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 using System.Xml;
 
 namespace FailbackWorkflows.Recorders;
@@ -8,7 +10,7 @@ namespace FailbackWorkflows.Recorders;
 /// <summary>
 /// How the records of this project look on the wire: camelCase members, enums as camelCase strings, instants as RFC 3339 UTC with
 /// <c>Z</c> (an instant with any other offset is refused), lengths as ISO 8601 durations such as <c>PT0.001S</c>. A member that is
-/// missing or null where the record wants a value is a <see cref="JsonException"/>, never a default.
+/// missing or null where the record wants a value, or an item of a list that is null, is a <see cref="JsonException"/>, never a default.
 /// </summary>
 public static class RecorderJson
 {
@@ -36,6 +38,7 @@ public static class RecorderJson
             NumberHandling = JsonNumberHandling.Strict,
             RespectNullableAnnotations = true,
             RespectRequiredConstructorParameters = true,
+            TypeInfoResolver = new DefaultJsonTypeInfoResolver { Modifiers = { RefuseNullItems } },
             Converters =
             {
                 new JsonStringEnumConverter(JsonNamingPolicy.CamelCase, allowIntegerValues: false),
@@ -45,6 +48,24 @@ public static class RecorderJson
         };
         options.MakeReadOnly(populateMissingResolver: true);
         return options;
+    }
+
+    // The serializer respects what may be null of members, not of items.
+    private static void RefuseNullItems(JsonTypeInfo type)
+    {
+        if (type is { Kind: JsonTypeInfoKind.Enumerable, ElementType.IsValueType: false })
+        {
+            type.OnDeserialized = static items =>
+            {
+                foreach (var item in (IEnumerable)items)
+                {
+                    if (item is null)
+                    {
+                        throw new JsonException("An item of a list is null.");
+                    }
+                }
+            };
+        }
     }
 
     private sealed class InstantConverter : JsonConverter<DateTimeOffset>

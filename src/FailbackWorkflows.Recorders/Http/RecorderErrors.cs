@@ -104,9 +104,9 @@ internal static class RecorderErrors
 
             return (Text(problem, "type"), Text(problem, "detail") ?? Text(problem, "title"));
         }
-        catch (JsonException)
+        catch (Exception error) when (error is JsonException or InvalidOperationException)
         {
-            // A proxy's HTML page, say: the status alone decides.
+            // A proxy's HTML page, say, or text that is not valid Unicode: the status alone decides.
             return (null, null);
         }
     }

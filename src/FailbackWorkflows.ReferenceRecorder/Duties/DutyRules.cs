@@ -90,6 +90,7 @@ public static class DutyRules
         {
             if (known.Provisional)
             {
+                engine.ConfirmWritten(sql, known.Identity);
                 var spans = sql.Run(
                     "UPDATE segments SET dispute = 'none', disputed_from = NULL WHERE identity = $identity AND epoch = $epoch AND task_id IS NULL AND dispute = 'provisional'",
                     ("$identity", known.Identity), ("$epoch", known.Epoch));

@@ -18,8 +18,11 @@ internal sealed partial class CopyLog(ILogger<CopyLog> logger)
     [LoggerMessage(Level = LogLevel.Warning, Message = "A segment of {TrackId} was refused: {Error}")]
     public partial void LogRefusedSegment(string trackId, string error);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Copied segment {SegmentId} is damaged on this recorder's disk; it is fetched again")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Segment {SegmentId} is damaged on this recorder's disk or cannot be read; a copy is fetched again if the source has it")]
     public partial void LogDamagedHere(string segmentId);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Looking after copy task {TaskId} failed and is tried again in a second")]
+    public partial void LogWatchFailed(Exception error, string taskId);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "The queue of copy tasks failed and goes on in a second")]
     public partial void LogQueueFailed(Exception error);

@@ -81,7 +81,7 @@ internal sealed class CopyService(RecorderStore store, DataFolder folder, Record
                     if (await NextAsync().ConfigureAwait(false) is { } task)
                     {
                         incoming.Ensure();
-                        await RunAsync(task, stoppingToken).ConfigureAwait(false);
+                        await RunOrPutOffAsync(task, stoppingToken).ConfigureAwait(false);
                         continue;
                     }
 
@@ -139,6 +139,21 @@ internal sealed class CopyService(RecorderStore store, DataFolder folder, Record
 
     private bool HasRoom() => tuning.RoomIn(folder.Measure()) > 0;
 
+    /// <summary>A task that cannot even be begun must not hold up the others.</summary>
+    private async Task RunOrPutOffAsync(CopyTaskRow task, CancellationToken stoppingToken)
+    {
+        try
+        {
+            await RunAsync(task, stoppingToken).ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is not OperationCanceledException)
+        {
+            log.LogRunFailed(error, task.TaskId);
+            var retryAt = store.Time.GetUtcNow() + tuning.LongestBackoff;
+            await EndRunAsync(task.TaskId, new CopyOutcome(CopyTaskState.Queued, null, retryAt, $"Copying could not begin here: {error.Message}")).ConfigureAwait(false);
+        }
+    }
+
     private async Task RunAsync(CopyTaskRow task, CancellationToken stoppingToken)
     {
         if (vault.Open(task.TaskId, task.SourceToken!) is not { } token)
@@ -150,7 +165,7 @@ internal sealed class CopyService(RecorderStore store, DataFolder folder, Record
         var source = new SourceConnection(_http, new Uri(task.SourceUrl!), token, tuning, store.Time);
         var pace = new CopyPace(engine, tuning, store.Time);
         pace.Limit.BytesPerSecond = task.Limits.MaxBytesPerSecond;
-        var run = new CopyRun(task, source, store, folder, pace, tuning, log, stoppingToken);
+        using var run = new CopyRun(task, source, store, folder, pace, tuning, log, stoppingToken);
         log.LogRuns(task.TaskId, task.Attempts + 1);
         lock (_lock)
         {
@@ -184,31 +199,45 @@ internal sealed class CopyService(RecorderStore store, DataFolder folder, Record
         while (true)
         {
             await WaitAsync(cancellationToken).ConfigureAwait(false);
-            var (task, hasAuthority) = store.Read(sql => (CopyTaskStore.Find(sql, run.TaskId)!, CopyRules.HasAuthority(sql, run.Task.Identity)));
-            var now = store.Time.GetUtcNow();
-            run.Pace.Limit.BytesPerSecond = task.Limits.MaxBytesPerSecond;
-            if (task.HasEnded || task.State == CopyTaskState.Paused)
+            try
             {
-                run.Stop(CopyOutcome.AsOrdered);
+                var now = store.Time.GetUtcNow();
+                Look(run, now);
+                if (now - beatAt >= HeartbeatEvery)
+                {
+                    beatAt = now;
+                    await run.SaveAsync(sql => CopyTaskStore.Count(sql, run.TaskId, 0, 0, 0, now)).ConfigureAwait(false);
+                }
             }
-            else if (!hasAuthority)
+            catch (Exception error) when (error is not OperationCanceledException)
             {
-                run.Stop(CopyOutcome.NoAuthority);
+                // A run that nobody watches would hear of no order and keep to no limit: the next look may work again.
+                log.LogWatchFailed(error, run.TaskId);
             }
-            else if (task.SourceRevision != run.Task.SourceRevision)
-            {
-                run.Stop(CopyOutcome.GoOn);
-            }
-            else if (!CopyRules.IsWithin(task.Limits, now))
-            {
-                run.Stop(CopyOutcome.Window, letFinish: true);
-            }
+        }
+    }
 
-            if (now - beatAt >= HeartbeatEvery)
-            {
-                beatAt = now;
-                await run.SaveAsync(sql => CopyTaskStore.Count(sql, run.TaskId, 0, 0, 0, now)).ConfigureAwait(false);
-            }
+    private void Look(CopyRun run, DateTimeOffset now)
+    {
+        var (task, hasAuthority) = store.Read(sql => (CopyTaskStore.Find(sql, run.TaskId), CopyRules.HasAuthority(sql, run.Task.Identity)));
+        if (task is null || task.HasEnded || task.State == CopyTaskState.Paused)
+        {
+            run.Stop(CopyOutcome.AsOrdered);
+            return;
+        }
+
+        run.Pace.Limit.BytesPerSecond = task.Limits.MaxBytesPerSecond;
+        if (!hasAuthority)
+        {
+            run.Stop(CopyOutcome.NoAuthority);
+        }
+        else if (task.SourceRevision != run.Task.SourceRevision)
+        {
+            run.Stop(CopyOutcome.GoOn);
+        }
+        else if (!CopyRules.IsWithin(task.Limits, now))
+        {
+            run.Stop(CopyOutcome.Window, letFinish: true);
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using FailbackWorkflows.Recorders.Material;
 using FailbackWorkflows.Recorders.Recording;
@@ -51,8 +52,13 @@ internal sealed class ChannelWriter(PlannedChannel plan, DateTimeOffset nextFram
         {
             // Frames that no camera buffers that long: a gap, so the span ends here.
             Fill();
-            NextFrame = Grid.Floor(now, interval);
-            _nextStep = Grid.Ceiling(NextFrame, RecordGenerator.Step);
+            GoOnFrom(Grid.Floor(now, interval));
+        }
+        else if (NextFrame - now > longestCatchUp + (2 * interval))
+        {
+            // The clock was set back. To wait until it is that late again would leave a hole; the times that come twice are two spans.
+            Fill();
+            GoOnFrom(Grid.Ceiling(now, interval));
         }
 
         for (; NextFrame <= now; NextFrame += interval)
@@ -101,6 +107,12 @@ internal sealed class ChannelWriter(PlannedChannel plan, DateTimeOffset nextFram
         }
 
         _growing?.Dispose();
+    }
+
+    private void GoOnFrom(DateTimeOffset frame)
+    {
+        NextFrame = frame;
+        _nextStep = Grid.Ceiling(frame, RecordGenerator.Step);
     }
 
     private void WriteFrame(TimeSpan interval, TimeSpan segmentLength)
@@ -171,12 +183,13 @@ internal sealed class GrowingSegment : IDisposable
     public static GrowingSegment Open(PlannedChannel plan, DateTimeOffset from, SegmentContent content, DataFolder folder, string machineId)
     {
         var name = $"{from.UtcTicks}~{machineId[..8]}";
-        var relative = Path.Combine(plan.Identity, plan.ChannelId, name + ".seg");
-        var path = Path.Combine(folder.SegmentsPath, relative);
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        if (File.Exists(path))
+        var (relative, path) = Place(plan, name, folder);
+        DurableFiles.EnsureFolder(Path.GetDirectoryName(path)!);
+        for (var number = 2; File.Exists(path) || File.Exists(path + SegmentFile.TemporarySuffix); number++)
         {
-            throw new IOException($"The segment file {relative} exists already.");
+            // The same time again: the clock was set back.
+            name = string.Create(CultureInfo.InvariantCulture, $"{from.UtcTicks}~{machineId[..8]}~{number}");
+            (relative, path) = Place(plan, name, folder);
         }
 
         var file = new FileStream(path + SegmentFile.TemporarySuffix, FileMode.CreateNew, FileAccess.Write, FileShare.Read, bufferSize: 0);
@@ -229,6 +242,12 @@ internal sealed class GrowingSegment : IDisposable
     {
         _file.Dispose();
         _hash.Dispose();
+    }
+
+    private static (string Relative, string Path) Place(PlannedChannel plan, string name, DataFolder folder)
+    {
+        var relative = Path.Combine(plan.Identity, plan.ChannelId, name + ".seg");
+        return (relative, Path.Combine(folder.SegmentsPath, relative));
     }
 
     private void Write(ReadOnlySpan<byte> bytes)

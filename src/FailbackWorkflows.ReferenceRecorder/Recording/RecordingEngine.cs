@@ -93,6 +93,18 @@ public sealed partial class RecordingEngine : BackgroundService
         }
     }
 
+    /// <summary>Brings what was written for an identity to the disk and into the index, in the caller's transaction: what the caller then says of it holds for all of it.</summary>
+    public void ConfirmWritten(Sql sql, string identity)
+    {
+        if (_mustRecover)
+        {
+            Recover(sql);
+            return;
+        }
+
+        Confirm(sql, [.. _writers.Values.Where(w => w.Plan.Identity == identity)]);
+    }
+
     /// <summary>A new recording begins: the first frames of the former one are no longer this recording's.</summary>
     public void ForgetFirstFrames(Sql sql, string identity, long epoch) =>
         sql.Run("UPDATE channel_times SET first_frame = NULL, first_epoch = $epoch WHERE identity = $identity", ("$epoch", epoch), ("$identity", identity));
@@ -167,7 +179,7 @@ public sealed partial class RecordingEngine : BackgroundService
         }
 
         RefreshPlan();
-        if (_plan.NextConfirmBefore <= now)
+        if (_plan.NextConfirmBefore <= now || _plan.NextConfirmBefore > now + _options.BootConfirm)
         {
             _store.Transact(sql => RecordUnanswered(sql, now));
             RefreshPlan();
@@ -224,6 +236,12 @@ public sealed partial class RecordingEngine : BackgroundService
 
     private bool RecordUnanswered(Sql sql, DateTimeOffset now)
     {
+        foreach (var duty in DutyStore.List(sql).Where(d => d.AwaitingSince > now))
+        {
+            // The clock was set back since the start: to wait by the former time could take for ever.
+            DutyStore.Save(sql, duty with { AwaitingSince = now });
+        }
+
         foreach (var duty in DutyStore.List(sql).Where(d => d is { Recording: true, Provisional: false } && d.AwaitingSince + _options.BootConfirm <= now))
         {
             DutyStore.Save(sql, duty with { Provisional = true });

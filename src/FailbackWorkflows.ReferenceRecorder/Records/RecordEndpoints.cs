@@ -242,7 +242,7 @@ public static class RecordEndpoints
     {
         public RecordRow ToRow(RecordKind kind, string identity, MaterialOrigin madeHere)
         {
-            var row = RecordRow.Make(Id, kind, identity, ChannelId, TimeUtc, ToUtc, Revision, Disputed, Origin ?? madeHere, CanonicalJson.Text(Body));
+            var row = RecordRow.Make(Id, kind, identity, ChannelId, TimeUtc, ToUtc, Revision, Disputed, Origin ?? madeHere, CanonicalJson.FindText(Body) ?? "");
             return row with { Sha256 = Sha256 ?? row.Sha256 };
         }
     }

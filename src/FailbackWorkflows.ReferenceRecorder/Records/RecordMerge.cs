@@ -6,9 +6,10 @@ using FailbackWorkflows.Recorders.Material;
 namespace FailbackWorkflows.ReferenceRecorder.Records;
 
 /// <summary>
-/// What two recorders make of the same record. The later revision wins. Alarms alone are merged: an acknowledgement in one and not in the
-/// other goes into the winner, as a revision of its own. The result depends on the two contents and not on which of them is here, so both
-/// sides come to the same record, and sending it to and fro changes nothing.
+/// What two recorders make of the same record. What was recorded with authority wins over what was recorded without; among equals the later
+/// revision does. Alarms alone are merged: an acknowledgement in one and not in the other goes into the winner, as a revision of its own. Among
+/// equals the result depends on the two contents and not on which of them is here, so both sides come to the same record, and sending it to
+/// and fro changes nothing.
 /// </summary>
 public static class RecordMerge
 {
@@ -29,6 +30,12 @@ public static class RecordMerge
         {
             // What was recorded without authority never replaces what was recorded with it.
             return (ImportOutcome.Conflict, null);
+        }
+
+        if (here.Dispute != DisputeState.None && incoming.Dispute == DisputeState.None)
+        {
+            // And is replaced by it, whatever its revision; of an alarm the acknowledgement stays.
+            return (ImportOutcome.Updated, (here.Kind == RecordKind.Alarms ? Acknowledge(incoming, here) : incoming) with { TaskId = incoming.TaskId });
         }
 
         if (here.Kind == RecordKind.Alarms && MergeAlarms(here, incoming) is { } merged)
@@ -59,9 +66,18 @@ public static class RecordMerge
         order = order != 0 ? order : a.Rank.CompareTo(b.Rank);
         order = order != 0 ? order : string.CompareOrdinal(one.Sha256, other.Sha256);
         var (winner, loser, won, lost) = order > 0 ? (one, other, a, b) : (other, one, b, a);
+        return won.IsAcknowledged || !lost.IsAcknowledged
+            ? isSameRevision ? winner : null
+            : Acknowledge(winner, loser);
+    }
+
+    /// <summary>The winner, with the loser's acknowledgement when only that one has any: then as a revision of its own.</summary>
+    private static RecordRow Acknowledge(RecordRow winner, RecordRow loser)
+    {
+        var (won, lost) = (AlarmState.Read(winner.Body), AlarmState.Read(loser.Body));
         if (won.IsAcknowledged || !lost.IsAcknowledged)
         {
-            return isSameRevision ? winner : null;
+            return winner;
         }
 
         var body = JsonNode.Parse(winner.Body)!.AsObject();

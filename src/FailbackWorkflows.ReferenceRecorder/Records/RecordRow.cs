@@ -25,8 +25,9 @@ public sealed record RecordRow(
     public static RecordRow Make(string id, RecordKind kind, string identity, string? channelId, DateTimeOffset time, DateTimeOffset? to, long revision, DisputeState dispute, MaterialOrigin origin, string canonicalBody) =>
         new(id, kind, identity, channelId, time, to, revision, RecordDigest.Compute(id, kind, channelId, time, to, revision, canonicalBody), dispute, origin, canonicalBody, TaskId: null);
 
+    /// <summary>A record from elsewhere. Without a body when it has none that can be kept; <see cref="RecordRules.Reject"/> says so.</summary>
     public static RecordRow Of(MaterialRecord record, string? taskId) => new(
-        record.Id, record.Kind, record.Identity, record.ChannelId, record.TimeUtc, record.ToUtc, record.Revision, record.Sha256, record.Disputed, record.Origin, CanonicalJson.Text(record.Body), taskId);
+        record.Id, record.Kind, record.Identity, record.ChannelId, record.TimeUtc, record.ToUtc, record.Revision, record.Sha256, record.Disputed, record.Origin, CanonicalJson.FindText(record.Body) ?? "", taskId);
 
     public MaterialRecord ToRecord()
     {
@@ -101,7 +102,7 @@ public static class RecordRules
 
         if (!record.Body.StartsWith('{'))
         {
-            return "The body must be a JSON object.";
+            return "The body must be a JSON object whose texts are valid Unicode and that has no member twice.";
         }
 
         if (System.Text.Encoding.UTF8.GetByteCount(record.Body) > MaxBodyBytes)

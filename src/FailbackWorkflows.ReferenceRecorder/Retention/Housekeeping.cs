@@ -101,12 +101,12 @@ public sealed partial class Housekeeping(RecorderStore store, DataFolder folder,
         var isMore = false;
         foreach (var duty in DutyStore.List(sql))
         {
-            if (MaximumRetentionTime(SettingsStore.Active(sql, duty.Identity).Content.Retention) is { } most)
+            if (KeptFrom(SettingsStore.Active(sql, duty.Identity).Content.Retention, now) is { } before)
             {
-                var expired = SegmentStore.DeleteExpired(sql, duty.Identity, now - most, now, MostSegmentsPerBatch);
+                var expired = SegmentStore.DeleteExpired(sql, duty.Identity, before, now, MostSegmentsPerBatch);
                 files.AddRange(expired);
                 isMore |= expired.Count == MostSegmentsPerBatch;
-                isMore |= RecordStore.DeleteExpired(sql, duty.Identity, now - most, now, MostRecordsPerBatch) >= MostRecordsPerBatch;
+                isMore |= RecordStore.DeleteExpired(sql, duty.Identity, before, now, MostRecordsPerBatch) >= MostRecordsPerBatch;
             }
         }
 
@@ -189,14 +189,15 @@ public sealed partial class Housekeeping(RecorderStore store, DataFolder folder,
     /// <summary>With fewer bytes free than these, the oldest material makes room: a tenth above the reserve.</summary>
     internal static long GivesWayBelow(StorageState storage) => storage.ReserveBytes + (storage.ReserveBytes / 10);
 
-    /// <summary>How long settings keep material; null is without limit.</summary>
-    internal static TimeSpan? MaximumRetentionTime(JsonElement retention) =>
+    /// <summary>What settings no longer keep ended before this; null: they keep without limit, or longer than there is a calendar.</summary>
+    internal static DateTimeOffset? KeptFrom(JsonElement retention, DateTimeOffset now) =>
         retention.ValueKind == JsonValueKind.Object
         && retention.TryGetProperty("maximumRetentionTime", out var value)
         && value.ValueKind == JsonValueKind.String
         && XmlConvert.ToTimeSpan(value.GetString()!) is var most
         && most > TimeSpan.Zero
-            ? most
+        && most < now - DateTimeOffset.MinValue
+            ? now - most
             : null;
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Housekeeping failed and will be tried again")]

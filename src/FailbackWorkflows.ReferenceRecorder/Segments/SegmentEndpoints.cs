@@ -98,7 +98,7 @@ public static class SegmentEndpoints
 
         var relative = SegmentStore.FileOf(duty.Identity, channel.Id, segmentId);
         var path = Path.Combine(folder.SegmentsPath, relative);
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        DurableFiles.EnsureFolder(Path.GetDirectoryName(path)!);
         if (File.Exists(path))
         {
             // Left by a crash between name and row: without the row it never existed.

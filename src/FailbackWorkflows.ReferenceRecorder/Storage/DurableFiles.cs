@@ -11,6 +11,28 @@ public static class DurableFiles
     /// <summary>Gives a flushed file its final name. Never replaces a file.</summary>
     public static void Publish(string temporaryPath, string finalPath) => File.Move(temporaryPath, finalPath, overwrite: false);
 
+    /// <summary>Makes a folder with all that lead to it, and makes their names last.</summary>
+    public static void EnsureFolder(string path)
+    {
+        foreach (var parent in MakeFolder(path))
+        {
+            FlushFolder(parent);
+        }
+    }
+
+    /// <summary>Makes a folder with all that lead to it; answers with the folders that have a new name in them and are still to be flushed. None when it was there.</summary>
+    public static IReadOnlyList<string> MakeFolder(string path)
+    {
+        var parents = new List<string>();
+        for (var folder = path; !Directory.Exists(folder); folder = parents[^1])
+        {
+            parents.Add(Path.GetDirectoryName(folder)!);
+        }
+
+        Directory.CreateDirectory(path);
+        return parents;
+    }
+
     /// <summary>Flushes the names in a folder. Windows keeps them with the file, so there is nothing to do there.</summary>
     public static void FlushFolder(string path)
     {

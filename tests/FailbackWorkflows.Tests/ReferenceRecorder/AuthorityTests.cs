@@ -1,6 +1,8 @@
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.Recorders.Material;
+using FailbackWorkflows.ReferenceRecorder.Recording;
+using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
 using Xunit;
 
@@ -142,6 +144,49 @@ public sealed class AuthorityTests
         unanswered.ShouldBe(new DutyState(RecorderHost.Identity, DutyRole.AwaitingRole, DutyRole.Recorder, 1, "seed", 0, true, true));
         disputed.ShouldBeGreaterThan(0);
         confirmed.ShouldBe(unanswered with { Role = DutyRole.Recorder, Disputed = false });
+        (await host.SegmentsAsync()).ShouldAllBe(s => s.Disputed == DisputeState.None);
+    }
+
+    // The clock was wrong when the recorder came up, and was set right by an hour.
+    [Fact]
+    public async Task Restart_UnansweredAndTheClockSetBack_RecordsAfterAsLong()
+    {
+        var first = await RecorderHost.StartSeededAsync();
+        await first.PassAsync(TimeSpan.FromSeconds(3));
+        await using var host = await first.RestartAsync("--bootConfirm", "00:00:10");
+        await host.PassAsync(TimeSpan.FromSeconds(2));
+        host.Time.SetBack(TimeSpan.FromHours(1));
+
+        await host.PassAsync(TimeSpan.FromSeconds(8));
+        (await host.DutyAsync()).Recording.ShouldBeFalse();
+        await host.PassAsync(TimeSpan.FromSeconds(4));
+
+        (await host.DutyAsync()).ShouldSatisfyAllConditions(d => d.Recording.ShouldBeTrue(), d => d.Disputed.ShouldBeTrue());
+    }
+
+    // What was written and not indexed yet when the answer came is as ordinary as the rest.
+    [Fact]
+    public async Task Restart_ConfirmedBetweenTwoCommits_LeavesNoRecordDisputed()
+    {
+        var first = await RecorderHost.StartSeededAsync();
+        await first.PassAsync(TimeSpan.FromSeconds(3));
+        await using var host = await first.RestartAsync("--bootConfirm", "00:00:10");
+        var engine = host.App.Services.GetRequiredService<RecordingEngine>();
+        await engine.StopAsync(default);
+        await host.PassAsync(TimeSpan.FromSeconds(14));
+
+        // Confirmed at half past, so that the next whole second waits for its turn.
+        host.Time.Advance(TimeSpan.FromSeconds(1.5));
+        await engine.TickAsync(default);
+        host.Time.Advance(TimeSpan.FromSeconds(0.6));
+        await engine.TickAsync(default);
+        var before = (await host.RecordsAsync("text")).Items;
+        await host.AssignAsync(DutyRole.Recorder, 1, "seed");
+        await host.PassAsync(TimeSpan.FromSeconds(3));
+
+        before.ShouldContain(r => r.Disputed == DisputeState.Provisional);
+        before[^1].TimeUtc.ShouldBeLessThan(host.Time.GetUtcNow() - TimeSpan.FromSeconds(3.5), "a line was waiting when the role was confirmed");
+        (await host.RecordsAsync("text")).Items.ShouldAllBe(r => r.Disputed == DisputeState.None);
         (await host.SegmentsAsync()).ShouldAllBe(s => s.Disputed == DisputeState.None);
     }
 

@@ -288,6 +288,23 @@ public sealed class MaterialReadingTests
     }
 
     [Fact]
+    public async Task Import_OfBodiesThatCannotBeKept_RefusesThoseLinesOnly_AndDisturbsNoRecording()
+    {
+        await using var host = await RecorderHost.StartSeededAsync();
+        await host.PassAsync(TimeSpan.FromSeconds(1));
+        var growing = (await host.SegmentsAsync()).Single(s => s.Growing).Id;
+
+        var answer = await ImportAsync(host, "alarms", string.Join('\n', [
+            """{"id":"half","timeUtc":"2026-02-01T12:00:00Z","body":{"text":"\ud800"} }""",
+            """{"id":"twice","timeUtc":"2026-02-01T12:00:00Z","body":{"state":"new","state":"closed"} }""",
+            """{"id":"inside","timeUtc":"2026-02-01T12:00:00Z","body":{"list":[{"a":1,"a":2}]} }""",
+            """{"id":"good","timeUtc":"2026-02-01T12:00:00Z","body":{"state":"new"} }"""]));
+
+        answer.Items.Select(i => i.Outcome).ShouldBe([ImportOutcome.Rejected, ImportOutcome.Rejected, ImportOutcome.Rejected, ImportOutcome.Created]);
+        (await host.SegmentsAsync()).ShouldContain(s => s.Id == growing && s.Growing);
+    }
+
+    [Fact]
     public async Task Locks_ThatOverlapARange_BelongToIt()
     {
         await using var host = await RecorderHost.StartSeededAsync();

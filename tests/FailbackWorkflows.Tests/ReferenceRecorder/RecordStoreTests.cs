@@ -57,6 +57,21 @@ public sealed class RecordStoreTests
         RecordMerge.Decide(ordinary, disputed).Outcome.ShouldBe(ImportOutcome.Conflict);
         RecordMerge.Decide(ordinary with { Dispute = DisputeState.Disputed }, ordinary).ShouldBe((ImportOutcome.Updated, ordinary));
         RecordMerge.Decide(ordinary, ordinary with { Dispute = DisputeState.Disputed }).ShouldBe((ImportOutcome.Identical, null));
+        RecordMerge.Decide(disputed, ordinary).ShouldBe((ImportOutcome.Updated, ordinary));
+    }
+
+    [Fact]
+    public void DisputedAlarmThatWasAcknowledgedHere_TheOrdinaryOneComes_IsOrdinaryAndStaysAcknowledged()
+    {
+        var here = Alarm(4, """{"state":"acknowledged","ackBy":"anna","text":"Seen without authority"}""") with { Dispute = DisputeState.Disputed };
+        var ordinary = Alarm(2, """{"state":"new","text":"Door"}""");
+
+        var (outcome, merged) = RecordMerge.Decide(here, ordinary);
+
+        outcome.ShouldBe(ImportOutcome.Updated);
+        merged!.Dispute.ShouldBe(DisputeState.None);
+        merged.Body.ShouldBe("""{"ackBy":"anna","state":"acknowledged","text":"Door"}""");
+        RecordMerge.Decide(merged, ordinary).ShouldBe((ImportOutcome.Older, null));
     }
 
     [Fact]

@@ -21,6 +21,8 @@ public sealed class RequestTests
         "{\"content\":{\"channels\":[],\"masks\":[],\"schedules\":[],\"alarms\":[],\"retention\":{},\"files\":[]},\"sha256\":\"\\u0000\"}",
         "{\"identity\":\"vms-1\",\"authorityEnds\":{\"video-1\":\"yesterday\"}}",
         "{\"identity\":\"vms-1\",\"fromUtc\":\"2026-01-01T00:00:00+01:00\",\"toUtc\":null,\"reason\":\"x\"}",
+        "{\"identity\":\"vms-1\",\"tasks\":[null]}",
+        "{\"taskId\":\"task-1\",\"entryId\":\"e\",\"identity\":\"vms-1\",\"sourceRecorderId\":\"s\",\"period\":{\"channelId\":null,\"fromUtc\":\"2026-01-01T00:00:00Z\",\"toUtc\":\"2026-01-02T00:00:00Z\"},\"channels\":[null],\"limits\":{},\"withDisputed\":false,\"reason\":\"x\"}",
         "{\"toRevision\":-5}", "{\"toRevision\":9223372036854775807}",
     ];
 
@@ -52,7 +54,8 @@ public sealed class RequestTests
         {
             foreach (var body in BadBodies)
             {
-                foreach (var headers in new[] { (Key: "k", Epoch: "1", Fence: "0"), (Key: "", Epoch: "99999999999999999999", Fence: "-1") })
+                // A key of its own each time: under one that is known, nothing but the key would be looked at.
+                foreach (var headers in new[] { (Key: host.NewKey(), Epoch: "1", Fence: "0"), (Key: "", Epoch: "99999999999999999999", Fence: "-1") })
                 {
                     using var request = new HttpRequestMessage(new HttpMethod(method), path);
                     if (method is not ("GET" or "HEAD"))
@@ -63,6 +66,7 @@ public sealed class RequestTests
                     request.Headers.TryAddWithoutValidation("Idempotency-Key", headers.Key);
                     request.Headers.TryAddWithoutValidation("X-Duty-Epoch", headers.Epoch);
                     request.Headers.TryAddWithoutValidation("X-Duty-Fence", headers.Fence);
+                    request.Headers.TryAddWithoutValidation("X-Copy-Fence", headers.Fence);
                     using var response = await host.Raw.SendAsync(request);
                     ((int)response.StatusCode).ShouldBeLessThan(500, $"{method} {path} {body}");
                     if (!response.IsSuccessStatusCode && method != "HEAD")
@@ -137,5 +141,5 @@ public sealed class RequestTests
     private static List<(string Method, string Path)> Routes(RecorderHost host) =>
         [.. host.App.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>().SelectMany(e =>
             e.Metadata.GetMetadata<HttpMethodMetadata>()!.HttpMethods.Select(m => (m, e.RoutePattern.RawText!.TrimStart('/')
-                .Replace("{identity}", "vms-1").Replace("{trackId}", "vms-1~video-1").Replace("{segmentId}", "s").Replace("{stagedId}", "s").Replace("{entryId}", "e").Replace("{tokenId}", "t").Replace("{kind}", "alarms"))))];
+                .Replace("{identity}", "vms-1").Replace("{trackId}", "vms-1~video-1").Replace("{segmentId}", "s").Replace("{stagedId}", "s").Replace("{entryId}", "e").Replace("{tokenId}", "t").Replace("{kind}", "alarms").Replace("{taskId}", "task-1"))))];
 }

@@ -35,6 +35,20 @@ public sealed class RetentionTests
         gone.ShouldAllBe(g => g.Reason == "retention");
     }
 
+    [Fact]
+    public async Task RetentionLongerThanTheCalendar_KeepsEverything_AndStopsNothing()
+    {
+        await using var host = await RecorderHost.StartSeededAsync();
+        await host.PassAsync(TimeSpan.FromSeconds(12));
+        await host.StopRecordingAsync(1);
+        var segments = await host.SegmentsAsync();
+        await host.ConfigureAsync(RecorderHost.Content() with { Retention = RecorderHost.Json("{\"maximumRetentionTime\":\"P9999Y\"}") }, 1, 1);
+
+        (await host.Housekeeping.SweepRetentionAsync(default)).ShouldBe(0);
+
+        (await host.SegmentsAsync()).ShouldBe(segments);
+    }
+
     [Theory]
     [InlineData("verifiedCopy", true)]
     [InlineData("acceptedLoss", false)]

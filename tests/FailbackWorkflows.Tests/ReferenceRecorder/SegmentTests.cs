@@ -26,6 +26,36 @@ public sealed class SegmentTests
         (await two.SegmentsAsync()).Where(s => !s.Growing).Select(s => (s.From, s.To, s.Sha256)).ShouldBe(first);
     }
 
+    // Scenario 45: far back, and only so far that the same times come again.
+    [Theory]
+    [InlineData(3600)]
+    [InlineData(15)]
+    public async Task Recording_WhenTheClockIsSetBack_GoesOn_AndKeepsTimesThatComeTwice(int seconds)
+    {
+        await using var host = await RecorderHost.StartSeededAsync();
+        await host.PassAsync(TimeSpan.FromSeconds(20));
+        var former = (await host.SegmentsAsync()).Select(s => s.Id).ToHashSet();
+        host.Time.SetBack(TimeSpan.FromSeconds(seconds));
+        var from = host.Time.GetUtcNow();
+        await host.PassAsync(TimeSpan.FromSeconds(10));
+        await host.StopRecordingAsync(1);
+
+        var segments = await host.SegmentsAsync();
+
+        var again = segments.Where(s => !former.Contains(s.Id)).ToList();
+        former.ShouldBeSubsetOf(segments.Select(s => s.Id));
+        again[0].From.ShouldBeInRange(from, from.AddSeconds(1.2));
+        again[^1].To.ShouldBeInRange(from.AddSeconds(9.8), from.AddSeconds(10.4));
+        again.Zip(again.Skip(1)).ShouldAllBe(pair => pair.First.To == pair.Second.From);
+        foreach (var segment in segments)
+        {
+            var bytes = await host.Raw.GetByteArrayAsync($"v1/segments/{segment.Id}");
+            Convert.ToHexStringLower(SHA256.HashData(bytes)).ShouldBe(segment.Sha256);
+        }
+
+        host.Store.Read(sql => FailbackWorkflows.ReferenceRecorder.Storage.RecorderJournal.List(sql, 0)).ShouldNotContain(e => e.Kind == "segmentLost");
+    }
+
     [Fact]
     public async Task Recording_Goes_OnWithoutAGap()
     {

@@ -14,7 +14,7 @@ namespace FailbackWorkflows.ReferenceRecorder.MaterialCopy.Copying;
 /// One run of a task, from its start or from where the last one left off, to its end or to whatever stops it:
 /// listing, evidence, copying, closing, verifying. Every step can be repeated, since what is stored is found again.
 /// </summary>
-internal sealed class CopyRun
+internal sealed class CopyRun : IDisposable
 {
     private readonly CancellationTokenSource _stopping;
     private readonly RecorderStore _store;
@@ -26,7 +26,7 @@ internal sealed class CopyRun
     {
         (Task, Source, _store, _folder, Pace, Tuning, Log) = (task, source, store, folder, pace, tuning, log);
         _stopping = CancellationTokenSource.CreateLinkedTokenSource(stopping);
-        KeptFrom = store.Read(sql => Housekeeping.MaximumRetentionTime(SettingsStore.Active(sql, task.Identity).Content.Retention)) is { } most ? store.Time.GetUtcNow() - most : null;
+        KeptFrom = Housekeeping.KeptFrom(store.Read(sql => SettingsStore.Active(sql, task.Identity)).Content.Retention, store.Time.GetUtcNow());
     }
 
     public CopyTaskRow Task { get; }
@@ -106,6 +106,9 @@ internal sealed class CopyRun
             _stopping.Cancel();
         }
     }
+
+    /// <summary>When nothing of the run runs any more. A task that waits for its source for weeks has a run every minute.</summary>
+    public void Dispose() => _stopping.Dispose();
 
     public void StopFor(Exception error)
     {

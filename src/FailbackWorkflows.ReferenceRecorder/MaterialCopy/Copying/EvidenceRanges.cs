@@ -15,19 +15,25 @@ internal sealed class EvidenceRanges
 
     public void Add(MaterialRecord record)
     {
-        var end = record.ToUtc ?? record.TimeUtc;
+        // In ticks, which do not end with the calendar: what has no end is given year 9999.
+        var from = record.TimeUtc.UtcTicks;
+        var to = (record.ToUtc ?? record.TimeUtc).UtcTicks;
         if (record.Kind == RecordKind.Alarms)
         {
             // An alarm nobody closed must not put the whole period first.
-            end = end > record.TimeUtc + LongestAlarm ? record.TimeUtc + LongestAlarm : end;
+            to = Math.Min(to, from + LongestAlarm.Ticks);
         }
 
-        var from = record.Kind == RecordKind.Locks ? record.TimeUtc : record.TimeUtc - Around;
-        var to = record.Kind == RecordKind.Locks ? end : end + Around;
+        if (record.Kind != RecordKind.Locks)
+        {
+            from -= Around.Ticks;
+            to += Around.Ticks;
+        }
+
         var channels = Channels(record);
         foreach (var channel in channels.Count == 0 ? [EveryChannel] : channels)
         {
-            Add(channel, from.UtcTicks, to.UtcTicks);
+            Add(channel, from, to);
         }
     }
 
@@ -58,11 +64,24 @@ internal sealed class EvidenceRanges
         {
             if (record.Body.ValueKind == JsonValueKind.Object && record.Body.TryGetProperty(name, out var related) && related.ValueKind == JsonValueKind.Array)
             {
-                channels.AddRange(related.EnumerateArray().Where(c => c.ValueKind == JsonValueKind.String).Select(c => c.GetString()!).Select(c => c[(c.IndexOf('~') + 1)..]));
+                channels.AddRange(related.EnumerateArray().Select(TextOf).OfType<string>().Select(c => c[(c.IndexOf('~') + 1)..]));
             }
         }
 
         return channels;
+    }
+
+    private static string? TextOf(JsonElement element)
+    {
+        try
+        {
+            return element.ValueKind == JsonValueKind.String ? element.GetString() : null;
+        }
+        catch (InvalidOperationException)
+        {
+            // Not valid Unicode, so it names no channel; the record itself is refused in its turn.
+            return null;
+        }
     }
 
     private void Add(string channel, long from, long to)

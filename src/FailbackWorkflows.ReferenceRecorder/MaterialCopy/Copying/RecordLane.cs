@@ -120,7 +120,7 @@ internal sealed class RecordLane(RecordScope scope, CopyPosition known)
         while (pageToken is not null);
     }
 
-    /// <summary>Records of the task's period that are to be here; counts what is left out.</summary>
+    /// <summary>Records of the task's period that are to be here.</summary>
     public static List<MaterialRecord> Wanted(CopyRun run, List<MaterialRecord> batch) => batch.FindAll(r => Judge(run, r) == Verdict.Missing);
 
     public static Verdict Judge(CopyRun run, MaterialRecord record)

@@ -159,16 +159,12 @@ internal sealed class SegmentPool : IAsyncDisposable
             }
             catch (Exception error)
             {
+                _run.StopFor(error);
                 foreach (var segment in batch)
                 {
                     segment.File.Dispose();
-                    if (!segment.Job.Item.IsDone)
-                    {
-                        segment.Job.Lane.CalledOff();
-                    }
+                    segment.Job.Lane.NotCommitted(segment.Job.Item);
                 }
-
-                _run.StopFor(error);
             }
 
             foreach (var segment in batch)
@@ -193,11 +189,9 @@ internal sealed class SegmentPool : IAsyncDisposable
             var track = batch[i].Job.Lane.Track;
             var relative = Path.Combine(track.Identity, track.ChannelId);
             var folder = Path.Combine(_folder.SegmentsPath, relative);
-            if (_knownFolders.Add(folder) && !Directory.Exists(folder))
+            if (_knownFolders.Add(folder))
             {
-                Directory.CreateDirectory(folder);
-                folders.Add(Path.GetDirectoryName(folder)!);
-                folders.Add(_folder.SegmentsPath);
+                folders.UnionWith(DurableFiles.MakeFolder(folder));
             }
 
             folders.Add(folder);
@@ -244,7 +238,7 @@ internal sealed class SegmentPool : IAsyncDisposable
             bytes += segment.Bytes;
         }
 
-        foreach (var lane in batch.Select(b => b.Job.Lane).Distinct())
+        foreach (var lane in batch.Select(b => b.Job.Lane).Distinct().Where(l => !l.IsUnsure))
         {
             CopyTaskStore.SavePosition(sql, _run.TaskId, lane.ToPosition());
         }

@@ -96,13 +96,13 @@ internal sealed class TrackCopy(CopyRun run, SegmentPool pool, IReadOnlyList<Tra
                 foreach (var (from, to) in ranges.Where(r => !_evidence.Contains((track.Id, r.From, r.To))))
                 {
                     await FetchAsync(lane, from, to).ConfigureAwait(false);
-                    if (lane.Trouble is null && lane.FailedItems().Count == 0)
+                    if (HasAll(lane))
                     {
                         _evidence.Add((track.Id, from, to));
                     }
                 }
 
-                lane.IsDone = isComplete && lane.Trouble is null && lane.FailedItems().Count == 0;
+                lane.IsDone = isComplete && HasAll(lane);
             }
             catch (SourceException error) when (!error.ConcernsAll)
             {
@@ -174,8 +174,11 @@ internal sealed class TrackCopy(CopyRun run, SegmentPool pool, IReadOnlyList<Tra
         }
 
         await SaveAsync(lane).ConfigureAwait(false);
-        return !isGrowing && lane.Trouble is null && lane.FailedItems().Count == 0;
+        return !isGrowing && HasAll(lane);
     }
+
+    /// <summary>Everything that was asked for since the lane began has come.</summary>
+    private static bool HasAll(TrackLane lane) => lane is { Trouble: null, IsCalledOff: false } && lane.FailedItems().Count == 0;
 
     /// <summary>
     /// Lane by lane. A lane is left as soon as all of it is handed over: what is still in flight of it arrives beside the next one's, so that
@@ -272,6 +275,13 @@ internal sealed class TrackCopy(CopyRun run, SegmentPool pool, IReadOnlyList<Tra
         var (isGrowing, listing) = handedOver;
         lane.Error = listing ?? lane.Error;
         var failed = lane.FailedItems();
+        if (lane.IsCalledOff)
+        {
+            // The run stops, and the next one goes on from here: neither done nor in trouble.
+            await SaveAsync(lane).ConfigureAwait(false);
+            return;
+        }
+
         if (listing is null && failed.Count == 0 && !isGrowing)
         {
             lane.IsDone = true;
@@ -389,7 +399,10 @@ internal sealed class TrackCopy(CopyRun run, SegmentPool pool, IReadOnlyList<Tra
                 CopyTaskStore.SaveLoss(sql, run.TaskId, loss);
             }
 
-            CopyTaskStore.SavePosition(sql, run.TaskId, lane.ToPosition());
+            if (!lane.IsUnsure)
+            {
+                CopyTaskStore.SavePosition(sql, run.TaskId, lane.ToPosition());
+            }
         });
     }
 

@@ -64,6 +64,12 @@ internal sealed class TrackLane(string pass, Track track, CopyPosition known)
     /// <summary>Why nothing more should be asked for now; one broken transfer is enough, others of the channel would break as well.</summary>
     public string? Trouble { get; private set; }
 
+    /// <summary>A transfer was called off since the run began: what it would have brought is not here, and nothing is wrong with it.</summary>
+    public bool IsCalledOff { get; private set; }
+
+    /// <summary>What was counted as stored was taken back, so that neither position nor counters are true any more. Where the last commit left them counts.</summary>
+    public bool IsUnsure { get; private set; }
+
     /// <summary>Something was stored since the run began.</summary>
     public bool HasProgress { get; private set; }
 
@@ -76,6 +82,7 @@ internal sealed class TrackLane(string pass, Track track, CopyPosition known)
             _failed.Clear();
             Trouble = null;
             HasProgress = false;
+            IsCalledOff = false;
         }
     }
 
@@ -150,7 +157,21 @@ internal sealed class TrackLane(string pass, Track track, CopyPosition known)
     {
         lock (_lock)
         {
+            IsCalledOff = true;
             Settle();
+        }
+    }
+
+    /// <summary>The commit that was to store the item failed; whether it had been counted already is not known.</summary>
+    public void NotCommitted(LaneItem item)
+    {
+        lock (_lock)
+        {
+            (IsCalledOff, IsUnsure) = (true, true);
+            if (!item.IsDone)
+            {
+                Settle();
+            }
         }
     }
 

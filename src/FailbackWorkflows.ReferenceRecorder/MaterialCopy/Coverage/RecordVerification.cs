@@ -168,11 +168,11 @@ internal sealed class RecordVerification(CopyRun run)
                     {
                         tally.There++;
                     }
-                    else if (here?.Sha256 == record.Sha256)
+                    else if (here is { IsOrdinary: true } && here.Sha256 == record.Sha256)
                     {
                         _ = here.TaskId == run.TaskId ? tally.Copied++ : tally.There++;
                     }
-                    else if (here is not null && here.Revision > record.Revision)
+                    else if (here is { IsOrdinary: true } && here.Revision > record.Revision)
                     {
                         tally.Superseded++;
                     }

@@ -20,6 +20,7 @@ internal sealed class TrackVerification(CopyRun run, Track track, bool isConfigu
 
     private readonly CopyPeriod _period = run.Task.PeriodOf(track.ChannelId);
     private readonly Dictionary<string, SegmentRow> _damaged = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, SegmentRow> _again = new(StringComparer.Ordinal);
     private readonly List<(DateTimeOffset From, DateTimeOffset To)> _here = [];
     private readonly List<(DateTimeOffset From, DateTimeOffset To, CoverageState State, string? Reason)> _parts = [];
     private readonly List<CopyLoss> _losses = [];
@@ -51,6 +52,7 @@ internal sealed class TrackVerification(CopyRun run, Track track, bool isConfigu
         }
 
         TakeGone(walk.Gone);
+        await RemoveAsync(_again.Values).ConfigureAwait(false);
         var coverage = new TrackCoverage(
             track.Id, track.ChannelId, track.Kind, _period.FromUtc, _period.ToUtc,
             _expected.ToAmount(), _copied.ToAmount(), _there.ToAmount(), _missing.ToAmount(), _outside.ToAmount(), _disputed.ToAmount(), _verified.ToAmount(),
@@ -61,7 +63,7 @@ internal sealed class TrackVerification(CopyRun run, Track track, bool isConfigu
         return new TrackVerdict(coverage, _losses, _mayCome);
     }
 
-    /// <summary>Every whole segment of the period, from the disk. What this recorder copied and lost is taken out, so that it is fetched again.</summary>
+    /// <summary>Every whole segment of the period, from the disk.</summary>
     private async Task ReadAgainAsync()
     {
         (DateTimeOffset, string)? after = null;
@@ -88,11 +90,6 @@ internal sealed class TrackVerification(CopyRun run, Track track, bool isConfigu
             {
                 _damaged[row.SegmentId] = row;
                 run.Log.LogDamagedHere(row.SegmentId);
-            }
-
-            if (damaged.Exists(r => r.TaskId is not null))
-            {
-                await RemoveAsync(damaged.FindAll(r => r.TaskId is not null)).ConfigureAwait(false);
             }
 
             foreach (var row in rows.Where(r => !_damaged.ContainsKey(r.SegmentId)))
@@ -132,8 +129,13 @@ internal sealed class TrackVerification(CopyRun run, Track track, bool isConfigu
         }
     }
 
-    private async Task RemoveAsync(List<SegmentRow> damaged)
+    private async Task RemoveAsync(IReadOnlyCollection<SegmentRow> damaged)
     {
+        if (damaged.Count == 0)
+        {
+            return;
+        }
+
         await run.SaveAsync(sql =>
         {
             foreach (var row in damaged)
@@ -168,7 +170,7 @@ internal sealed class TrackVerification(CopyRun run, Track track, bool isConfigu
                 }
                 else
                 {
-                    _mayCome |= verdict == Verdict.Missing;
+                    _mayCome |= verdict == Verdict.Missing || IsFetchedAgain(item);
                     Lose(segment.Id, segment.From, segment.To, segment.Bytes, ReasonOf(item, gone));
                 }
 
@@ -209,6 +211,7 @@ internal sealed class TrackVerification(CopyRun run, Track track, bool isConfigu
         if (isDamaged)
         {
             // Recorded here and damaged: nothing of the recorder's own is thrown away, but it is no proof of being there either.
+            _mayCome |= IsFetchedAgain(item);
             Missing(item, "corruptHere");
             return;
         }
@@ -218,6 +221,19 @@ internal sealed class TrackVerification(CopyRun run, Track track, bool isConfigu
         var isCopied = item.Local?.TaskId == run.TaskId;
         (isCopied ? ref _copied : ref _there).Add(segment.Bytes);
         Part(segment.From, item.OrdinaryTo, isCopied ? CoverageState.Copied : CoverageState.AlreadyThere, null);
+    }
+
+    /// <summary>
+    /// True when damaged copies stand in the way of what the source lists: they are taken out, so that it is fetched. Those of which the source
+    /// has nothing stay, rotten as they are or not to be read just now: there may be no others.
+    /// </summary>
+    private bool IsFetchedAgain(JudgedSegment item)
+    {
+        var copies = isLast
+            ? []
+            : _damaged.Values.Where(d => d.TaskId is not null && (item.Local is { } local ? d.SegmentId == local.Id : d.To > item.Segment.From && d.From < item.Segment.To)).ToList();
+        copies.ForEach(c => _again[c.SegmentId] = c);
+        return copies.Count > 0;
     }
 
     private void Missing(JudgedSegment item, string reason)

@@ -152,6 +152,8 @@ internal static class CopyRules
             CopyTaskStore.ForgetPositions(sql, task.TaskId);
         }
 
+        // Whoever orders it again has done something about it: no channel is given up at its first trouble.
+        CopyTaskStore.ForgetAttempts(sql, task.TaskId);
         return CopyTaskStore.Save(sql, Queued(task) with { QueueOrder = CopyTaskStore.NextOrder(sql), EndedAt = null, Attempts = 0 });
     }
 

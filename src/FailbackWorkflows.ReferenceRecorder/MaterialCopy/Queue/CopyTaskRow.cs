@@ -191,6 +191,9 @@ internal static class CopyTaskStore
         sql.Run("DELETE FROM copy_losses WHERE task_id = $id", ("$id", taskId));
     }
 
+    /// <summary>Every channel has all its attempts again.</summary>
+    public static void ForgetAttempts(Sql sql, string taskId) => sql.Run("UPDATE copy_positions SET attempts = 0 WHERE task_id = $id", ("$id", taskId));
+
     public static List<CopyLoss> Losses(Sql sql, string taskId) =>
         sql.Query(
             "SELECT kind, channel_id, item_id, from_ticks, to_ticks, bytes, reason FROM copy_losses WHERE task_id = $id ORDER BY kind, channel_id, from_ticks, item_id",

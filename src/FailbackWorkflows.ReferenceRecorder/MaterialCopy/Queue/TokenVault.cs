@@ -14,7 +14,8 @@ internal sealed class TokenVault(DataFolder folder)
     private static readonly int NonceBytes = AesGcm.NonceByteSizes.MaxSize;
     private static readonly int TagBytes = AesGcm.TagByteSizes.MaxSize;
 
-    private readonly Lazy<byte[]> _key = new(() => ReadOrMakeKey(Path.Combine(folder.Root, "copy.key")));
+    private readonly Lock _lock = new();
+    private byte[]? _key;
 
     /// <summary>Nonce, tag and cipher text. Bound to the task, so that a row's value means nothing in another row.</summary>
     public byte[] Seal(string taskId, string token)
@@ -23,7 +24,7 @@ internal sealed class TokenVault(DataFolder folder)
         var sealedToken = new byte[NonceBytes + TagBytes + plain.Length];
         var nonce = sealedToken.AsSpan(0, NonceBytes);
         RandomNumberGenerator.Fill(nonce);
-        using var aes = new AesGcm(_key.Value, TagBytes);
+        using var aes = new AesGcm(Key(), TagBytes);
         aes.Encrypt(nonce, plain, sealedToken.AsSpan(NonceBytes + TagBytes), sealedToken.AsSpan(NonceBytes, TagBytes), Encoding.UTF8.GetBytes(taskId));
         return sealedToken;
     }
@@ -37,7 +38,7 @@ internal sealed class TokenVault(DataFolder folder)
         }
 
         var plain = new byte[sealedToken.Length - NonceBytes - TagBytes];
-        using var aes = new AesGcm(_key.Value, TagBytes);
+        using var aes = new AesGcm(Key(), TagBytes);
         try
         {
             aes.Decrypt(sealedToken.AsSpan(0, NonceBytes), sealedToken.AsSpan(NonceBytes + TagBytes), sealedToken.AsSpan(NonceBytes, TagBytes), plain, Encoding.UTF8.GetBytes(taskId));
@@ -46,6 +47,15 @@ internal sealed class TokenVault(DataFolder folder)
         catch (AuthenticationTagMismatchException)
         {
             return null;
+        }
+    }
+
+    // Not kept when it fails: a disk may be full for a moment.
+    private byte[] Key()
+    {
+        lock (_lock)
+        {
+            return _key ??= ReadOrMakeKey(Path.Combine(folder.Root, "copy.key"));
         }
     }
 

@@ -62,7 +62,9 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
         var page = await GetJsonAsync<SegmentPage>(
             $"tracks/{Uri.EscapeDataString(trackId)}/segments?from={Instant(from)}&to={Instant(to)}&limit={tuning.PageItems}{TokenQuery(pageToken)}",
             cancellationToken).ConfigureAwait(false);
-        if (page.Complete != page.NextPageToken is null || (page.NextPageToken is { } next && (next == pageToken || page.Items.Count == 0)))
+        // A page may name nothing but what is gone: what was dropped in a stretch may be more than fits on one.
+        var isEmpty = page.Items.Count == 0 && page.Gone.Count == 0;
+        if (page.Complete != page.NextPageToken is null || (page.NextPageToken is { } next && (next == pageToken || isEmpty)))
         {
             throw new SourceException(SourceFault.Broken, $"The list of track '{trackId}' was cut short: it neither is complete nor says how it goes on.");
         }
@@ -310,7 +312,7 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
             case 409:
                 throw new SourceException(SourceFault.Growing, "The source is still recording this segment.");
             case 410:
-                throw new SourceException(SourceFault.PageExpired, "The source does not know the page any more.") { RestartFrom = await ReadFromAsync(answer, idle).ConfigureAwait(false) };
+                throw new SourceException(SourceFault.PageExpired, "The source does not know the page any more.");
             case 429 or 503:
                 throw new SourceException(SourceFault.Busy, "The source asks to wait.", RetryAfter(answer));
             case 416:
@@ -346,21 +348,6 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
         { Date: { } date } => date - time.GetUtcNow(),
         _ => null,
     };
-
-    private async Task<DateTimeOffset?> ReadFromAsync(HttpResponseMessage answer, IdleTimer idle)
-    {
-        try
-        {
-            var body = await ReadBoundedAsync(answer, MostProblemBytes, idle, idle.Token).ConfigureAwait(false);
-            using var document = JsonDocument.Parse(body);
-            return document.RootElement.TryGetProperty("from", out var from) && RecorderJson.TryParseInstant(from.GetString(), out var instant) ? instant : null;
-        }
-        catch (Exception error) when (error is JsonException or InvalidOperationException or SourceException)
-        {
-            // Its word on where to go on is a convenience; the saved position is as good.
-            return null;
-        }
-    }
 
     private static async Task<ReadOnlyMemory<byte>> ReadBoundedAsync(HttpResponseMessage answer, int most, IdleTimer idle, CancellationToken cancellationToken)
     {
@@ -422,7 +409,7 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
     private static bool IsEndMark(ReadOnlySequence<byte> line)
     {
         var reader = new Utf8JsonReader(line);
-        return reader.Read() && reader.TokenType == JsonTokenType.StartObject && reader.Read() && reader.ValueTextEquals("_end"u8);
+        return reader.Read() && reader.TokenType == JsonTokenType.StartObject && reader.Read() && reader.TokenType == JsonTokenType.PropertyName && reader.ValueTextEquals("_end"u8);
     }
 
     private static SourceException Stalled(IdleTimer idle, Exception error, bool isUnanswered = false) =>

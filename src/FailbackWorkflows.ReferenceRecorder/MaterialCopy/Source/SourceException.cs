@@ -41,9 +41,6 @@ internal sealed class SourceException(SourceFault fault, string sentence, TimeSp
 
     public TimeSpan? RetryAfter { get; } = retryAfter;
 
-    /// <summary>With <see cref="SourceFault.PageExpired"/>: where the source says to list again from.</summary>
-    public DateTimeOffset? RestartFrom { get; init; }
-
     /// <summary>
     /// Nothing of the recorder's own came back: the connection ended before an answer, or something in between answered in its place. Whether
     /// the source is away or this one thing cannot be had is not known yet.

@@ -49,6 +49,18 @@ public sealed class CopyAndRetentionTests
         (await source.SegmentsAsync()).ShouldBeEmpty("only now it may go");
     }
 
+    // Scenario 36, the other way round.
+    [Fact]
+    public async Task ATargetThatKeepsLongerThanTheCalendar_IsCopiedTo()
+    {
+        await using var host = await CopyHost.StartAsync();
+        await host.Target.ConfigureAsync(WithRetention("P9999Y"), 1, 1);
+        host.Source.AddTrack("video-1", 3);
+        await host.StartCopyAsync();
+
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+    }
+
     // Scenario 35.
     [Fact]
     public async Task ASourceWithoutHolds_IsReadOldestFirst_AndWhatItDeletedIsListed()

@@ -39,6 +39,40 @@ public sealed class CopyBetweenRecordersTests
         (await host.EndAsync("task-2")).State.ShouldBe(CopyTaskState.NothingToCopy);
     }
 
+    // Scenario 35: what a source dropped for want of room may be more than a page names.
+    [Fact]
+    public async Task MoreTombstonesThanFitOnAPage_DoNotKeepTheRestFromComingHome()
+    {
+        var time = new FakeTimeProvider();
+        await using var source = await RecorderHost.StartSeededAsync(time);
+        var (from, recordedFrom) = (time.GetUtcNow() - TimeSpan.FromHours(1), time.GetUtcNow());
+        await source.PassAsync(TimeSpan.FromSeconds(20));
+        var to = time.GetUtcNow();
+        await source.StopRecordingAsync(1);
+        await source.Store.WriteAsync(
+            sql => sql.Run(
+                """
+                WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 1499)
+                INSERT INTO gone_segments (segment_id, track_id, from_ticks, to_ticks, bytes, reason, at)
+                SELECT 'dropped-' || i, 'vms-1~video-1', $from + i * 20000000, $from + (i + 1) * 20000000, 1000, 'pressure', $from FROM n
+                """,
+                ("$from", from.UtcTicks)),
+            default);
+        await using var host = new CopyHost(await RecorderHost.StartSeededAsync(time), await FakeSource.StartAsync(time));
+        var token = await source.IssueAsync(from, to);
+        await host.SendAsync<CopyTask>(HttpMethod.Post, "v1/copy-tasks", new StartDataCopy("task-1", "entry-1", RecorderHost.Identity, source.Store.MachineId, new CopyPeriod(null, from, to), [], new CopyLimits(), false, "test"));
+        await host.SetSourceAsync(token: token.Token, url: source.Endpoint.BaseUrl);
+
+        var task = await host.EndAsync();
+
+        task.State.ShouldBe(CopyTaskState.CopiedWithLosses, task.LastError);
+        var track = (await host.CoverageAsync()).Tracks.Single(t => t.ChannelId == "video-1");
+        track.Missing.Segments.ShouldBe(1500);
+        var there = (await source.SegmentsAsync()).Where(s => s.From >= recordedFrom && s.From < to).ToList();
+        there.Count.ShouldBeGreaterThanOrEqualTo(10);
+        track.Copied.Segments.ShouldBe(there.Count);
+    }
+
     // Scenario 40: two recorders copy from each other at the same time; what came from the other is known by its origin and does not go back.
     [Fact]
     public async Task TwoRecordersThatCopyFromEachOther_DoNotCopyCopies()

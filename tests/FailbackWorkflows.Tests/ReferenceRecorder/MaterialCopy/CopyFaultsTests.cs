@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using System.Security.Cryptography;
+using FailbackWorkflows.Recorders.Material;
 using FailbackWorkflows.Recorders.MaterialCopy;
 using Microsoft.AspNetCore.Http;
 using Shouldly;
@@ -248,6 +249,137 @@ public sealed class CopyFaultsTests
         (host.Target.Time.GetUtcNow() - began).ShouldBeInRange(TimeSpan.FromMinutes(2), TimeSpan.FromMinutes(4));
         host.Rows().Count.ShouldBe(5);
         (await host.CoverageAsync()).Losses.ShouldHaveSingleItem().ShouldSatisfyAllConditions(l => l.ItemId.ShouldBe(growing.Id), l => l.Reason.ShouldBe("growing"));
+    }
+
+    // Scenarios 33 and 54: what was in flight when a run was stopped is neither here nor lost, whatever becomes of other channels.
+    [Fact]
+    public async Task ATransferThatAPauseCalledOff_IsMadeUpFor_ThoughAnotherChannelIsGivenUp()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 4);
+        host.Source.AddTrack("video-2", 4);
+        var (hanging, letGo) = (0, 0);
+        var isHanging = true;
+        host.Source.Instead = async context =>
+        {
+            if (!IsSegment(context))
+            {
+                return false;
+            }
+
+            if (context.Request.Path.Value!.Contains("video-1", StringComparison.Ordinal))
+            {
+                await FakeSource.ProblemAsync(context, 500);
+                return true;
+            }
+
+            if (!Volatile.Read(ref isHanging))
+            {
+                return false;
+            }
+
+            Interlocked.Increment(ref hanging);
+            await Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => Interlocked.Increment(ref letGo), TaskScheduler.Default);
+            return true;
+        };
+        await host.StartCopyAsync();
+        await host.UntilAsync(_ => Volatile.Read(ref hanging) == 4, step: TimeSpan.FromMilliseconds(20));
+        await host.OrderAsync(CopyOrder.Pause);
+        await host.UntilAsync(_ => Volatile.Read(ref letGo) == 4, step: TimeSpan.FromMilliseconds(1));
+        Volatile.Write(ref isHanging, false);
+        await host.OrderAsync(CopyOrder.Resume);
+
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.CopiedWithLosses);
+        var report = await host.CoverageAsync();
+        report.Tracks.Single(t => t.ChannelId == "video-2").ShouldSatisfyAllConditions(t => t.Copied.Segments.ShouldBe(4), t => t.IsVerified.ShouldBeTrue());
+        report.Losses.ShouldAllBe(l => l.ChannelId == "video-1");
+    }
+
+    // Scenario 32: the index could not be written; what was counted in that transaction was not stored.
+    [Fact]
+    public async Task ACommitThatFails_LeavesThePositionWhereItWas()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 6);
+        await host.Target.Store.WriteAsync(
+            sql => sql.Run("CREATE TRIGGER fails BEFORE UPDATE OF segments_done ON copy_tasks WHEN NEW.segments_done > OLD.segments_done BEGIN SELECT RAISE(ABORT, 'ordered by a test'); END"), default);
+        await host.StartCopyAsync();
+
+        var failed = await host.UntilAsync(t => t.LastError?.Contains("ordered by a test", StringComparison.Ordinal) == true);
+
+        host.Rows().ShouldBeEmpty();
+        failed.Channels.Single(c => c.ChannelId == "video-1").ShouldSatisfyAllConditions(c => c.Position.ShouldBeNull(), c => c.Done.ShouldBe(0));
+        await host.Target.Store.WriteAsync(sql => sql.Run("DROP TRIGGER fails"), default);
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+        host.Rows().Count.ShouldBe(6);
+    }
+
+    // Nobody would tell the run of a pause, of a lost duty or of another limit.
+    [Fact]
+    public async Task ARunWhoseWatchingFailsOnce_IsWatchedOn()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 5);
+        var hangs = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var letGo = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var isPaused = false;
+        host.Source.Instead = async context =>
+        {
+            if (!IsSegment(context))
+            {
+                return false;
+            }
+
+            hangs.TrySetResult();
+            await Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => Volatile.Read(ref isPaused) && letGo.TrySetResult(), TaskScheduler.Default);
+            return true;
+        };
+        await host.StartCopyAsync();
+        await hangs.Task.WaitAsync(TimeSpan.FromSeconds(60));
+        await host.Target.Store.WriteAsync(sql => sql.Run("CREATE TRIGGER fails BEFORE UPDATE OF heartbeat_at ON copy_tasks BEGIN SELECT RAISE(ABORT, 'ordered by a test'); END"), default);
+        var hasFailed = false;
+        var rolledBack = host.Target.Store.RolledBack;
+        host.Target.Store.RolledBack = () =>
+        {
+            rolledBack?.Invoke();
+            Volatile.Write(ref hasFailed, true);
+        };
+        await host.UntilAsync(_ => Volatile.Read(ref hasFailed), step: TimeSpan.FromSeconds(1));
+        await host.Target.Store.WriteAsync(sql => sql.Run("DROP TRIGGER fails"), default);
+
+        Volatile.Write(ref isPaused, true);
+        await host.OrderAsync(CopyOrder.Pause);
+
+        await letGo.Task.WaitAsync(TimeSpan.FromSeconds(60));
+        (await host.UntilAsync(t => t.Phase is null)).State.ShouldBe(CopyTaskState.Paused);
+    }
+
+    // Not a recorder's line at all.
+    [Theory]
+    [InlineData("{}")]
+    [InlineData("[]")]
+    public async Task ALineThatIsNoRecord_BreaksItsKindOnly(string line)
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 3);
+        host.Source.AddRecord(RecordKind.Anpr, "anpr-1", FakeSource.Start);
+        host.Source.Instead = async context =>
+        {
+            if (context.Request.Path != "/v1/records/anpr")
+            {
+                return false;
+            }
+
+            await context.Response.WriteAsync(line + "\n");
+            return true;
+        };
+        await host.StartCopyAsync();
+
+        var task = await host.EndAsync();
+
+        task.State.ShouldBe(CopyTaskState.Failed);
+        task.LastError.ShouldNotBeNull().ShouldContain("not understood");
+        host.Rows().Count.ShouldBe(3);
     }
 
     private static bool IsSegment(HttpContext context) => context.Request.Path.Value!.StartsWith("/v1/segments/", StringComparison.Ordinal);

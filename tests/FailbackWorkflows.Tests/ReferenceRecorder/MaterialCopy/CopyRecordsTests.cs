@@ -160,6 +160,72 @@ public sealed class CopyRecordsTests
         (await host.CoverageAsync("task-2")).Records.Single(r => r.Kind == RecordKind.Alarms).Superseded.ShouldBe(1);
     }
 
+    // Scenario 51: "for ever" is the end of the calendar.
+    [Fact]
+    public async Task ABookmarkWithoutAnEnd_DoesNotStopTheCopy()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 3);
+        host.Source.AddRecord(RecordKind.Bookmarks, "bookmark-1", FakeSource.Start, to: DateTimeOffset.MaxValue);
+        await host.StartCopyAsync();
+
+        var task = await host.EndAsync();
+
+        task.State.ShouldBe(CopyTaskState.Copied, task.LastError);
+        host.Records(RecordKind.Bookmarks).Count.ShouldBe(1);
+    }
+
+    // What was recorded here without authority neither counts as present nor stands in the way.
+    [Fact]
+    public async Task ARecordThatIsDisputedHere_IsReplacedByTheOrdinaryOne_WhateverItsRevision()
+    {
+        await using var host = await CopyHost.StartAsync();
+        var disputed = RecordStoreTests.Make(RecordKind.Bookmarks, 5, """{"text":"without authority"}""", "bookmark-1", FakeSource.Start) with { Dispute = DisputeState.Disputed };
+        await host.Target.Store.WriteAsync(sql => RecordStore.Import(sql, [disputed.ToRecord()], null), default);
+        host.Source.AddRecord(RecordKind.Bookmarks, "bookmark-1", FakeSource.Start, body: """{"text":"with authority"}""", revision: 2);
+        await host.StartCopyAsync();
+
+        var task = await host.EndAsync();
+
+        task.State.ShouldBe(CopyTaskState.Copied, task.LastError);
+        host.Records(RecordKind.Bookmarks).Single().ShouldSatisfyAllConditions(
+            r => r.Dispute.ShouldBe(DisputeState.None), r => r.Revision.ShouldBe(2), r => r.Body.ShouldContain("with authority"));
+    }
+
+    // Scenario 58: one record that nobody can keep is one loss.
+    [Fact]
+    public async Task ARecordThatCannotBeKept_IsRefused_AndTheOthersComeHome()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddRecord(RecordKind.Anpr, "anpr-1", FakeSource.Start, body: """{"plate":"BAD 1"}""");
+        host.Source.AddRecord(RecordKind.Anpr, "anpr-2", FakeSource.Start.AddSeconds(1), body: """{"plate":"GOOD 2"}""");
+        var isAsking = false;
+        host.Source.Instead = async context =>
+        {
+            if (context.Request.Path != "/v1/records/anpr" || isAsking)
+            {
+                return false;
+            }
+
+            // What the source itself says, but for one text that is half a character.
+            isAsking = true;
+            using var http = new HttpClient();
+            using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(host.Source.Url, context.Request.Path + context.Request.QueryString.Value));
+            request.Headers.Authorization = new("Bearer", host.Source.Token);
+            using var answer = await http.SendAsync(request);
+            await context.Response.WriteAsync((await answer.Content.ReadAsStringAsync()).Replace("BAD 1", "\\ud800", StringComparison.Ordinal));
+            isAsking = false;
+            return true;
+        };
+        await host.StartCopyAsync();
+
+        var task = await host.EndAsync();
+
+        task.State.ShouldBe(CopyTaskState.CopiedWithLosses, task.LastError);
+        host.Records(RecordKind.Anpr).Select(r => r.Id).ShouldBe(["anpr-2"]);
+        (await host.CoverageAsync()).Losses.ShouldHaveSingleItem().ShouldSatisfyAllConditions(l => l.ItemId.ShouldBe("anpr-1"), l => l.Reason.ShouldBe("refused"));
+    }
+
     [Fact]
     public async Task TheMinutesOfAnAlarm_ComeFirst()
     {

@@ -528,5 +528,25 @@ public sealed class CopySegmentsTests
         host.ShouldBeSound();
     }
 
+    // A disk that does not answer for a moment looks the same, and the source of long ago may have nothing left.
+    [Fact]
+    public async Task DamageToACopyThatTheSourceHasNoMore_LeavesIt()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 5);
+        await host.StartCopyAsync();
+        await host.EndAsync();
+        var copy = host.Rows()[0];
+        var path = Path.Combine(host.Target.Folder, "segments", copy.File);
+        await File.WriteAllTextAsync(path, "damaged");
+        host.Source.Remove(copy.SegmentId);
+        await host.StartCopyAsync(CopyHost.Definition("task-2"));
+
+        await host.EndAsync("task-2");
+
+        host.Rows()[0].ShouldBe(copy);
+        (await File.ReadAllTextAsync(path)).ShouldBe("damaged");
+    }
+
     private static DateTimeOffset TimeOf(string path) => new(long.Parse(path.Split('~')[2], System.Globalization.CultureInfo.InvariantCulture), TimeSpan.Zero);
 }

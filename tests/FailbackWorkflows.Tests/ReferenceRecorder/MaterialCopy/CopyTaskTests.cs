@@ -3,6 +3,8 @@ using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.Recorders.Material;
 using FailbackWorkflows.Recorders.MaterialCopy;
+using FailbackWorkflows.ReferenceRecorder.MaterialCopy.Queue;
+using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
 using Xunit;
 
@@ -51,6 +53,61 @@ public sealed class CopyTaskTests
 
         await host.SetSourceAsync();
         (await host.EndAsync()).State.ShouldBe(CopyTaskState.NothingToCopy);
+    }
+
+    [Fact]
+    public async Task ATaskThatCannotEvenBegin_DoesNotHoldUpTheNext_AndSaysWhy()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 3);
+        await host.StartCopyAsync();
+        await host.UntilAsync(t => t.EndedAt is not null);
+        await host.Target.Store.WriteAsync(sql => sql.Run("UPDATE copy_tasks SET state = 'queued', ended_at = NULL, source_url = 'no address'"), default);
+        await host.StartCopyAsync(CopyHost.Definition("task-2"));
+
+        (await host.EndAsync("task-2")).State.ShouldBe(CopyTaskState.NothingToCopy);
+        (await host.TaskAsync()).ShouldSatisfyAllConditions(t => t.State.ShouldBe(CopyTaskState.Queued), t => t.LastError.ShouldNotBeNull().ShouldContain("could not begin"));
+        await host.SetSourceAsync();
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+    }
+
+    [Fact]
+    public async Task ARetryAfterAFailure_GivesEachChannelAllItsAttemptsAgain()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 3);
+        var failures = int.MaxValue;
+        host.Source.Instead = async context =>
+        {
+            if (!context.Request.Path.Value!.EndsWith("/segments", StringComparison.Ordinal) || failures == 0)
+            {
+                return false;
+            }
+
+            failures--;
+            await FakeSource.ProblemAsync(context, 500);
+            return true;
+        };
+        await host.StartCopyAsync();
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Failed);
+
+        // The survey asks three times, and so does the first attempt at copying.
+        failures = 6;
+        await host.OrderAsync(CopyOrder.Retry);
+
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+    }
+
+    [Fact]
+    public async Task TheVault_ThatCouldNotMakeItsKeyOnce_MakesItTheNextTime()
+    {
+        await using var host = await CopyHost.StartAsync();
+        var vault = host.Target.App.Services.GetRequiredService<TokenVault>();
+        var inTheWay = Directory.CreateDirectory(Path.Combine(host.Target.Folder, "copy.key"));
+        Should.Throw<Exception>(() => vault.Seal("task-1", "read-token"));
+        inTheWay.Delete();
+
+        vault.Open("task-1", vault.Seal("task-1", "read-token")).ShouldBe("read-token");
     }
 
     // Scenario 54.
