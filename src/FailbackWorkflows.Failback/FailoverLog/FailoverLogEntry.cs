@@ -159,7 +159,8 @@ public record FailoverLogEntry
         Require(MaterialCopy == MaterialCopyState.Running, "material copy running") with { MaterialCopy = MaterialCopyState.Paused };
 
     /// <summary>Everything expected is home and verified.</summary>
-    public FailoverLogEntry MaterialCopied() => MaterialCopyEnded(MaterialCopyState.Copied, null);
+    /// <param name="message">What is out of the ordinary about it; null: nothing.</param>
+    public FailoverLogEntry MaterialCopied(string? message = null) => MaterialCopyEnded(MaterialCopyState.Copied, message);
 
     /// <summary>Something expected could not be had; the coverage report lists it and the hold stays.</summary>
     public FailoverLogEntry MaterialCopiedWithLosses(string message) => MaterialCopyEnded(MaterialCopyState.CopiedWithLosses, message);
