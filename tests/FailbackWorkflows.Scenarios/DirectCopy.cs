@@ -38,18 +38,21 @@ internal static class DirectCopy
 
     /// <summary>Has the target start a copy of a period.</summary>
     /// <param name="address">Where the target finds the source.</param>
-    public static async Task BeginAsync(RecorderProcess source, RecorderProcess target, Uri address, string taskId, DateTimeOffset from, DateTimeOffset to)
+    /// <param name="epoch">Current one of the duty.</param>
+    public static async Task BeginAsync(
+        RecorderProcess source, RecorderProcess target, Uri address, string taskId, DateTimeOffset from, DateTimeOffset to, long epoch = 1, string entryId = "entry")
     {
-        var token = await SendAsync<ReadToken>(source, HttpMethod.Put, $"v1/read-tokens/{taskId}", new ReadTokenRequest(Identity, from, to, 1, "scenario"), taskId);
-        var definition = new StartDataCopy(taskId, "entry", Identity, (await source.GetStatusAsync()).Id, new CopyPeriod(null, from, to), [], new CopyLimits(), WithDisputed: false, "scenario");
-        await SendAsync<CopyTask>(target, HttpMethod.Post, "v1/copy-tasks", definition, $"{taskId}-start");
-        await SendAsync<CopyTask>(target, HttpMethod.Put, $"v1/copy-tasks/{taskId}/source", new UpdateClientInfo(address, token.Token), $"{taskId}-source");
+        var token = await SendAsync<ReadToken>(source, HttpMethod.Put, $"v1/read-tokens/{taskId}", new ReadTokenRequest(Identity, from, to, 1, "scenario"), taskId, epoch);
+        var definition = new StartDataCopy(taskId, entryId, Identity, (await source.GetStatusAsync()).Id, new CopyPeriod(null, from, to), [], new CopyLimits(), WithDisputed: false, "scenario");
+        await SendAsync<CopyTask>(target, HttpMethod.Post, "v1/copy-tasks", definition, $"{taskId}-start", epoch);
+        await SendAsync<CopyTask>(target, HttpMethod.Put, $"v1/copy-tasks/{taskId}/source", new UpdateClientInfo(address, token.Token), $"{taskId}-source", epoch);
     }
 
     /// <summary>A copy from its start to its end.</summary>
-    public static async Task<CopyTask> RunAsync(RecorderProcess source, RecorderProcess target, Uri address, string taskId, DateTimeOffset from, DateTimeOffset to)
+    public static async Task<CopyTask> RunAsync(
+        RecorderProcess source, RecorderProcess target, Uri address, string taskId, DateTimeOffset from, DateTimeOffset to, long epoch = 1, string entryId = "entry")
     {
-        await BeginAsync(source, target, address, taskId, from, to);
+        await BeginAsync(source, target, address, taskId, from, to, epoch, entryId);
         return await UntilAsync(target, taskId, t => t.EndedAt is not null);
     }
 
@@ -62,10 +65,10 @@ internal static class DirectCopy
         return (int)answer.Status == 200 ? JsonSerializer.Deserialize<T>(answer.Text, RecorderJson.Options)! : throw new InvalidOperationException($"{path}: {answer}");
     }
 
-    private static async Task<T> SendAsync<T>(RecorderProcess recorder, HttpMethod method, string path, object body, string key)
+    private static async Task<T> SendAsync<T>(RecorderProcess recorder, HttpMethod method, string path, object body, string key, long epoch)
     {
         var answer = await recorder.SendAsync(
-            method, path, JsonSerializer.SerializeToNode(body, body.GetType(), RecorderJson.Options), (RecorderHeaders.DutyEpoch, "1"), (RecorderHeaders.CopyFence, "1"), (RecorderHeaders.IdempotencyKey, key));
+            method, path, JsonSerializer.SerializeToNode(body, body.GetType(), RecorderJson.Options), (RecorderHeaders.DutyEpoch, epoch.ToString(CultureInfo.InvariantCulture)), (RecorderHeaders.CopyFence, "1"), (RecorderHeaders.IdempotencyKey, key));
         return (int)answer.Status is 200 or 201 ? JsonSerializer.Deserialize<T>(answer.Text, RecorderJson.Options)! : throw new InvalidOperationException($"{method} {path}: {answer}");
     }
 }

@@ -159,8 +159,10 @@ public record FailoverLogEntry
         Require(MaterialCopy == MaterialCopyState.Running, "material copy running") with { MaterialCopy = MaterialCopyState.Paused };
 
     /// <summary>Everything expected is home and verified.</summary>
-    /// <param name="message">What is out of the ordinary about it; null: nothing.</param>
-    public FailoverLogEntry MaterialCopied(string? message = null) => MaterialCopyEnded(MaterialCopyState.Copied, message);
+    public FailoverLogEntry MaterialCopied() => MaterialCopyEnded(MaterialCopyState.Copied, null);
+
+    /// <summary>Everything expected is verified at the failed server, in a side archive; the message says so.</summary>
+    public FailoverLogEntry MaterialArchived(string message) => MaterialCopyEnded(MaterialCopyState.Copied, message);
 
     /// <summary>Something expected could not be had; the coverage report lists it and the hold stays.</summary>
     public FailoverLogEntry MaterialCopiedWithLosses(string message) => MaterialCopyEnded(MaterialCopyState.CopiedWithLosses, message);

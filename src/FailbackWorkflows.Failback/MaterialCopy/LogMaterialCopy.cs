@@ -63,7 +63,7 @@ public sealed class LogMaterialCopy(CopyCalls calls, IFailoverLog log, IMaterial
 
     private static FailoverLogEntry Log(FailoverLogEntry entry, string ending, string? failure, bool isArchived) => ending switch
     {
-        CopyEndings.Copied when isArchived => entry.Running().MaterialCopied(InSideArchive(entry)),
+        CopyEndings.Copied when isArchived => entry.Running().MaterialArchived(InSideArchive(entry)),
         CopyEndings.Copied => entry.Running().MaterialCopied(),
         CopyEndings.NothingToCopy => entry.Running().NoMaterialToCopy(),
         CopyEndings.CopiedWithLosses => entry.Running().MaterialCopiedWithLosses(

@@ -109,6 +109,16 @@ public sealed class CoverageModel(
             ? await forms.CopyDisputedAsync(this, entryId, requestId, reason, cancellationToken)
             : Forbid();
 
+    public async Task<IActionResult> OnPostOrderDisputedAsync(string entryId, string? order, string? reason, CancellationToken cancellationToken) =>
+        (await authorization.AuthorizeAsync(User, Permissions.Operate)).Succeeded
+            ? await forms.OrderDisputedAsync(this, entryId, order, reason, cancellationToken)
+            : Forbid();
+
+    public async Task<IActionResult> OnPostLimitDisputedAsync(string entryId, string? megabytesPerSecond, string? windowFrom, string? windowTo, CancellationToken cancellationToken) =>
+        (await authorization.AuthorizeAsync(User, Permissions.Operate)).Succeeded
+            ? await forms.LimitDisputedAsync(this, entryId, megabytesPerSecond, windowFrom, windowTo, cancellationToken)
+            : Forbid();
+
     public async Task<IActionResult> OnPostReleaseDisputedAsync(string entryId, string? reason, CancellationToken cancellationToken) =>
         (await authorization.AuthorizeAsync(User, Permissions.Administer)).Succeeded
             ? await forms.ReleaseDisputedAsync(this, entryId, reason, cancellationToken)
