@@ -82,7 +82,7 @@ public sealed class CopyIntoSideArchiveTests
         {
             foreach (var kind in streams)
             {
-                host.Source.AddRecord(kind, $"{kind}-{i:00}".ToLowerInvariant(), FakeSource.Start + TimeSpan.FromSeconds(i));
+                host.Source.AddRecord(kind, $"{RecordDigest.Name(kind)}-{i:00}", FakeSource.Start + TimeSpan.FromSeconds(i));
             }
         }
 
