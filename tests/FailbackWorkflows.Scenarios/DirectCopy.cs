@@ -38,21 +38,24 @@ internal static class DirectCopy
 
     /// <summary>Has the target start a copy of a period.</summary>
     /// <param name="address">Where the target finds the source.</param>
+    public static async Task BeginAsync(RecorderProcess source, RecorderProcess target, Uri address, string taskId, DateTimeOffset from, DateTimeOffset to) =>
+        await BeginAsync(
+            source, target, address, new StartDataCopy(taskId, "entry", Identity, (await source.GetStatusAsync()).Id, new CopyPeriod(null, from, to), [], new CopyLimits(), WithDisputed: false, "scenario"), 1);
+
     /// <param name="epoch">Current one of the duty.</param>
-    public static async Task BeginAsync(
-        RecorderProcess source, RecorderProcess target, Uri address, string taskId, DateTimeOffset from, DateTimeOffset to, long epoch = 1, string entryId = "entry")
+    public static async Task BeginAsync(RecorderProcess source, RecorderProcess target, Uri address, StartDataCopy definition, long epoch)
     {
-        var token = await SendAsync<ReadToken>(source, HttpMethod.Put, $"v1/read-tokens/{taskId}", new ReadTokenRequest(Identity, from, to, 1, "scenario"), taskId, epoch);
-        var definition = new StartDataCopy(taskId, entryId, Identity, (await source.GetStatusAsync()).Id, new CopyPeriod(null, from, to), [], new CopyLimits(), WithDisputed: false, "scenario");
+        var (taskId, periods) = (definition.TaskId, definition.Channels.Append(definition.Period).ToList());
+        var request = new ReadTokenRequest(definition.Identity, periods.Min(p => p.FromUtc), periods.Max(p => p.ToUtc), 1, "scenario");
+        var token = await SendAsync<ReadToken>(source, HttpMethod.Put, $"v1/read-tokens/{taskId}", request, taskId, epoch);
         await SendAsync<CopyTask>(target, HttpMethod.Post, "v1/copy-tasks", definition, $"{taskId}-start", epoch);
         await SendAsync<CopyTask>(target, HttpMethod.Put, $"v1/copy-tasks/{taskId}/source", new UpdateClientInfo(address, token.Token), $"{taskId}-source", epoch);
     }
 
     /// <summary>A copy from its start to its end.</summary>
-    public static async Task<CopyTask> RunAsync(
-        RecorderProcess source, RecorderProcess target, Uri address, string taskId, DateTimeOffset from, DateTimeOffset to, long epoch = 1, string entryId = "entry")
+    public static async Task<CopyTask> RunAsync(RecorderProcess source, RecorderProcess target, Uri address, string taskId, DateTimeOffset from, DateTimeOffset to)
     {
-        await BeginAsync(source, target, address, taskId, from, to, epoch, entryId);
+        await BeginAsync(source, target, address, taskId, from, to);
         return await UntilAsync(target, taskId, t => t.EndedAt is not null);
     }
 

@@ -118,15 +118,22 @@ public sealed class S44_When_the_store_takes_material_at_its_end_only
         (await site.Server.GetAsync($"api/v1/failover-log/{entryId}/material-copy/coverage?format=csv")).Text.ShouldContain(track);
     }
 
-    /// <summary>Another task of the same source and period: what is in the archive is found there.</summary>
+    /// <summary>Another task of the same source and periods: what is in the archive is found there.</summary>
     private static async Task OnceMoreNothingComesAsync(Site site, CoverageReport report)
     {
         var files = MaterialManifest.CopiedFiles(site.Main);
         var epoch = (await site.Main.FindDutyAsync(Site.MainId))!.Epoch;
-        var again = await DirectCopy.RunAsync(site.Standby, site.Main, site.Standby.BaseUrl, "again", report.Period.FromUtc, report.Period.ToUtc, epoch, report.EntryId);
+        var first = (await site.Server.GetAsync($"api/v1/failover-log/{report.EntryId}/material-copy")).As<CopyAnswer>().Task;
+        var definition = new StartDataCopy("again", report.EntryId, Site.MainId, report.SourceRecorderId, first.Period, first.ChannelPeriods, new CopyLimits(), WithDisputed: false, "Once more.");
+        await DirectCopy.BeginAsync(site.Standby, site.Main, site.Standby.BaseUrl, definition, epoch);
+        var again = await DirectCopy.UntilAsync(site.Main, "again", t => t.EndedAt is not null);
         (again.State, again.SegmentsDone, again.RecordsDone, again.BytesDone).ShouldBe((CopyTaskState.NothingToCopy, 0, 0, 0), again.LastError);
         MaterialManifest.CopiedFiles(site.Main).ShouldBe(files);
     }
+
+    private sealed record CopyAnswer(CopyPeriods Task);
+
+    private sealed record CopyPeriods(CopyPeriod Period, IReadOnlyList<CopyPeriod> ChannelPeriods);
 
     private static async Task<CoverageReport> ReportAsync(Site site, string entryId) =>
         JsonSerializer.Deserialize<CoverageReport>((await site.Server.GetAsync($"api/v1/failover-log/{entryId}/material-copy/coverage")).Text, RecorderJson.Options)!;
