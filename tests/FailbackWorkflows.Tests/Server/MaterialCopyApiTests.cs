@@ -92,7 +92,8 @@ public sealed class MaterialCopyApiTests(ServerHarness server)
 
         // That of the disputed material is another one, and nobody has asked for it.
         var none = await PostAsync(client, $"{path}/disputed:pause", "{}");
-        (none.Status, none.Body.GetProperty("detail").GetString()).ShouldBe((HttpStatusCode.Conflict, "The disputed material of this entry is not being copied. Ask for it first."));
+        none.Status.ShouldBe(HttpStatusCode.Conflict);
+        none.Body.GetProperty("detail").GetString().ShouldNotBeNull().ShouldContain("The disputed material of this entry is not being copied.");
 
         (await PostAsync(client, $"{path}:cancel", """{"reason":"Later."}""")).Status.ShouldBe(HttpStatusCode.Accepted);
         server.Runs.Asked.ShouldContain(a => a.What == "cancel" && a.Reason == "Later.");

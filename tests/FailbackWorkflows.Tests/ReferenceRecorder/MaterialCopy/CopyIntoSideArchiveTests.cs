@@ -102,7 +102,7 @@ public sealed class CopyIntoSideArchiveTests
             var name = RecordDigest.Name(kind);
             (await host.Target.RecordsAsync(name, $"&archive={Archive}&limit=7")).Items.Select(r => r.Id).ShouldBe(Enumerable.Range(0, 7).Select(i => $"{name}-{i:00}"));
             var manifest = await ReadAsync<RecordManifest>(host, $"v1/records/{name}/manifest?identity=vms-1&archive={Archive}");
-            (manifest.Count, manifest.RootSha256).ShouldBe((20, coverage.SourceRootSha256));
+            (manifest.Count, manifest.RootSha256).ShouldBe((20, coverage.SourceRootSha256!));
         }
 
         host.Records(RecordKind.Alarms).ShouldContain(r => r.Id == "alarm-1" && r.ArchiveId == null);
