@@ -25,6 +25,7 @@ public static class RecorderProblems
     public const string HoldConflict = Prefix + "hold-conflict";
     public const string SegmentConflict = Prefix + "segment-conflict";
     public const string SegmentOverlap = Prefix + "segment-overlap";
+    public const string AppendOnly = Prefix + "append-only";
     public const string Forbidden = Prefix + "forbidden";
     public const string SegmentGrowing = Prefix + "segment-growing";
     public const string SegmentGone = Prefix + "segment-gone";

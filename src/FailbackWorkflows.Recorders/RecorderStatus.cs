@@ -27,9 +27,14 @@ public sealed record StorageState(string Id, long TotalBytes, long FreeBytes, lo
 /// <param name="RetentionHold">It can keep a range from its retention. Where not, a copy reads it oldest first.</param>
 /// <param name="MaxChannels">Per identity.</param>
 /// <param name="MaxParallelReads">Transfers of material it gives at a time.</param>
-/// <param name="BackfillAnywhere">It takes material of any time. False: only behind what it has, so that nothing can be copied home to it. Not stated: true.</param>
+/// <param name="BackfillAnywhere">It takes material of any time. False: its timelines grow at their end only. Not stated: true.</param>
 /// <param name="Digest">Who makes the digests of its segments. Not stated: the recorder.</param>
-public sealed record RecorderCapabilities(bool RetentionHold, int MaxChannels, int MaxParallelReads, bool BackfillAnywhere = true, DigestOrigin Digest = DigestOrigin.Recorder);
+/// <param name="SideArchive">
+/// What cannot go into its timelines it keeps as a linked side archive (<see cref="Material.SideArchive"/>). Only asked of a recorder that does not backfill
+/// anywhere: without it nothing can be copied home there. Not stated: false.
+/// </param>
+public sealed record RecorderCapabilities(
+    bool RetentionHold, int MaxChannels, int MaxParallelReads, bool BackfillAnywhere = true, DigestOrigin Digest = DigestOrigin.Recorder, bool SideArchive = false);
 
 /// <summary>Who makes the sha256 of what a recorder holds.</summary>
 public enum DigestOrigin

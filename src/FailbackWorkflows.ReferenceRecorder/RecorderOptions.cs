@@ -34,6 +34,12 @@ public sealed record RecorderOptions
     /// <summary>What gives way when the disk is full of owed material. The default is <see cref="HoldPressure.DropOldestOwed"/>.</summary>
     public HoldPressure OnHoldPressure { get; init; }
 
+    /// <summary>
+    /// Timelines, and records of text, metadata and ANPR, take material at their end only; what is copied here is kept in a side archive. The default is
+    /// false: material of any time is taken.
+    /// </summary>
+    public bool IsAppendOnly { get; init; }
+
     /// <summary>Time between two generated frames. 10 ms to 10 s; the default is 200 ms.</summary>
     public required TimeSpan FrameInterval { get; init; }
 
@@ -113,6 +119,7 @@ public sealed record RecorderOptions
                 "stopAccepting" => HoldPressure.StopAccepting,
                 _ => throw Refuse("--onHoldPressure must be dropOldestOwed or stopAccepting."),
             },
+            IsAppendOnly = Flag(configuration, "appendOnly"),
             FrameInterval = interval,
             SegmentLength = Length(configuration, "segmentLength", "00:00:02", interval, TimeSpan.FromHours(1)),
             Ffmpeg = string.IsNullOrWhiteSpace(configuration["ffmpeg"]) ? null : configuration["ffmpeg"],

@@ -43,6 +43,10 @@ public sealed partial class An_operator_clicks_start_failback
         times.ShouldContain("Start time", Case.Insensitive);
         times.ShouldContain("End time", Case.Insensitive);
         Duration().IsMatch(times).ShouldBeTrue(times);
+
+        // What matters now is the copy: its card goes above the steps by itself.
+        await Assertions.Expect(page.Locator("#story > :first-child")).ToHaveIdAsync("copy");
+        await Assertions.Expect(page.Locator("#story > section")).ToHaveCountAsync(2);
         errors.ShouldBeEmpty();
         if (Environment.GetEnvironmentVariable("FAILBACK_SCREENSHOTS") == "1")
         {

@@ -16,14 +16,15 @@ internal static class CopyInvariants
     private static readonly TimeSpan Resolution = TimeSpan.FromMilliseconds(1);
     private static readonly DateTimeOffset Long = new(2000, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
-    /// <summary>What a recorder lists of every audio and video track of an identity, by channel.</summary>
+    /// <summary>What a recorder lists of every audio and video track of an identity, by channel; of side archives too.</summary>
     public static async Task<ILookup<string, Segment>> ListAsync(RecorderProcess recorder, string identity)
     {
         var tracks = await DirectCopy.ReadAsync<TrackList>(recorder, $"v1/tracks?identity={identity}");
         var all = new List<(string Channel, Segment Segment)>();
         foreach (var track in tracks.Items)
         {
-            all.AddRange((await MaterialManifest.ListSegmentsAsync(recorder, identity, track.ChannelId, Long, Long.AddYears(100))).Select(s => (track.ChannelId, s)));
+            var channel = track.Id[(identity.Length + 1)..];
+            all.AddRange((await MaterialManifest.ListSegmentsAsync(recorder, identity, channel, Long, Long.AddYears(100))).Select(s => (track.ChannelId, s)));
         }
 
         return all.ToLookup(s => s.Channel, s => s.Segment, StringComparer.Ordinal);

@@ -38,12 +38,18 @@ internal static class DirectCopy
 
     /// <summary>Has the target start a copy of a period.</summary>
     /// <param name="address">Where the target finds the source.</param>
-    public static async Task BeginAsync(RecorderProcess source, RecorderProcess target, Uri address, string taskId, DateTimeOffset from, DateTimeOffset to)
+    public static async Task BeginAsync(RecorderProcess source, RecorderProcess target, Uri address, string taskId, DateTimeOffset from, DateTimeOffset to) =>
+        await BeginAsync(
+            source, target, address, new StartDataCopy(taskId, "entry", Identity, (await source.GetStatusAsync()).Id, new CopyPeriod(null, from, to), [], new CopyLimits(), WithDisputed: false, "scenario"), 1);
+
+    /// <param name="epoch">Current one of the duty.</param>
+    public static async Task BeginAsync(RecorderProcess source, RecorderProcess target, Uri address, StartDataCopy definition, long epoch)
     {
-        var token = await SendAsync<ReadToken>(source, HttpMethod.Put, $"v1/read-tokens/{taskId}", new ReadTokenRequest(Identity, from, to, 1, "scenario"), taskId);
-        var definition = new StartDataCopy(taskId, "entry", Identity, (await source.GetStatusAsync()).Id, new CopyPeriod(null, from, to), [], new CopyLimits(), WithDisputed: false, "scenario");
-        await SendAsync<CopyTask>(target, HttpMethod.Post, "v1/copy-tasks", definition, $"{taskId}-start");
-        await SendAsync<CopyTask>(target, HttpMethod.Put, $"v1/copy-tasks/{taskId}/source", new UpdateClientInfo(address, token.Token), $"{taskId}-source");
+        var (taskId, periods) = (definition.TaskId, definition.Channels.Append(definition.Period).ToList());
+        var request = new ReadTokenRequest(definition.Identity, periods.Min(p => p.FromUtc), periods.Max(p => p.ToUtc), 1, "scenario");
+        var token = await SendAsync<ReadToken>(source, HttpMethod.Put, $"v1/read-tokens/{taskId}", request, taskId, epoch);
+        await SendAsync<CopyTask>(target, HttpMethod.Post, "v1/copy-tasks", definition, $"{taskId}-start", epoch);
+        await SendAsync<CopyTask>(target, HttpMethod.Put, $"v1/copy-tasks/{taskId}/source", new UpdateClientInfo(address, token.Token), $"{taskId}-source", epoch);
     }
 
     /// <summary>A copy from its start to its end.</summary>
@@ -62,10 +68,10 @@ internal static class DirectCopy
         return (int)answer.Status == 200 ? JsonSerializer.Deserialize<T>(answer.Text, RecorderJson.Options)! : throw new InvalidOperationException($"{path}: {answer}");
     }
 
-    private static async Task<T> SendAsync<T>(RecorderProcess recorder, HttpMethod method, string path, object body, string key)
+    private static async Task<T> SendAsync<T>(RecorderProcess recorder, HttpMethod method, string path, object body, string key, long epoch)
     {
         var answer = await recorder.SendAsync(
-            method, path, JsonSerializer.SerializeToNode(body, body.GetType(), RecorderJson.Options), (RecorderHeaders.DutyEpoch, "1"), (RecorderHeaders.CopyFence, "1"), (RecorderHeaders.IdempotencyKey, key));
+            method, path, JsonSerializer.SerializeToNode(body, body.GetType(), RecorderJson.Options), (RecorderHeaders.DutyEpoch, epoch.ToString(CultureInfo.InvariantCulture)), (RecorderHeaders.CopyFence, "1"), (RecorderHeaders.IdempotencyKey, key));
         return (int)answer.Status is 200 or 201 ? JsonSerializer.Deserialize<T>(answer.Text, RecorderJson.Options)! : throw new InvalidOperationException($"{method} {path}: {answer}");
     }
 }

@@ -161,6 +161,9 @@ public record FailoverLogEntry
     /// <summary>Everything expected is home and verified.</summary>
     public FailoverLogEntry MaterialCopied() => MaterialCopyEnded(MaterialCopyState.Copied, null);
 
+    /// <summary>Everything expected is verified at the failed server, in a side archive; the message says so.</summary>
+    public FailoverLogEntry MaterialArchived(string message) => MaterialCopyEnded(MaterialCopyState.Copied, message);
+
     /// <summary>Something expected could not be had; the coverage report lists it and the hold stays.</summary>
     public FailoverLogEntry MaterialCopiedWithLosses(string message) => MaterialCopyEnded(MaterialCopyState.CopiedWithLosses, message);
 

@@ -32,6 +32,11 @@ public sealed class ControlMaterialCopy(IFailoverLog log, IMaterialCopies copies
 
     private const int MostAttempts = 5;
 
+    private bool _isDisputed;
+
+    /// <summary>The same for the copy of an entry's disputed material, which is a task of its own.</summary>
+    public ControlMaterialCopy OfDisputed => new(log, copies, writer, runtime, time) { _isDisputed = true };
+
     public Task<ControlResult> PauseAsync(string entryId, Actor actor, CancellationToken cancellationToken) => WishAsync(
         entryId,
         actor,
@@ -71,7 +76,7 @@ public sealed class ControlMaterialCopy(IFailoverLog log, IMaterialCopies copies
                 return new(ControlOutcome.Unknown, $"There is no failover log entry '{entryId}'.");
             }
 
-            if ((await copies.FindByEntryAsync(entryId, cancellationToken))?.RunId is { } runId)
+            if ((await FindTaskAsync(entry, cancellationToken))?.RunId is { } runId)
             {
                 try
                 {
@@ -82,6 +87,11 @@ public sealed class ControlMaterialCopy(IFailoverLog log, IMaterialCopies copies
                 {
                     return new(ControlOutcome.Refused, refusal.Message);
                 }
+            }
+
+            if (_isDisputed)
+            {
+                return new(ControlOutcome.Refused, "The disputed material of this entry is not being copied, so there is nothing to cancel.");
             }
 
             if (!entry.IsCopying)
@@ -104,19 +114,25 @@ public sealed class ControlMaterialCopy(IFailoverLog log, IMaterialCopies copies
         }
     }
 
+    private Task<MaterialCopyTask?> FindTaskAsync(FailoverLogEntry entry, CancellationToken cancellationToken) => _isDisputed
+        ? copies.FindAsync(MaterialCopyTask.IdOf(entry.Id, entry.FailoverServerId, isDisputed: true), cancellationToken)
+        : copies.FindByEntryAsync(entry.Id, cancellationToken);
+
     private async Task<ControlResult> WishAsync(
         string entryId, Actor actor, Func<MaterialCopyTask, string?> whyNot, Func<MaterialCopyTask, MaterialCopyTask> wish, string news, CancellationToken cancellationToken)
     {
         for (var attempt = 1; ; attempt++)
         {
-            if (await log.FindAsync(entryId, cancellationToken) is null)
+            if (await log.FindAsync(entryId, cancellationToken) is not { } entry)
             {
                 return new(ControlOutcome.Unknown, $"There is no failover log entry '{entryId}'.");
             }
 
-            if (await copies.FindByEntryAsync(entryId, cancellationToken) is not { RunId: { } runId } task)
+            if (await FindTaskAsync(entry, cancellationToken) is not { RunId: { } runId } task)
             {
-                return new(ControlOutcome.Refused, "No material copy is running for this entry. Start it first.");
+                return new(
+                    ControlOutcome.Refused,
+                    _isDisputed ? "The disputed material of this entry is not being copied. Ask for it first." : "No material copy is running for this entry. Start it first.");
             }
 
             if (whyNot(task) is { } sentence)

@@ -112,7 +112,9 @@ public sealed record CoverageTotals(
     long RecordsMissing,
     Amount DisputedHere,
     long RecordsDisputed,
-    long RecordsDisputedHere)
+    long RecordsDisputedHere,
+    Amount Archived,
+    long RecordsArchived)
 {
     /// <summary>The source had nothing of the period.</summary>
     public bool IsNothingExpected => Expected.Segments == 0 && RecordsExpected == 0;
@@ -131,7 +133,9 @@ public sealed record CoverageTotals(
         report.Records.Sum(r => r.Missing),
         Sum(report, t => t.DisputedHere ?? new(0, 0)),
         report.Records.Sum(r => r.Disputed),
-        report.Records.Sum(r => r.DisputedHere));
+        report.Records.Sum(r => r.DisputedHere),
+        Sum(report, t => t.Archived ?? new(0, 0)),
+        report.Records.Sum(r => r.Archived));
 
     private static Amount Sum(CoverageReport report, Func<TrackCoverage, Amount> read) => new(report.Tracks.Sum(t => read(t).Segments), report.Tracks.Sum(t => read(t).Bytes));
 }

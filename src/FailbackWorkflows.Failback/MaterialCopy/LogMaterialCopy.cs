@@ -9,7 +9,7 @@ namespace FailbackWorkflows.Failback.MaterialCopy;
 /// disputed material was copied: how that ended stands with its run and task.
 /// </summary>
 [Activity("Failback.LogMaterialCopy", Category = "Material copy", DisplayName = "Log: how the copy ended", Description = "Writes to the failover log how the material copy ended.")]
-public sealed class LogMaterialCopy(CopyCalls calls, IFailoverLog log) : CopyActivity
+public sealed class LogMaterialCopy(CopyCalls calls, IFailoverLog log, IMaterialCopies copies) : CopyActivity
 {
     [Input(Description = "copied, copiedWithLosses, nothingToCopy, failed or cancelled.")]
     public required Input<string> Ending { get; init; }
@@ -29,7 +29,8 @@ public sealed class LogMaterialCopy(CopyCalls calls, IFailoverLog log) : CopyAct
             return LogDisputed(context, entry, ending, failure);
         }
 
-        var logged = entry.IsCopying ? Log(entry, ending, failure) : entry;
+        var isArchived = ending == CopyEndings.Copied && (await copies.FindCoverageOfTaskAsync(task.TaskId, cancellationToken))?.Report.UsesSideArchive == true;
+        var logged = entry.IsCopying ? Log(entry, ending, failure, isArchived) : entry;
         var result = ActivityResult.Completed().WithWorkflowOutput(RunOutputs.Result, ending);
         if (logged.Message is not null && ending is CopyEndings.Failed or CopyEndings.Cancelled or CopyEndings.CopiedWithLosses)
         {
@@ -41,7 +42,7 @@ public sealed class LogMaterialCopy(CopyCalls calls, IFailoverLog log) : CopyAct
             return result;
         }
 
-        var changes = new List<IDomainChange> { new SaveFailoverLogEntry(logged), Tell(context, "failoverLog", entry.Id, Sentence(entry, ending)) };
+        var changes = new List<IDomainChange> { new SaveFailoverLogEntry(logged), Tell(context, "failoverLog", entry.Id, isArchived ? logged.Message! : Sentence(entry, ending)) };
         if (ending is CopyEndings.Failed or CopyEndings.CopiedWithLosses)
         {
             changes.Add(Tell(context, "alarm", entry.Id, logged.Message!));
@@ -60,8 +61,9 @@ public sealed class LogMaterialCopy(CopyCalls calls, IFailoverLog log) : CopyAct
         return isHome ? result : result.WithWorkflowOutput(RunOutputs.Message, sentence);
     }
 
-    private static FailoverLogEntry Log(FailoverLogEntry entry, string ending, string? failure) => ending switch
+    private static FailoverLogEntry Log(FailoverLogEntry entry, string ending, string? failure, bool isArchived) => ending switch
     {
+        CopyEndings.Copied when isArchived => entry.Running().MaterialArchived(InSideArchive(entry)),
         CopyEndings.Copied => entry.Running().MaterialCopied(),
         CopyEndings.NothingToCopy => entry.Running().NoMaterialToCopy(),
         CopyEndings.CopiedWithLosses => entry.Running().MaterialCopiedWithLosses(
@@ -71,6 +73,10 @@ public sealed class LogMaterialCopy(CopyCalls calls, IFailoverLog log) : CopyAct
         CopyEndings.Failed => entry.MaterialCopyFailed($"The material copy failed. {failure} The material stays held at {entry.FailoverServerId}. Mend the cause, then start the copy again."),
         _ => throw new ActivityFaultException("input.invalid", $"A material copy does not end as '{ending}'.", false),
     };
+
+    /// <summary>All of it is verified at the failed server, so the hold may end; but it is not where one would look first.</summary>
+    private static string InSideArchive(FailoverLogEntry entry) =>
+        $"The material is at {entry.FailedServerId}, verified, in a side archive beside its timelines, because these take material at their end only. The coverage report says what is where and plays it.";
 
     private static string Sentence(FailoverLogEntry entry, string ending) => ending switch
     {

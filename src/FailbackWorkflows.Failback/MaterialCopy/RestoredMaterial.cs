@@ -61,6 +61,7 @@ public sealed class RestoredMaterial(IFailoverLog log, IMaterialCopies copies, I
     public const int MostSegments = 500;
 
     /// <summary>Whole segments of a track that overlap <c>[from, to)</c> and the report's period.</summary>
+    /// <param name="trackId">A track of the report, or one of its tracks in side archives: what each has is listed apart.</param>
     /// <param name="limit">1 to <see cref="MostSegments"/>.</param>
     public async Task<RestoredResult<RestoredSegments>> ListAsync(
         string entryId, string trackId, DateTimeOffset? from, DateTimeOffset? to, int limit, CancellationToken cancellationToken)
@@ -123,7 +124,7 @@ public sealed class RestoredMaterial(IFailoverLog log, IMaterialCopies copies, I
             return new(RestoredOutcome.NoCoverage, null, "No material copy of this entry has ended yet, so nothing is known to be restored.");
         }
 
-        if (coverage.Report.Tracks.FirstOrDefault(t => t.TrackId == trackId) is not { } track)
+        if (coverage.Report.Tracks.FirstOrDefault(t => t.TrackId == trackId || t.ArchiveTrackIds?.Contains(trackId) == true) is not { } track)
         {
             return new(RestoredOutcome.UnknownTrack, null, "The coverage report has no such track; it lists those there are.");
         }

@@ -21,12 +21,12 @@ public sealed class StartDataCopyAtTarget(CopyCalls calls, IMaterialCopyClient r
         var target = await calls.GetTargetAsync(task, cancellationToken);
         try
         {
-            if (!(await status.GetStatusAsync(target, cancellationToken)).Capabilities.BackfillAnywhere)
+            if ((await status.GetStatusAsync(target, cancellationToken)).Capabilities is { BackfillAnywhere: false, SideArchive: false })
             {
                 // A success that leaves the material where nobody finds it would be worse than none: it stays at the source, held and in the log.
                 throw new ActivityFaultException(
                     "copy.appendOnly",
-                    $"{task.TargetServerId} only takes material behind what it has recorded, so the material of this failover cannot be copied home to it. It stays held at {task.SourceServerId}: play or export it there. When nobody needs it any more, accept its loss.",
+                    $"{task.TargetServerId} only takes material behind what it has recorded and keeps no side archive, so the material of this failover cannot be copied home to it. It stays held at {task.SourceServerId}: play or export it there. When nobody needs it any more, accept its loss.",
                     false);
             }
 

@@ -12,6 +12,9 @@ public enum CoverageState
     /// <summary>The target had it before.</summary>
     AlreadyThere,
 
+    /// <summary>At the target, but in a side archive beside the timeline: the timeline takes material at its end only.</summary>
+    Archived,
+
     /// <summary>The channel was configured and enabled, and nothing was recorded: 100 % never hides a dead channel.</summary>
     NotRecorded,
 
@@ -41,6 +44,10 @@ public sealed record Amount(long Segments, long Bytes);
 /// <param name="IsVerified">Everything expected is there, read again and right; when disputed material was asked for, that too.</param>
 /// <param name="DisputedHere">What of <paramref name="Disputed"/> was asked for and is at the target, marked, read again and right; null when it was not asked for.</param>
 /// <param name="DigestBy"><c>copier</c>: the source states no digests; what is here was read twice and has the digest that the target made. Null: the source's digests were compared.</param>
+/// <param name="Archived">
+/// Expected and in a side archive of the target, not in its timeline; no part of <paramref name="Copied"/> and <paramref name="AlreadyThere"/>, whoever brought it. Null: nothing is.
+/// </param>
+/// <param name="ArchiveTrackIds">The tracks of side archives that hold material of the period; null: none does.</param>
 public sealed record TrackCoverage(
     string TrackId,
     string ChannelId,
@@ -57,7 +64,9 @@ public sealed record TrackCoverage(
     bool IsVerified,
     IReadOnlyList<CoverageStretch> Stretches,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Amount? DisputedHere = null,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? DigestBy = null)
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? DigestBy = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Amount? Archived = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? ArchiveTrackIds = null)
 {
     /// <summary>Value of <see cref="DigestBy"/>.</summary>
     public const string Copier = "copier";
@@ -69,6 +78,7 @@ public sealed record TrackCoverage(
 /// <param name="IsVerified">Counts and roots agree, or differ only by what is superseded at the target; when disputed records were asked for, they are there.</param>
 /// <param name="Disputed">Recorded without authority at the source; not part of what is expected.</param>
 /// <param name="DisputedHere">What of <paramref name="Disputed"/> was asked for and is at the target, marked.</param>
+/// <param name="Archived">Expected and in a side archive of the target; no part of <paramref name="Copied"/> and <paramref name="AlreadyThere"/>.</param>
 public sealed record RecordCoverage(
     RecordKind Kind,
     string? ChannelId,
@@ -84,7 +94,8 @@ public sealed record RecordCoverage(
     string? TargetRootSha256,
     bool IsVerified,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] long Disputed = 0,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] long DisputedHere = 0);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] long DisputedHere = 0,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] long Archived = 0);
 
 /// <summary>Something that could not be brought home.</summary>
 /// <param name="Kind"><c>video</c>, <c>audio</c> or a record kind.</param>
@@ -111,4 +122,9 @@ public sealed record CoverageReport(
     IReadOnlyList<TrackCoverage> Tracks,
     IReadOnlyList<RecordCoverage> Records,
     IReadOnlyList<CopyLoss> Losses,
-    string? Sha256);
+    string? Sha256)
+{
+    /// <summary>Something expected is in a side archive of the target and not in its timelines.</summary>
+    [JsonIgnore]
+    public bool UsesSideArchive => Tracks.Any(t => t.Archived is { Segments: > 0 }) || Records.Any(r => r.Archived > 0);
+}

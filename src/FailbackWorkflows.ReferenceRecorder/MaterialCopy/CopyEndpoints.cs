@@ -80,13 +80,13 @@ internal static class CopyEndpoints
             return Answer.Ok(store.Read(sql => View(sql, Known(sql, taskId), service))).WriteAsync(context);
         }).Produces<CopyTask>().WithSummary("One task.");
 
-        routes.MapGet(TaskRoute + "/coverage", async (HttpContext context, RecorderStore store) =>
+        routes.MapGet(TaskRoute + "/coverage", async (HttpContext context, RecorderStore store, RecorderOptions options) =>
         {
             var taskId = TaskId(context);
             var report = store.Read(sql =>
             {
                 var task = Known(sql, taskId);
-                return task.HasEnded && CopyTaskStore.Coverage(sql, taskId) is { } stored ? CoverageReports.Read(stored) : Interim.Report(sql, task, store);
+                return task.HasEnded && CopyTaskStore.Coverage(sql, taskId) is { } stored ? CoverageReports.Read(stored) : Interim.Report(sql, task, store, options.IsAppendOnly);
             });
             if (context.Request.Query["format"] == "csv")
             {
@@ -150,11 +150,20 @@ internal static class CopyEndpoints
     {
         var (rate, left, verified) = service.Live(task);
         var counters = task.Counters;
+        var positions = CopyTaskStore.Positions(sql, task.TaskId);
         return new CopyTask(
             task.TaskId, task.Definition.EntryId, task.Identity, task.Definition.SourceRecorderId, task.Definition.Period, task.State, task.PauseReason, task.Phase, task.LastError,
             counters.Segments, counters.Records, counters.AlreadyThere, counters.Bytes, counters.BytesTotal, verified ?? counters.BytesVerified, rate, left,
             task.Attempts, task.ClockOffsetAfter ?? task.ClockOffsetBefore, task.Limits, task.CreatedAt, task.StartedAt, task.EndedAt, task.HeartbeatAt, task.Revision,
-            [.. CopyTaskStore.Positions(sql, task.TaskId).Where(p => p.Pass == CopyPosition.Copying || p is { Channel: CopyPosition.AllChannels, Error: not null }).Select(p =>
-                new CopyChannelProgress(p.Kind, p.ChannelId, p.Position, p.Done, p.Total, p.BytesDone, p.BytesTotal, p.Attempts, p.Error))]);
+            [.. positions.Where(p => p.Pass == CopyPosition.Copying || p is { Channel: CopyPosition.AllChannels, Error: not null }).Select(p => Progress(p, positions))]);
+    }
+
+    /// <summary>What is stored of a channel counts whichever pass fetched it.</summary>
+    private static CopyChannelProgress Progress(CopyPosition position, List<CopyPosition> all)
+    {
+        var first = position.Pass == CopyPosition.Copying ? all.Find(p => p.Pass == CopyPosition.Evidence && (p.Kind, p.Channel) == (position.Kind, position.Channel)) : null;
+        return new CopyChannelProgress(
+            position.Kind, position.ChannelId, position.Position, position.Done + (first?.Done ?? 0), position.Total,
+            position.BytesDone + (first?.BytesDone ?? 0), position.BytesTotal, position.Attempts, position.Error);
     }
 }

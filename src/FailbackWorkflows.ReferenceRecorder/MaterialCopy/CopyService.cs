@@ -11,7 +11,7 @@ namespace FailbackWorkflows.ReferenceRecorder.MaterialCopy;
 /// The DVRFailoverService: works the durable queue, one task at a time. What a task waits for (its source, its window, authority, room) does
 /// not hold up the others. It keeps no state of its own: after a restart the queue goes on from the database.
 /// </summary>
-internal sealed class CopyService(RecorderStore store, DataFolder folder, RecordingEngine engine, TokenVault vault, CopyTuning tuning, CopyLog log) : BackgroundService
+internal sealed class CopyService(RecorderStore store, DataFolder folder, RecorderOptions options, RecordingEngine engine, TokenVault vault, CopyTuning tuning, CopyLog log) : BackgroundService
 {
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan HeartbeatEvery = TimeSpan.FromSeconds(10);
@@ -165,7 +165,7 @@ internal sealed class CopyService(RecorderStore store, DataFolder folder, Record
         var source = new SourceConnection(_http, new Uri(task.SourceUrl!), token, tuning, store.Time);
         var pace = new CopyPace(engine, tuning, store.Time);
         pace.Limit.BytesPerSecond = task.Limits.MaxBytesPerSecond;
-        using var run = new CopyRun(task, source, store, folder, pace, tuning, log, stoppingToken);
+        using var run = new CopyRun(task, source, store, folder, pace, tuning, log, options.IsAppendOnly, stoppingToken);
         log.LogRuns(task.TaskId, task.Attempts + 1);
         lock (_lock)
         {

@@ -148,6 +148,7 @@ internal sealed class GrowingSegment : IDisposable
     private readonly string _machineId;
     private readonly string _finalPath;
     private readonly string _relativePath;
+    private readonly SegmentInit? _init;
     private long _bytes;
     private string? _sha256;
 
@@ -161,6 +162,7 @@ internal sealed class GrowingSegment : IDisposable
         _relativePath = relativePath;
         SegmentId = segmentId;
         _file = file;
+        _init = InitSegments.Of(content.ContentType, content.Header);
         Write(content.Header);
     }
 
@@ -236,7 +238,8 @@ internal sealed class GrowingSegment : IDisposable
         _machineId,
         _content.ContentType,
         now,
-        TaskId: null);
+        TaskId: null,
+        Init: _init);
 
     public void Dispose()
     {

@@ -51,7 +51,7 @@ public static class RecordEndpoints
     private static async Task ListAsync(HttpContext context, RecorderStore store)
     {
         var query = Query(context);
-        var scope = string.Create(CultureInfo.InvariantCulture, $"{query.Kind} {query.Identity} {query.ChannelId ?? "*"} {query.ChangedAfter} {query.Plate} {query.State} {query.AlarmId}");
+        var scope = string.Create(CultureInfo.InvariantCulture, $"{query.Kind} {query.Identity} {query.ChannelId ?? "*"} {query.ChangedAfter} {query.Plate} {query.State} {query.AlarmId} {query.Archive}");
         var token = PageToken.Read(context, scope, query.From, query.To);
         if (token is not null)
         {
@@ -104,7 +104,7 @@ public static class RecordEndpoints
         output.Write("\n"u8);
     }
 
-    private static async Task ImportAsync(HttpContext context, CommandGate gate, RecorderStore store)
+    private static async Task ImportAsync(HttpContext context, CommandGate gate, RecorderStore store, RecorderOptions options)
     {
         var kind = Kind(context);
         var identity = RequestReader.CheckName(context.Request.Query["identity"].ToString(), "query value 'identity'");
@@ -118,10 +118,18 @@ public static class RecordEndpoints
             {
                 null => new RecordImportResult(null, ImportOutcome.Rejected, line.Error),
                 { } other when (other.Identity ?? identity) != identity || (other.Kind ?? kind) != kind => new RecordImportResult(null, ImportOutcome.Rejected, "The line's identity or kind is not the one it was sent to."),
-                var record => import.Add(record.ToRow(kind, identity, madeHere)),
+                var record => record.ToRow(kind, identity, madeHere) is var row && options.IsAppendOnly && Backfills(sql, row) is { } end
+                    ? new RecordImportResult(null, ImportOutcome.Rejected, $"This recorder takes records of kind {RecordDigest.Name(kind)} at their end only, and the newest of the channel is of {RecorderJson.FormatInstant(end)}.")
+                    : import.Add(row),
             })]));
         });
     }
+
+    /// <summary>The end of what is here when the record is new and lies before it; null otherwise.</summary>
+    private static DateTimeOffset? Backfills(Sql sql, RecordRow row) =>
+        RecordRules.IsStream(row.Kind) && RecordStore.LastTime(sql, row.Identity, row.Kind, row.ChannelId) is { } end && row.Time < end && RecordStore.Find(sql, row.Identity, row.Kind, row.Id) is null
+            ? end
+            : null;
 
     private static async Task<List<(IncomingRecord? Record, string? Error)>> ReadLinesAsync(HttpContext context)
     {
@@ -216,7 +224,8 @@ public static class RecordEndpoints
             changedAfter is null ? null : long.TryParse(changedAfter, NumberStyles.None, CultureInfo.InvariantCulture, out var sequence) ? sequence : throw Refusal.Malformed("The query value 'changedAfter' must be a whole number, the changeSequence of an earlier page."),
             Filter(context, "plate", kind == RecordKind.Anpr),
             Filter(context, "state", kind == RecordKind.Alarms),
-            Filter(context, "alarmId", kind == RecordKind.Alarms));
+            Filter(context, "alarmId", kind == RecordKind.Alarms),
+            Text(context, "archive") is { } archive ? RequestReader.CheckName(archive, "query value 'archive'") : null);
     }
 
     private static string? Filter(HttpContext context, string name, bool fits) =>

@@ -12,7 +12,7 @@ public sealed class RecordImport(Sql sql) : IDisposable
     private readonly Statement _save = sql.Reusable(
         $"""
         INSERT INTO records ({RecordStore.Columns})
-        VALUES ($id, $kind, $identity, $channel, $time, $to, $revision, $sha256, $dispute, $epoch, $origin, $body, $task, $change)
+        VALUES ($id, $kind, $identity, $channel, $time, $to, $revision, $sha256, $dispute, $epoch, $origin, $body, $task, $change, $archive)
         ON CONFLICT (identity, kind, id) DO UPDATE SET channel_id = $channel, time_ticks = $time, to_ticks = $to, revision = $revision, sha256 = $sha256,
             dispute = $dispute, epoch = $epoch, origin_recorder = $origin, body = $body, task_id = $task, change_sequence = $change
         """);
@@ -69,7 +69,7 @@ public sealed class RecordImport(Sql sql) : IDisposable
             ("$id", row.Id), ("$kind", RecordDigest.Name(row.Kind)), ("$identity", row.Identity), ("$channel", row.ChannelId),
             ("$time", row.Time.UtcTicks), ("$to", row.To?.UtcTicks), ("$revision", row.Revision), ("$sha256", row.Sha256),
             ("$dispute", DisputeNames.Of(row.Dispute)), ("$epoch", row.Origin.Epoch), ("$origin", row.Origin.RecorderId),
-            ("$body", row.Body), ("$task", row.TaskId), ("$change", _change));
+            ("$body", row.Body), ("$task", row.TaskId), ("$change", _change), ("$archive", row.ArchiveId));
         if (row.Kind == RecordKind.Locks)
         {
             LockedRanges.Save(sql, row);

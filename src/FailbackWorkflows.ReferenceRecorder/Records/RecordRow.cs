@@ -5,7 +5,10 @@ using FailbackWorkflows.Recorders.Material;
 
 namespace FailbackWorkflows.ReferenceRecorder.Records;
 
-/// <summary>A record as it is stored. <paramref name="Body"/> is canonical JSON, <paramref name="TaskId"/> the copy task that brought it (null: made here).</summary>
+/// <summary>
+/// A record as it is stored. <paramref name="Body"/> is canonical JSON, <paramref name="TaskId"/> the copy task that brought it (null: made here),
+/// <paramref name="ArchiveId"/> the failover log entry of the side archive it stands in (null: in the recorder's own records).
+/// </summary>
 public sealed record RecordRow(
     string Id,
     RecordKind Kind,
@@ -19,7 +22,8 @@ public sealed record RecordRow(
     MaterialOrigin Origin,
     string Body,
     string? TaskId,
-    long ChangeSequence = 0)
+    long ChangeSequence = 0,
+    string? ArchiveId = null)
 {
     /// <summary>A record made here: its digest is computed.</summary>
     public static RecordRow Make(string id, RecordKind kind, string identity, string? channelId, DateTimeOffset time, DateTimeOffset? to, long revision, DisputeState dispute, MaterialOrigin origin, string canonicalBody) =>
@@ -71,6 +75,12 @@ public static class RecordRules
 {
     /// <summary>Largest body in canonical form, in UTF-8 bytes.</summary>
     public const int MaxBodyBytes = 256 * 1024;
+
+    /// <summary>
+    /// Kinds that are streams along a timeline: where timelines grow at their end only, so do these, and copies of them go into a side archive. The
+    /// others are lists of things with a state, which take an entry of any time.
+    /// </summary>
+    public static bool IsStream(RecordKind kind) => kind is RecordKind.Text or RecordKind.Metadata or RecordKind.Anpr;
 
     /// <summary>Why the record cannot be stored, as a sentence; null when it can.</summary>
     public static string? Reject(RecordRow record)

@@ -11,6 +11,7 @@ namespace FailbackWorkflows.ReferenceRecorder.Records;
 /// <param name="ChannelId">A channel; the empty text means: those that belong to no channel.</param>
 /// <param name="From">Text, metadata, ANPR and alarms belong to a range by their time; locks and bookmarks, which last, by overlap.</param>
 /// <param name="ChangedAfter">Only what was stored or changed after this change sequence.</param>
+/// <param name="Archive">The failover log entry of a side archive; null: the recorder's own records; <see cref="Everywhere"/>: these and every archive.</param>
 /// <param name="Plate">Exact plate without regard to case, or the start of one followed by <c>*</c>.</param>
 public sealed record RecordQuery(
     RecordKind Kind,
@@ -21,7 +22,12 @@ public sealed record RecordQuery(
     long? ChangedAfter = null,
     string? Plate = null,
     string? State = null,
-    string? AlarmId = null);
+    string? AlarmId = null,
+    string? Archive = null)
+{
+    /// <summary>No name of an entry.</summary>
+    public const string Everywhere = "*";
+}
 
 /// <summary>
 /// Records of every kind. Each transaction that changes records draws one change sequence, never given again: asking for what came after
@@ -30,7 +36,7 @@ public sealed record RecordQuery(
 public static class RecordStore
 {
     internal const string Columns =
-        "id, kind, identity, channel_id, time_ticks, to_ticks, revision, sha256, dispute, epoch, origin_recorder, body, task_id, change_sequence";
+        "id, kind, identity, channel_id, time_ticks, to_ticks, revision, sha256, dispute, epoch, origin_recorder, body, task_id, change_sequence, archive_id";
 
     public static RecordRow? Find(Sql sql, string identity, RecordKind kind, string id) =>
         sql.Single(
@@ -59,10 +65,13 @@ public static class RecordStore
     public static (long Count, string RootSha256) Root(Sql sql, RecordQuery query)
     {
         var (where, parameters) = Where(query);
+
+        // Of a channel they are few of many: found by channel and sorted, not found by walking the whole kind in the order of ids.
+        var order = query.ChannelId is null ? "id" : "+id";
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var count = 0L;
         var lines = sql.Stream(
-            $"SELECT id, revision, sha256 FROM records WHERE {where} AND dispute = 'none' ORDER BY id",
+            $"SELECT id, revision, sha256 FROM records WHERE {where} AND dispute = 'none' ORDER BY {order}",
             r => string.Create(CultureInfo.InvariantCulture, $"{r.GetString(0)} {r.GetInt64(1)} {r.GetString(2)}\n"),
             [.. parameters]);
         foreach (var line in lines)
@@ -73,6 +82,13 @@ public static class RecordStore
 
         return (count, Convert.ToHexStringLower(hash.GetHashAndReset()));
     }
+
+    /// <summary>Time of the newest of the recorder's own records of a channel; null when it has none.</summary>
+    public static DateTimeOffset? LastTime(Sql sql, string identity, RecordKind kind, string? channelId) =>
+        sql.Single(
+            "SELECT time_ticks FROM records WHERE identity = $identity AND kind = $kind AND channel_id IS $channel AND archive_id IS NULL ORDER BY time_ticks DESC LIMIT 1",
+            r => r.InstantOrNull(0),
+            ("$identity", identity), ("$kind", RecordDigest.Name(kind)), ("$channel", channelId));
 
     /// <summary>How many records are not ordinary.</summary>
     public static long CountDisputed(Sql sql, RecordQuery query)
@@ -109,11 +125,12 @@ public static class RecordStore
     /// amounts: some thousand records per transaction. The sequence is enumerated once and not kept.
     /// </summary>
     /// <param name="taskId">The copy task that brings them; null when they are made here.</param>
-    public static List<RecordImportResult> Import(Sql sql, IEnumerable<MaterialRecord> records, string? taskId)
+    /// <param name="archiveId">Failover log entry of the side archive that new ones of <see cref="RecordRules.IsStream"/> go into; null: none does.</param>
+    public static List<RecordImportResult> Import(Sql sql, IEnumerable<MaterialRecord> records, string? taskId, string? archiveId = null)
     {
         using var import = new RecordImport(sql);
         using var twins = FindTwin(sql);
-        return [.. records.Select(r => RecordRow.Of(r, taskId)).Select(r => taskId is not null && HasTwin(twins, r) ? new RecordImportResult(r.Id, ImportOutcome.Identical, null) : import.Add(r))];
+        return [.. records.Select(r => RecordRow.Of(r, taskId) with { ArchiveId = RecordRules.IsStream(r.Kind) ? archiveId : null }).Select(r => taskId is not null && HasTwin(twins, r) ? new RecordImportResult(r.Id, ImportOutcome.Identical, null) : import.Add(r))];
     }
 
     /// <summary>The successor's first frame settles what of a channel is ordinary and what is disputed; see <see cref="Segments.SegmentStore.EndAuthority"/>. Copies keep their mark.</summary>
@@ -170,7 +187,8 @@ public static class RecordStore
         new MaterialOrigin(r.GetString(10), r.GetInt64(9)),
         r.GetString(11),
         r.TextOrNull(12),
-        r.GetInt64(13));
+        r.GetInt64(13),
+        r.TextOrNull(14));
 
     private static (StringBuilder Where, List<(string Name, object? Value)> Parameters) Where(RecordQuery query)
     {
@@ -184,7 +202,18 @@ public static class RecordStore
 
         if (query.ChannelId is { } channel)
         {
-            Add(channel.Length == 0 ? "channel_id IS NULL" : "channel_id = $channel", "$channel", channel);
+            // IS, also for no channel: after IS NULL the database takes another index and reads the whole kind.
+            where.Append(" AND channel_id IS $channel");
+            parameters.Add(("$channel", channel.Length == 0 ? null : channel));
+        }
+
+        if (query.Archive is null)
+        {
+            where.Append(" AND archive_id IS NULL");
+        }
+        else if (query.Archive != RecordQuery.Everywhere)
+        {
+            Add("archive_id = $archive", "$archive", query.Archive);
         }
 
         var lasts = query.Kind is RecordKind.Locks or RecordKind.Bookmarks;

@@ -29,9 +29,14 @@ public static class SegmentEndpoints
             .WithName("putSegment").WithSummary("Stores a segment; from and to in the query, Repr-Digest required.");
     }
 
-    private static async Task PutAsync(HttpContext context, CommandGate gate, RecorderStore store, DataFolder folder)
+    private static async Task PutAsync(HttpContext context, CommandGate gate, RecorderStore store, DataFolder folder, RecorderOptions options)
     {
         var (trackId, _) = TrackEndpoints.TrackId(context);
+        if (trackId.Split('~').Length > 2)
+        {
+            throw Refusal.Malformed("Nothing is put into a side archive; only copies write there. Name the channel's own track.");
+        }
+
         var segmentId = context.Request.RouteValues["segmentId"] as string;
         if (!Names.IsItem(segmentId))
         {
@@ -61,7 +66,7 @@ public static class SegmentEndpoints
                 throw new Refusal(StatusCodes.Status422UnprocessableEntity, RecorderProblems.DigestMismatch, "The bytes do not have the digest stated in Repr-Digest. They were damaged on the way; send the segment again.");
             }
 
-            await gate.RunUnkeyedAsync(context, sql => Store(sql, store, folder, trackId, segmentId, from, to, bytes, sha256, temporary));
+            await gate.RunUnkeyedAsync(context, sql => Store(sql, store, folder, options, trackId, segmentId, from, to, bytes, sha256, temporary));
         }
         catch (IOException error) when (error is not BadHttpRequestException && !folder.HasRoom())
         {
@@ -73,7 +78,7 @@ public static class SegmentEndpoints
         }
     }
 
-    private static Answer Store(Sql sql, RecorderStore store, DataFolder folder, string trackId, string segmentId, DateTimeOffset from, DateTimeOffset to, long bytes, string sha256, string temporary)
+    private static Answer Store(Sql sql, RecorderStore store, DataFolder folder, RecorderOptions options, string trackId, string segmentId, DateTimeOffset from, DateTimeOffset to, long bytes, string sha256, string temporary)
     {
         var (duty, channel) = FindTrack(sql, trackId) ?? throw TrackEndpoints.Unknown(trackId);
         if (channel.Kind == ChannelKind.Text)
@@ -94,6 +99,14 @@ public static class SegmentEndpoints
                 StatusCodes.Status409Conflict,
                 RecorderProblems.SegmentOverlap,
                 $"Track '{trackId}' has segment '{other.SegmentId}' of [{RecorderJson.FormatInstant(other.From)}, {RecorderJson.FormatInstant(other.To)}), which overlaps. Send only what the track lacks.");
+        }
+
+        if (options.IsAppendOnly && SegmentStore.LastEnd(sql, duty.Identity, channel.Id) is { } end && from < end)
+        {
+            throw new Refusal(
+                StatusCodes.Status409Conflict,
+                RecorderProblems.AppendOnly,
+                $"Track '{trackId}' ends at {RecorderJson.FormatInstant(end)} and takes material behind that only. Send what is newer; material of a failover comes by a copy, into a side archive.");
         }
 
         var relative = SegmentStore.FileOf(duty.Identity, channel.Id, segmentId);

@@ -15,6 +15,7 @@ namespace FailbackWorkflows.ReferenceRecorder.Segments;
 /// <param name="StoredAt">When it became whole here.</param>
 /// <param name="TaskId">Copy task that brought it; null when it was recorded or fed here.</param>
 /// <param name="Overlaps">Only of a copy: it shares time with what was here before it.</param>
+/// <param name="Init">What its bytes begin with; null when that is not known.</param>
 public sealed record SegmentRow(
     string SegmentId,
     string Identity,
@@ -32,21 +33,27 @@ public sealed record SegmentRow(
     string ContentType,
     DateTimeOffset StoredAt,
     string? TaskId,
-    bool Overlaps = false)
+    bool Overlaps = false,
+    SegmentInit? Init = null)
 {
+    /// <summary>It stands in a side archive, beside the channel's own timeline.</summary>
+    public bool IsArchived => TrackId != SegmentStore.TrackId(Identity, ChannelId);
+
     public Segment ToSegment() => new(
-        SegmentId, TrackId, From, To, Bytes, Sha256, Sha256 is null, Dispute, DisputedFrom, Epoch, new MaterialOrigin(OriginRecorder, Epoch), ContentType, StoredAt, Overlaps);
+        SegmentId, TrackId, From, To, Bytes, Sha256, Sha256 is null, Dispute, DisputedFrom, Epoch, new MaterialOrigin(OriginRecorder, Epoch), ContentType, StoredAt, Overlaps, Init);
 }
 
 /// <summary>The index of what is stored. It is the truth: a file without a row does not exist.</summary>
 public static class SegmentStore
 {
-    private const string Columns = "segment_id, identity, channel_id, track_id, epoch, from_ticks, to_ticks, bytes, sha256, dispute, disputed_from, file, origin_recorder, content_type, stored_at, task_id, overlaps";
+    private const string Columns = "segment_id, identity, channel_id, track_id, epoch, from_ticks, to_ticks, bytes, sha256, dispute, disputed_from, file, origin_recorder, content_type, stored_at, task_id, overlaps, init_sha256, init_bytes";
 
     /// <summary>Longest time one segment may span. It bounds how far back a search for what overlaps a range has to look.</summary>
     public static readonly TimeSpan LongestSegment = TimeSpan.FromDays(1);
 
     private const string Overlaps = "track_id = $track AND from_ticks >= $far AND from_ticks < $to AND to_ticks > $from";
+
+    private const string OverlapsOfChannel = "identity = $identity AND channel_id = $channel AND from_ticks >= $far AND from_ticks < $to AND to_ticks > $from";
 
     /// <summary>What keeps segment <c>s</c> at <c>$now</c>.</summary>
     internal const string Kept =
@@ -57,7 +64,8 @@ public static class SegmentStore
         """;
 
     /// <summary>Tracks are named by identity and channel: two identities on one server may use the same channel ids.</summary>
-    public static string TrackId(string identity, string channelId) => $"{identity}~{channelId}";
+    /// <param name="archiveId">Failover log entry of the side archive; null: the channel's own timeline.</param>
+    public static string TrackId(string identity, string channelId, string? archiveId = null) => archiveId is null ? $"{identity}~{channelId}" : $"{identity}~{channelId}~{archiveId}";
 
     public static SegmentRow? Find(Sql sql, string segmentId) =>
         sql.Single($"SELECT {Columns} FROM segments WHERE segment_id = $id", Map, ("$id", segmentId));
@@ -77,6 +85,18 @@ public static class SegmentStore
     public static IEnumerable<SegmentRow> StreamOverlapping(Sql sql, string trackId, DateTimeOffset? from, DateTimeOffset? to) =>
         sql.Stream($"SELECT {Columns} FROM segments WHERE {Overlaps} ORDER BY from_ticks, segment_id", Map, Range(trackId, from, to));
 
+    /// <summary>Segments of a channel that overlap <c>[from, to)</c>, on its own timeline and in side archives, ordered by (from, id), after a position.</summary>
+    public static List<SegmentRow> OverlappingOfChannel(
+        Sql sql, string identity, string channelId, DateTimeOffset? from, DateTimeOffset? to, int limit, (DateTimeOffset From, string Id)? after = null) =>
+        sql.Query(
+            $"SELECT {Columns} FROM segments WHERE {OverlapsOfChannel} AND (from_ticks, segment_id) > ($afterFrom, $afterId) ORDER BY from_ticks, segment_id LIMIT $limit",
+            Map,
+            [.. RangeOfChannel(identity, channelId, from, to, after?.From), ("$afterFrom", after?.From.UtcTicks ?? -1), ("$afterId", after?.Id ?? ""), ("$limit", limit)]);
+
+    /// <summary>As <see cref="OverlappingOfChannel"/>, one by one, for results of any size.</summary>
+    public static IEnumerable<SegmentRow> StreamOverlappingOfChannel(Sql sql, string identity, string channelId, DateTimeOffset? from, DateTimeOffset? to) =>
+        sql.Stream($"SELECT {Columns} FROM segments WHERE {OverlapsOfChannel} ORDER BY from_ticks, segment_id", Map, RangeOfChannel(identity, channelId, from, to));
+
     /// <summary>What was removed from the range, as far as it is remembered, ordered by (from, id), after a position.</summary>
     public static List<GoneSegment> Gone(Sql sql, string trackId, DateTimeOffset? from, DateTimeOffset? to, int limit, (DateTimeOffset From, string Id)? after = null) =>
         sql.Query(
@@ -94,11 +114,9 @@ public static class SegmentStore
 
     public static HashSet<string> Files(Sql sql) => sql.Query("SELECT file FROM segments", r => r.GetString(0)).ToHashSet(StringComparer.Ordinal);
 
+    /// <summary>Where the channel's own timeline ends; null when it holds nothing.</summary>
     public static DateTimeOffset? LastEnd(Sql sql, string identity, string channelId) =>
-        sql.Single(
-            "SELECT max(to_ticks) FROM segments WHERE identity = $identity AND channel_id = $channel",
-            r => r.InstantOrNull(0),
-            ("$identity", identity), ("$channel", channelId));
+        sql.Single("SELECT max(to_ticks) FROM segments WHERE track_id = $track", r => r.InstantOrNull(0), ("$track", TrackId(identity, channelId)));
 
     /// <summary>Stores a segment, or what changed of a growing one. What is stored is no longer gone.</summary>
     public static void Save(Sql sql, SegmentRow row)
@@ -106,21 +124,23 @@ public static class SegmentStore
         sql.Run(
             $"""
             INSERT INTO segments ({Columns})
-            VALUES ($id, $identity, $channel, $track, $epoch, $from, $to, $bytes, $sha256, $dispute, $disputedFrom, $file, $origin, $type, $stored, $task, $overlaps)
+            VALUES ($id, $identity, $channel, $track, $epoch, $from, $to, $bytes, $sha256, $dispute, $disputedFrom, $file, $origin, $type, $stored, $task, $overlaps, $init, $initBytes)
             ON CONFLICT (segment_id) DO UPDATE SET to_ticks = $to, bytes = $bytes, sha256 = $sha256, stored_at = $stored
             """,
             ("$id", row.SegmentId), ("$identity", row.Identity), ("$channel", row.ChannelId), ("$track", row.TrackId), ("$epoch", row.Epoch),
             ("$from", row.From.UtcTicks), ("$to", row.To.UtcTicks), ("$bytes", row.Bytes), ("$sha256", row.Sha256),
             ("$dispute", DisputeNames.Of(row.Dispute)), ("$disputedFrom", row.DisputedFrom?.UtcTicks), ("$file", row.File),
-            ("$origin", row.OriginRecorder), ("$type", row.ContentType), ("$stored", row.StoredAt.UtcTicks), ("$task", row.TaskId), ("$overlaps", row.Overlaps));
+            ("$origin", row.OriginRecorder), ("$type", row.ContentType), ("$stored", row.StoredAt.UtcTicks), ("$task", row.TaskId), ("$overlaps", row.Overlaps),
+            ("$init", row.Init?.Sha256), ("$initBytes", row.Init?.Bytes));
         sql.Run("DELETE FROM gone_segments WHERE segment_id = $id", ("$id", row.SegmentId));
     }
 
     /// <summary>Makes the track known with its kind (<c>video</c> or <c>audio</c>); call before its first segment is saved. Harmless to repeat.</summary>
-    public static void EnsureTrack(Sql sql, string identity, string channelId, string kind) =>
+    /// <param name="archiveId">Failover log entry of the side archive; null: the channel's own timeline.</param>
+    public static void EnsureTrack(Sql sql, string identity, string channelId, string kind, string? archiveId = null) =>
         sql.Run(
-            "INSERT INTO tracks (track_id, identity, channel_id, kind) VALUES ($track, $identity, $channel, $kind) ON CONFLICT (track_id) DO NOTHING",
-            ("$track", TrackId(identity, channelId)), ("$identity", identity), ("$channel", channelId), ("$kind", kind));
+            "INSERT INTO tracks (track_id, identity, channel_id, kind, archive_id) VALUES ($track, $identity, $channel, $kind, $archive) ON CONFLICT (track_id) DO NOTHING",
+            ("$track", TrackId(identity, channelId, archiveId)), ("$identity", identity), ("$channel", channelId), ("$kind", kind), ("$archive", archiveId));
 
     /// <summary>Takes a segment out of the index without leaving a tombstone: it never was whole.</summary>
     public static void Delete(Sql sql, string segmentId) => sql.Run("DELETE FROM segments WHERE segment_id = $id", ("$id", segmentId));
@@ -210,6 +230,9 @@ public static class SegmentStore
         return [("$track", trackId), ("$from", first), ("$far", Math.Max(after?.UtcTicks ?? 0, first - LongestSegment.Ticks)), ("$to", to?.UtcTicks ?? long.MaxValue)];
     }
 
+    private static (string Name, object? Value)[] RangeOfChannel(string identity, string channelId, DateTimeOffset? from, DateTimeOffset? to, DateTimeOffset? after = null) =>
+        [("$identity", identity), ("$channel", channelId), .. Range("", from, to, after).AsSpan(1)];
+
     private static SegmentRow Map(SqliteDataReader r) => new(
         r.GetString(0),
         r.GetString(1),
@@ -227,5 +250,6 @@ public static class SegmentStore
         r.GetString(13),
         r.Instant(14),
         r.TextOrNull(15),
-        r.GetBoolean(16));
+        r.GetBoolean(16),
+        r.TextOrNull(17) is { } init ? new SegmentInit(r.GetInt64(18), init) : null);
 }

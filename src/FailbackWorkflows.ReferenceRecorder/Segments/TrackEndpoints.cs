@@ -17,7 +17,13 @@ public static class TrackEndpoints
             var identity = context.Request.Query["identity"].ToString() is { Length: > 0 } named ? RequestReader.CheckName(named, "query value 'identity'") : ReadGrant.Of(context)?.Identity;
             ReadGrant.Check(context, identity);
             return Answer.Ok(new TrackList(store.Read(sql => TrackStore.List(sql, identity, ReadGrant.Of(context))))).WriteAsync(context);
-        }).AllowReadToken().Produces<TrackList>().WithName("listTracks").WithSummary("Audio and video tracks, archived ones included as long as they hold material.");
+        }).AllowReadToken().Produces<TrackList>().WithName("listTracks").WithSummary("Audio and video tracks, archived ones and those of side archives included as long as they hold material.");
+
+        routes.MapGet("/v1/archives", (HttpContext context, RecorderStore store) =>
+        {
+            var identity = context.Request.Query["identity"].ToString() is { Length: > 0 } named ? RequestReader.CheckName(named, "query value 'identity'") : null;
+            return Answer.Ok(new SideArchiveList(store.Read(sql => TrackStore.Archives(sql, identity)))).WriteAsync(context);
+        }).Produces<SideArchiveList>().WithName("listArchives").WithSummary("Side archives: what was copied here and could not go into the timelines, by failover.");
 
         routes.MapGet("/v1/tracks/{trackId}", (HttpContext context, RecorderStore store) =>
         {
@@ -58,13 +64,14 @@ public static class TrackEndpoints
     internal static (string TrackId, string Identity) TrackId(HttpContext context)
     {
         var trackId = context.Request.RouteValues["trackId"] as string ?? "";
-        if (trackId.Split('~') is not [var identity, var channel] || !Names.IsValid(identity) || !Names.IsValid(channel))
+        var parts = trackId.Split('~');
+        if (parts.Length is not (2 or 3) || !Array.TrueForAll(parts, Names.IsValid))
         {
-            throw Refusal.Malformed("A track id has the form identity~channel; GET /v1/tracks lists them.");
+            throw Refusal.Malformed("A track id has the form identity~channel, or identity~channel~entry in a side archive; GET /v1/tracks lists them.");
         }
 
-        ReadGrant.Check(context, identity);
-        return (trackId, identity);
+        ReadGrant.Check(context, parts[0]);
+        return (trackId, parts[0]);
     }
 
     internal static Refusal Unknown(string trackId) => Refusal.Unknown($"There is no track '{trackId}' on this recorder. GET /v1/tracks lists them.");

@@ -31,7 +31,7 @@ public static class StatusEndpoints
                 Resolution,
                 [.. store.Read(DutyStore.List).Where(d => ReadGrant.Of(context) is not { } grant || grant.Identity == d.Identity).Select(d => d.ToState())],
                 [folder.Measure()],
-                new RecorderCapabilities(RetentionHold: true, options.MaxChannels, ParallelReads))).WriteAsync(context))
+                new RecorderCapabilities(RetentionHold: true, options.MaxChannels, ParallelReads, BackfillAnywhere: !options.IsAppendOnly, SideArchive: options.IsAppendOnly))).WriteAsync(context))
             .AllowReadToken().Produces<RecorderStatus>().WithSummary("Identity, version, duties, storage, capabilities.");
 
         routes.MapPost("/v1/recorder:probe", (HttpContext context, DataFolder folder) => Answer.Ok(folder.Probe()).WriteAsync(context))

@@ -11,7 +11,7 @@ namespace FailbackWorkflows.ReferenceRecorder.Storage;
 public sealed class RecorderStore : IDisposable
 {
     /// <summary>One embedded script per version, applied in order; a script that was ever released never changes.</summary>
-    private const int SchemaVersion = 3;
+    private const int SchemaVersion = 4;
 
     private readonly SemaphoreSlim _writer = new(1, 1);
     private readonly SqliteConnection _connection;

@@ -256,10 +256,18 @@ public sealed class FakeCopies(FakeRecorder recorder, TimeProvider time)
         var stretches = isNothing ? [new(period.FromUtc, period.ToUtc, CoverageState.NotRecorded, null)]
             : hasLoss ? new List<CoverageStretch> { new(period.FromUtc, lostFrom, CoverageState.Copied, null), new(lostFrom, period.ToUtc, CoverageState.Missing, "corruptAtSource") }
             : [new(period.FromUtc, period.ToUtc, CoverageState.Copied, null)];
+        var none = new Amount(0, 0);
+        var isArchived = !recorder.BackfillsAnywhere && !isNothing;
+        if (isArchived)
+        {
+            stretches = [.. stretches.Select(s => s.State == CoverageState.Copied ? s with { State = CoverageState.Archived } : s)];
+        }
+
         var report = new CoverageReport(
             task.TaskId, task.EntryId, task.Identity, task.SourceRecorderId, recorder.MachineId, period,
             task.State >= CopyTaskState.Copied, !hasLoss, TimeSpan.Zero, TimeSpan.Zero, task.EndedAt ?? time.GetUtcNow(),
-            [new($"{task.Identity}~video-1", "video-1", "video", period.FromUtc, period.ToUtc, expected, copied, new(0, 0), new(expected.Segments - copied.Segments, expected.Bytes - copied.Bytes), new(0, 0), Disputed, copied, !hasLoss && !ContradictsItself, stretches, known.WithDisputed ? Disputed : null)],
+            [new($"{task.Identity}~video-1", "video-1", "video", period.FromUtc, period.ToUtc, expected, isArchived ? none : copied, none, new(expected.Segments - copied.Segments, expected.Bytes - copied.Bytes), none, Disputed, copied, !hasLoss && !ContradictsItself, stretches, known.WithDisputed ? Disputed : null,
+                Archived: isArchived ? copied : null, ArchiveTrackIds: isArchived ? [$"{task.Identity}~video-1~{task.EntryId}"] : null)],
             [],
             hasLoss ? [new("video", "video-1", "segment-290", lostFrom, period.ToUtc, 100_000, "corruptAtSource")] : [],
             null);

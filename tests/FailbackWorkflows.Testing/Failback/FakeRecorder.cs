@@ -121,8 +121,11 @@ public sealed partial class FakeRecorder(string serverId, TimeProvider time)
     /// <summary>False: it takes material only behind what it has.</summary>
     public bool BackfillsAnywhere { get; set; } = true;
 
+    /// <summary>What cannot go into its timelines it keeps in a side archive.</summary>
+    public bool KeepsSideArchive { get; set; }
+
     internal RecorderStatus Status() => new(
-        MachineId, BootId, SoftwareVersion, "1", _clock.GetUtcNow(), TimeSpan.FromMilliseconds(1), [.. _duties.Values.Where(d => d.IsKnown).Select(d => d.ToState())], [Storage], new(true, 64, 8, BackfillsAnywhere));
+        MachineId, BootId, SoftwareVersion, "1", _clock.GetUtcNow(), TimeSpan.FromMilliseconds(1), [.. _duties.Values.Where(d => d.IsKnown).Select(d => d.ToState())], [Storage], new(true, 64, 8, BackfillsAnywhere, SideArchive: KeepsSideArchive));
 
     internal ProbeResult Probe() => new(CannotWriteBecause is null, [Storage], CannotWriteBecause);
 

@@ -67,6 +67,15 @@ public sealed partial class ManagementServerProcess : IAsyncDisposable
 
     public Task<Answer> GetAsync(string path, string? apiKey = null) => SendAsync(HttpMethod.Get, path, (HttpContent?)null, apiKey);
 
+    /// <summary>What is no text, as the administrator gets it.</summary>
+    public async Task<byte[]> GetBytesAsync(string path)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        request.Headers.Add("X-Api-Key", ApiKey);
+        using var response = await _http.SendAsync(request);
+        return await response.EnsureSuccessStatusCode().Content.ReadAsByteArrayAsync();
+    }
+
     public Task<Answer> PostAsync(string path, JsonNode body, string? apiKey = null) => SendAsync(HttpMethod.Post, path, body, apiKey);
 
     public Task<Answer> PutAsync(string path, JsonNode body, string? apiKey = null) => SendAsync(HttpMethod.Put, path, body, apiKey);

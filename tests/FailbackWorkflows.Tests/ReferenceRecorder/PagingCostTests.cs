@@ -54,8 +54,37 @@ public sealed class PagingCostTests
         ShouldBeEven(costs);
     }
 
-    private static List<int> CostOfPages<T>(RecorderHost host, Func<Sql, T?, List<T>> readPage)
-        where T : struct
+    // What belongs to no channel is found without reading what belongs to one.
+    [Theory]
+    [InlineData(RecordKind.Alarms)]
+    [InlineData(RecordKind.Bookmarks)]
+    public async Task Records_OfNoChannel_CostNoMoreThanThemselves(RecordKind kind)
+    {
+        await using var host = await RecorderHost.StartSeededAsync();
+        var few = Enumerable.Range(0, 5).Select(i => RecordStoreTests.Make(kind, 1, "{}", $"none-{i}", From.AddSeconds(i), channelId: null));
+        var many = Enumerable.Range(0, Items).Select(i => RecordStoreTests.Make(kind, 1, "{}", $"of-{i}", From.AddSeconds(i)));
+        await host.Store.WriteAsync(sql => RecordStore.Import(sql, few.Concat(many).Select(r => r.ToRecord()), null), CancellationToken.None);
+        var query = new RecordQuery(kind, RecorderHost.Identity, "", From, From.AddDays(1));
+
+        Count(host, (sql, steps) =>
+        {
+            RecordStore.Root(sql, query).Count.ShouldBe(5);
+            steps().ShouldBeLessThan(Items / 10, "the root");
+            RecordStore.CountDisputed(sql, query).ShouldBe(0);
+            steps().ShouldBeLessThan(Items / 10, "the disputed");
+            RecordStore.Page(sql, query, null, PageSize).Count.ShouldBe(5);
+            steps().ShouldBeLessThan(Items / 10, "the first page");
+            RecordStore.Page(sql, query, (From.AddSeconds(1), "none-1"), PageSize).Count.ShouldBe(3);
+            steps().ShouldBeLessThan(Items / 10, "the next page");
+
+            // The measure measures: the whole kind costs more than that.
+            RecordStore.Root(sql, query with { ChannelId = null }).Count.ShouldBe(Items + 5);
+            steps().ShouldBeGreaterThan(Items / 10);
+        });
+    }
+
+    /// <summary>Runs queries; the function given with them tells the database's steps, in tens, since it was asked last.</summary>
+    private static void Count(RecorderHost host, Action<Sql, Func<int>> run)
     {
         using var connection = new SqliteConnection($"Data Source={Path.Combine(host.Folder, "recorder.db")}");
         connection.Open();
@@ -63,18 +92,36 @@ public sealed class PagingCostTests
         raw.sqlite3_progress_handler(connection.Handle, 10, _ => steps++ < 0 ? 1 : 0, null);
         using var transaction = connection.BeginTransaction();
         using var statements = new Statements(connection);
-        var sql = new Sql(connection, transaction, statements);
+        run(new Sql(connection, transaction, statements), () =>
+        {
+            var counted = steps;
+            steps = 0;
+            return counted;
+        });
+    }
+
+    private static List<int> CostOfPages<T>(RecorderHost host, Func<Sql, T?, List<T>> readPage)
+        where T : struct
+    {
+        List<int>? all = null;
+        Count(host, (sql, steps) => all = CostOfPages(sql, steps, readPage));
+        return all!;
+    }
+
+    private static List<int> CostOfPages<T>(Sql sql, Func<int> steps, Func<Sql, T?, List<T>> readPage)
+        where T : struct
+    {
         var costs = new List<int>();
         for (T? after = null; ;)
         {
-            steps = 0;
+            steps();
             var page = readPage(sql, after);
             if (page.Count < PageSize)
             {
                 return costs;
             }
 
-            costs.Add(steps);
+            costs.Add(steps());
             after = page[^1];
         }
     }

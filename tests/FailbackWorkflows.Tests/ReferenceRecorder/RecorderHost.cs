@@ -82,7 +82,7 @@ internal sealed class RecorderHost : IAsyncDisposable
     }
 
     /// <summary>Starts another recorder over the files as they are at this moment: what a killed process would leave.</summary>
-    public async Task<RecorderHost> StartAfterKillAsync(Action<string>? spoil = null)
+    public async Task<RecorderHost> StartAfterKillAsync(Action<string>? spoil = null, params string[] more)
     {
         var copy = Directory.CreateTempSubdirectory("recorder-").FullName;
         await Store.ExclusiveAsync(
@@ -99,7 +99,7 @@ internal sealed class RecorderHost : IAsyncDisposable
             },
             default);
         spoil?.Invoke(copy);
-        return await StartNextAsync(copy);
+        return await StartNextAsync(copy, more);
     }
 
     /// <summary>The recorder remembers the keys of its former life, so they go on counting.</summary>

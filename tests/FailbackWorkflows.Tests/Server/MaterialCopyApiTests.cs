@@ -61,6 +61,10 @@ public sealed class MaterialCopyApiTests(ServerHarness server)
     [InlineData(":limits", "{}")]
     [InlineData("/accept-losses", """{"reason":"why"}""")]
     [InlineData("/disputed", """{"requestId":"a","reason":"why"}""")]
+    [InlineData("/disputed:pause", "{}")]
+    [InlineData("/disputed:resume", "{}")]
+    [InlineData("/disputed:cancel", "{}")]
+    [InlineData("/disputed:limits", "{}")]
     [InlineData("/disputed/release", """{"reason":"why"}""")]
     public async Task Changes_ByAViewer_AreForbidden_AndOnAnUnknownEntryNotFound(string path, string body)
     {
@@ -85,6 +89,12 @@ public sealed class MaterialCopyApiTests(ServerHarness server)
         var limited = await PostAsync(client, $"{path}:limits", """{"maxBytesPerSecond":1000000,"windowFrom":"22:00:00","windowTo":"06:00:00"}""");
         limited.Body.GetProperty("task").GetProperty("limits").GetProperty("maxBytesPerSecond").GetInt64().ShouldBe(1_000_000);
         (await PostAsync(client, $"{path}:limits", """{"maxBytesPerSecond":10,"windowFrom":"22:00:00"}""")).Body.GetProperty("errors").EnumerateObject().Select(e => e.Name).ShouldBe(["maxBytesPerSecond", "windowTo"]);
+
+        // That of the disputed material is another one, and nobody has asked for it.
+        var none = await PostAsync(client, $"{path}/disputed:pause", "{}");
+        none.Status.ShouldBe(HttpStatusCode.Conflict);
+        none.Body.GetProperty("detail").GetString().ShouldNotBeNull().ShouldContain("The disputed material of this entry is not being copied.");
+
         (await PostAsync(client, $"{path}:cancel", """{"reason":"Later."}""")).Status.ShouldBe(HttpStatusCode.Accepted);
         server.Runs.Asked.ShouldContain(a => a.What == "cancel" && a.Reason == "Later.");
 

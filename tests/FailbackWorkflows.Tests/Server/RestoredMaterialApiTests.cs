@@ -206,6 +206,40 @@ public sealed class RestoredMaterialApiTests(ServerHarness server)
         html.ShouldNotContain("aria-label=\"Play");
     }
 
+    // Scenario 44: what is in a side archive is called so, in page and table, and played from there.
+    [Fact]
+    public async Task SideArchive_IsSaidOnThePageAndInTheTable_AndPlayedFromItsOwnTrack()
+    {
+        await using var stub = await RecorderStub.StartAsync();
+        const string archive = $"{Track}~entry-1";
+        stub.On("GET", $"/v1/tracks/{archive}/segments", StubAnswer.Json(200, new SegmentPage([Video("a") with { TrackId = archive }], null, true, From, [])));
+        var (from, to) = (From, From.AddMinutes(1));
+        var entry = await RestoredAsync(
+            stub.BaseUrl,
+            Secret,
+            from,
+            to,
+            t => t with { Copied = new(0, 0), Archived = new(1, 9), ArchiveTrackIds = [archive], Stretches = [new(from, to, CoverageState.Archived, null)] });
+        var player = $"/failover-log/{entry.Id}/coverage?track={Track}&at=2026-03-01T12:00:00Z";
+        using var browser = await server.SignInAsync();
+        using var client = await server.WithRoleAsync(Roles.Operator);
+
+        var html = await browser.GetStringAsync(player);
+        html.ShouldContain("In the side archive: ");
+        html.ShouldContain("They are not in the timeline of video-1");
+        html.ShouldContain("class=\"cov-archived\"");
+        html.ShouldContain("<video id=\"player-media\" controls");
+        html.ShouldContain($"/material-copy/tracks/{Uri.EscapeDataString(archive)}/segments/a?");
+        var csv = await client.GetStringAsync($"/api/v1/failover-log/{entry.Id}/material-copy/coverage?format=csv");
+        csv.ShouldContain("digestBy,inSideArchive,archiveTracks");
+        csv.Split("\r\n").Single(l => l.StartsWith("\"track\"", StringComparison.Ordinal)).ShouldEndWith($",1,\"{archive}\"");
+        csv.ShouldContain("\"archived\"");
+        var json = await Answers.JsonAsync(await client.GetAsync($"/api/v1/failover-log/{entry.Id}/material-copy/coverage"));
+        json.GetProperty("tracks")[0].GetProperty("archived").GetProperty("segments").GetInt64().ShouldBe(1);
+        (await client.GetAsync($"{PathOf(entry).Replace(Track, archive, StringComparison.Ordinal)}?limit=5")).StatusCode.ShouldBe(HttpStatusCode.OK);
+        await IsProblemAsync(client, PathOf(entry).Replace(Track, $"{Track}~entry-2", StringComparison.Ordinal), HttpStatusCode.NotFound, "unknown-track");
+    }
+
     private static Segment Video(string id) => new(
         id, Track, From, From.AddSeconds(2), 9, new string('a', 64), false, DisputeState.None, null, 1, new MaterialOrigin("machine-2", 1), "video/mp4", From.AddHours(1));
 
@@ -233,14 +267,14 @@ public sealed class RestoredMaterialApiTests(ServerHarness server)
     }
 
     /// <summary>An entry whose failed server is at the address, and a coverage report that says that its video is home.</summary>
-    private async Task<FailoverLogEntry> RestoredAsync(Uri baseUrl, string credential, DateTimeOffset from, DateTimeOffset to)
+    private async Task<FailoverLogEntry> RestoredAsync(Uri baseUrl, string credential, DateTimeOffset from, DateTimeOffset to, Func<TrackCoverage, TrackCoverage>? alter = null)
     {
         var entry = await server.AddEntryAsync(e => e with { Failback = FailbackState.Done, FailbackStartedAt = From, FailbackEndedAt = From.AddMinutes(1), MaterialCopy = MaterialCopyState.Copied });
         var nothing = new Amount(0, 0);
         var some = new Amount(1, 9);
         var report = new CoverageReport(
             MaterialCopyTask.IdOf(entry.Id, entry.FailoverServerId), entry.Id, entry.FailedServerId, "machine-2", "machine-1", new CopyPeriod(null, from, to), true, true, TimeSpan.Zero, TimeSpan.Zero, to,
-            [new(Track, "video-1", "video", from, to, some, some, nothing, nothing, nothing, nothing, some, true, [new(from, to, CoverageState.Copied, null)])],
+            [(alter ?? (t => t))(new(Track, "video-1", "video", from, to, some, some, nothing, nothing, nothing, nothing, some, true, [new(from, to, CoverageState.Copied, null)]))],
             [],
             [],
             null);

@@ -77,6 +77,44 @@ public sealed class DisputedMaterialTests
     }
 
     [Fact]
+    public async Task WhileItIsCopied_ItIsPausedLimitedResumedAndCancelled_AndTheOrdinaryCopyIsLeftAlone()
+    {
+        var play = await CreateAsync();
+        await using var world = play.World;
+        await play.ShouldBeCopiedAsync(await play.CopyAsync());
+        var ordinary = await play.TaskAsync();
+        var control = play.Control.OfDisputed;
+        var limits = new CopyLimits(1_000_000);
+        (await control.PauseAsync(FailbackWorld.Entry, FailbackWorld.Operator, default)).Outcome.ShouldBe(ControlOutcome.Refused, "nobody has asked for it yet");
+        (await control.CancelAsync(FailbackWorld.Entry, FailbackWorld.Operator, null, default)).Message!.ShouldContain("nothing to cancel");
+        CopyTask? paused = null, limited = null;
+        play.Then(play.WorkAsync)
+            .Then(async () => (await control.PauseAsync(FailbackWorld.Entry, FailbackWorld.Operator, default)).Outcome.ShouldBe(ControlOutcome.Accepted), play.WorkAsync)
+            .Then(async () =>
+            {
+                paused = AtTarget();
+                (await control.LimitAsync(FailbackWorld.Entry, limits, FailbackWorld.Operator, default)).Outcome.ShouldBe(ControlOutcome.Accepted);
+                (await control.ResumeAsync(FailbackWorld.Entry, FailbackWorld.Operator, default)).Outcome.ShouldBe(ControlOutcome.Accepted);
+            })
+            .Then(play.WorkAsync)
+            .Then(async () =>
+            {
+                limited = AtTarget();
+                (await control.CancelAsync(FailbackWorld.Entry, FailbackWorld.Operator, "Enough.", default)).Outcome.ShouldBe(ControlOutcome.Accepted);
+            });
+
+        var run = await world.EndAsync((await AskAsync(play)).RunId!);
+
+        (paused!.State, paused.PauseReason).ShouldBe((CopyTaskState.Paused, CopyPauseReason.Operator));
+        (limited!.State is CopyTaskState.Paused, limited.Limits).ShouldBe((false, limits));
+        run.Result.ShouldBe("cancelled");
+        AtTarget().State.ShouldBe(CopyTaskState.Cancelled);
+        (await play.TaskAsync()).Revision.ShouldBe(ordinary.Revision);
+
+        CopyTask AtTarget() => play.Target.Tasks.Single(t => t.TaskId == DisputedTask);
+    }
+
+    [Fact]
     public async Task AskedFor_OfAnUnknownEntry_IsUnknown()
     {
         var play = await CreateAsync();

@@ -345,6 +345,24 @@ public sealed class MaterialCopyTests
         await play.ShouldBeCopiedAsync(await world.EndAsync(run.Id, run.LastSequence));
     }
 
+    // Scenario 44.
+    [Fact]
+    public async Task Copy_TheTargetOnlyAppendsButKeepsASideArchive_IsCopied_SaysWhere_AndReleasesTheHold()
+    {
+        var play = await MaterialCopyPlay.CreateAsync();
+        await using var world = play.World;
+        (world.FailedRecorder.BackfillsAnywhere, world.FailedRecorder.KeepsSideArchive) = (false, true);
+
+        var run = await play.CopyAsync();
+
+        await play.ShouldBeCopiedAsync(run);
+        var entry = await world.EntryAsync();
+        entry.Message.ShouldNotBeNull().ShouldContain("in a side archive");
+        world.FailoverRecorder.Released[FailbackWorld.Entry].ShouldBe(HoldRelease.VerifiedCopy);
+        var totals = CoverageTotals.Of((await world.Get<IMaterialCopies>().FindCoverageAsync(FailbackWorld.Entry, default))!.Report);
+        (totals.Archived, totals.Copied).ShouldBe((new Amount(300, FakeCopies.BytesTotal), new Amount(0, 0)));
+    }
+
     // Scenario 39.
     [Fact]
     public async Task Copy_SecondFailoverMeanwhile_PausesAndGoesOnAfterTheNextFailback()

@@ -22,9 +22,12 @@ internal sealed class CopyRun : IDisposable
     private readonly Lock _lock = new();
     private CopyOutcome? _outcome;
 
-    public CopyRun(CopyTaskRow task, SourceConnection source, RecorderStore store, DataFolder folder, CopyPace pace, CopyTuning tuning, CopyLog log, CancellationToken stopping)
+    /// <param name="appends">Timelines here grow at their end only.</param>
+    public CopyRun(
+        CopyTaskRow task, SourceConnection source, RecorderStore store, DataFolder folder, CopyPace pace, CopyTuning tuning, CopyLog log, bool appends, CancellationToken stopping)
     {
         (Task, Source, _store, _folder, Pace, Tuning, Log) = (task, source, store, folder, pace, tuning, log);
+        ArchiveId = appends ? task.Definition.EntryId : null;
         _stopping = CancellationTokenSource.CreateLinkedTokenSource(stopping);
         KeptFrom = Housekeeping.KeptFrom(store.Read(sql => SettingsStore.Active(sql, task.Identity)).Content.Retention, store.Time.GetUtcNow());
     }
@@ -46,6 +49,9 @@ internal sealed class CopyRun : IDisposable
     public RecorderStore Store => _store;
 
     public DataFolder Folder => _folder;
+
+    /// <summary>Failover log entry of the side archive that what is fetched goes into; null: it goes into the timelines.</summary>
+    public string? ArchiveId { get; }
 
     public CopyProgress Progress { get; } = new();
 
@@ -152,7 +158,7 @@ internal sealed class CopyRun : IDisposable
     public SegmentJudge JudgeOf(Track track)
     {
         var losses = _store.Read(sql => CopyTaskStore.Losses(sql, TaskId)).Where(l => l.ChannelId == track.ChannelId && l.Kind == track.Kind && l.ItemId is not null);
-        return new SegmentJudge(track.Id, Task.PeriodOf(track.ChannelId), Tolerance, KeptFrom, Task.Definition.WithDisputed, MakesDigests, losses.ToDictionary(l => l.ItemId!, l => l.Reason, StringComparer.Ordinal));
+        return new SegmentJudge(track, ArchiveId, Task.PeriodOf(track.ChannelId), Tolerance, KeptFrom, Task.Definition.WithDisputed, MakesDigests, losses.ToDictionary(l => l.ItemId!, l => l.Reason, StringComparer.Ordinal));
     }
 
     public TrackWalk Walk(Track track) => new(Source, _store, JudgeOf(track), ClockOffset);
@@ -161,12 +167,12 @@ internal sealed class CopyRun : IDisposable
     {
         var parallel = await ConnectAsync().ConfigureAwait(false);
         var tracks = (await Source.GetTracksAsync(Task.Identity, Stopping).ConfigureAwait(false))
-            .Where(t => t.Kind is "audio" or "video").OrderBy(t => t.Kind, StringComparer.Ordinal).ThenBy(t => t.ChannelId, StringComparer.Ordinal).ToList();
+            .Where(t => t.Kind is "audio" or "video" && t.Archive is null).OrderBy(t => t.Kind, StringComparer.Ordinal).ThenBy(t => t.ChannelId, StringComparer.Ordinal).ToList();
         await SaveAsync(sql =>
         {
             foreach (var track in tracks)
             {
-                Segments.SegmentStore.EnsureTrack(sql, track.Identity, track.ChannelId, track.Kind);
+                Segments.SegmentStore.EnsureTrack(sql, track.Identity, track.ChannelId, track.Kind, ArchiveId);
             }
         }).ConfigureAwait(false);
 

@@ -8,9 +8,11 @@ namespace FailbackWorkflows.ReferenceRecorder.MaterialCopy.Copying;
 /// <param name="OrdinaryTo">End of what is not disputed of it; its start when all of it is.</param>
 /// <param name="Origin">Machine that recorded it.</param>
 /// <param name="IsOwn">Recorded by this machine, by this machine's clock.</param>
-internal readonly record struct LocalSegment(string Id, long From, long To, long OrdinaryTo, string? Sha256, long Bytes, string? TaskId, string File, string Origin, bool IsOwn, bool Overlaps);
+/// <param name="TrackId">The channel's own timeline, or the track of a side archive.</param>
+internal readonly record struct LocalSegment(
+    string Id, long From, long To, long OrdinaryTo, string? Sha256, long Bytes, string? TaskId, string File, string Origin, bool IsOwn, bool Overlaps, string TrackId, bool IsArchived);
 
-/// <summary>What this recorder holds of a stretch of a track.</summary>
+/// <summary>What this recorder holds of a stretch of a channel, on its own timeline and in side archives.</summary>
 internal sealed class LocalTimeline
 {
     private readonly List<LocalSegment> _rows;
@@ -23,24 +25,30 @@ internal sealed class LocalTimeline
     {
         _rows = rows;
         _byId = rows.ToDictionary(r => r.Id, StringComparer.Ordinal);
+        HasArchived = rows.Exists(r => r.IsArchived);
         _tolerance = tolerance.Ticks;
         _ownOffset = ownOffset.Duration() > tolerance ? ownOffset.Ticks : 0;
     }
 
     public IReadOnlyList<LocalSegment> Rows => _rows;
 
+    /// <summary>Some of it stands in a side archive.</summary>
+    public bool HasArchived { get; }
+
     /// <param name="ownOffset">Source's clock minus ours: where this machine's own material would stand on the source's clock.</param>
-    public static LocalTimeline Load(RecorderStore store, string trackId, DateTimeOffset from, DateTimeOffset to, TimeSpan tolerance, TimeSpan ownOffset)
+    public static LocalTimeline Load(RecorderStore store, Track track, DateTimeOffset from, DateTimeOffset to, TimeSpan tolerance, TimeSpan ownOffset)
     {
+        var own = SegmentStore.TrackId(track.Identity, track.ChannelId);
         var reach = ownOffset.Duration() + tolerance;
         var rows = store.Read(sql => sql.Query(
             """
-            SELECT segment_id, from_ticks, to_ticks, coalesce(disputed_from, to_ticks), sha256, bytes, task_id, file, origin_recorder, overlaps
-            FROM segments WHERE track_id = $track AND to_ticks > $from AND from_ticks >= $far AND from_ticks < $to ORDER BY from_ticks, segment_id
+            SELECT segment_id, from_ticks, to_ticks, coalesce(disputed_from, to_ticks), sha256, bytes, task_id, file, origin_recorder, overlaps, track_id
+            FROM segments WHERE identity = $identity AND channel_id = $channel AND to_ticks > $from AND from_ticks >= $far AND from_ticks < $to ORDER BY from_ticks, segment_id
             """,
             r => new LocalSegment(
-                r.GetString(0), r.GetInt64(1), r.GetInt64(2), r.GetInt64(3), r.TextOrNull(4), r.GetInt64(5), r.TextOrNull(6), r.GetString(7), r.GetString(8), r.GetString(8) == store.MachineId, r.GetInt64(9) != 0),
-            ("$track", trackId), ("$far", (from - reach - SegmentStore.LongestSegment).UtcTicks), ("$from", (from - reach).UtcTicks), ("$to", (to + reach).UtcTicks)));
+                r.GetString(0), r.GetInt64(1), r.GetInt64(2), r.GetInt64(3), r.TextOrNull(4), r.GetInt64(5), r.TextOrNull(6), r.GetString(7), r.GetString(8), r.GetString(8) == store.MachineId, r.GetInt64(9) != 0,
+                r.GetString(10), r.GetString(10) != own),
+            ("$identity", track.Identity), ("$channel", track.ChannelId), ("$far", (from - reach - SegmentStore.LongestSegment).UtcTicks), ("$from", (from - reach).UtcTicks), ("$to", (to + reach).UtcTicks)));
         return new LocalTimeline(rows, tolerance, ownOffset);
     }
 
@@ -67,22 +75,23 @@ internal sealed class LocalTimeline
     /// Who recorded what is asked about. Whatever else is here of the same machine proves nothing: it recorded these times twice (its clock was
     /// set back, say), and one does not stand for the other.
     /// </param>
-    public bool Covers(long from, long to, string origin)
+    /// <param name="withArchives">False: of the channel's own timeline alone.</param>
+    public bool Covers(long from, long to, string origin, bool withArchives = true)
     {
         while (_first < _rows.Count && _rows[_first].To + Math.Max(0, _ownOffset) <= from - _tolerance)
         {
             _first++;
         }
 
-        return Covers(from, to, origin, 0) && (_ownOffset == 0 || Covers(from, to, origin, _ownOffset));
+        return Covers(from, to, origin, withArchives, 0) && (_ownOffset == 0 || Covers(from, to, origin, withArchives, _ownOffset));
     }
 
-    /// <summary>True when something ordinary here shares more than the tolerance with <c>[from, to)</c>.</summary>
-    public bool Overlaps(long from, long to)
+    /// <summary>True when something ordinary on a track here shares more than the tolerance with <c>[from, to)</c>.</summary>
+    public bool Overlaps(long from, long to, string trackId)
     {
         for (var i = _first; i < _rows.Count && _rows[i].From < to - _tolerance; i++)
         {
-            if (Math.Min(_rows[i].OrdinaryTo, to) - Math.Max(_rows[i].From, from) > _tolerance)
+            if (_rows[i].TrackId == trackId && Math.Min(_rows[i].OrdinaryTo, to) - Math.Max(_rows[i].From, from) > _tolerance)
             {
                 return true;
             }
@@ -91,13 +100,13 @@ internal sealed class LocalTimeline
         return false;
     }
 
-    private bool Covers(long from, long to, string origin, long ownOffset)
+    private bool Covers(long from, long to, string origin, bool withArchives, long ownOffset)
     {
         var reached = from;
         for (var i = _first; i < _rows.Count && reached < to - _tolerance; i++)
         {
             var shift = _rows[i].IsOwn ? ownOffset : 0;
-            if (_rows[i].From + shift <= reached + _tolerance && _rows[i].OrdinaryTo + shift > reached && _rows[i].Origin != origin)
+            if (_rows[i].From + shift <= reached + _tolerance && _rows[i].OrdinaryTo + shift > reached && _rows[i].Origin != origin && (withArchives || !_rows[i].IsArchived))
             {
                 reached = _rows[i].OrdinaryTo + shift;
             }

@@ -163,7 +163,7 @@ internal sealed class RecordLane(RecordScope scope, CopyPosition known)
     public static int Import(Sql sql, CopyRun run, List<MaterialRecord> records)
     {
         var stored = 0;
-        var results = RecordStore.Import(sql, records, run.TaskId);
+        var results = RecordStore.Import(sql, records, run.TaskId, run.ArchiveId);
         for (var i = 0; i < results.Count; i++)
         {
             switch (results[i].Outcome)

@@ -35,14 +35,17 @@ internal enum Verdict
 /// <param name="OrdinaryTo">End of what is not disputed of it.</param>
 /// <param name="Overlaps">Stored, it would share time with what is here; both stay, marked.</param>
 /// <param name="Reason">For what is lost or refused.</param>
-internal readonly record struct JudgedSegment(Segment Segment, Verdict Verdict, DateTimeOffset OrdinaryTo, LocalSegment? Local, bool Overlaps, string? Reason);
+/// <param name="IsArchived">Present, and in a side archive: the timeline alone does not have it.</param>
+internal readonly record struct JudgedSegment(Segment Segment, Verdict Verdict, DateTimeOffset OrdinaryTo, LocalSegment? Local, bool Overlaps, string? Reason, bool IsArchived = false);
 
 /// <summary>Compares what the source lists with what is here. The same rule surveys, copies and verifies.</summary>
+/// <param name="ArchiveId">Side archive that what is missing goes into; null: the timeline.</param>
 /// <param name="KeptFrom">What ended before is deleted here by age; null: nothing is.</param>
 /// <param name="MakesDigests">The source states no digests; what is missing is given its own here.</param>
 /// <param name="Losses">Reasons of segments given up, by id.</param>
 internal sealed record SegmentJudge(
-    string TrackId,
+    Track Track,
+    string? ArchiveId,
     CopyPeriod Period,
     TimeSpan Tolerance,
     DateTimeOffset? KeptFrom,
@@ -50,6 +53,8 @@ internal sealed record SegmentJudge(
     bool MakesDigests,
     IReadOnlyDictionary<string, string> Losses)
 {
+    private readonly string _goesInto = SegmentStore.TrackId(Track.Identity, Track.ChannelId, ArchiveId);
+
     public JudgedSegment Judge(Segment segment, LocalTimeline here)
     {
         if (Mistake(segment) is { } mistake)
@@ -96,14 +101,16 @@ internal sealed record SegmentJudge(
             verdict = Losses.TryGetValue(segment.Id, out reason) ? Verdict.Lost : Verdict.Missing;
         }
 
-        var overlaps = verdict == Verdict.Missing && isOrdinary && here.Overlaps(segment.From.UtcTicks, ordinaryTo.UtcTicks);
-        return new JudgedSegment(segment, verdict, isOrdinary ? ordinaryTo : segment.From, local, overlaps, reason);
+        var overlaps = verdict == Verdict.Missing && isOrdinary && here.Overlaps(segment.From.UtcTicks, ordinaryTo.UtcTicks, _goesInto);
+        var isArchived = verdict == Verdict.Present
+            && (local?.IsArchived ?? (here.HasArchived && !here.Covers(segment.From.UtcTicks, ordinaryTo.UtcTicks, segment.Origin.RecorderId, withArchives: false)));
+        return new JudgedSegment(segment, verdict, isOrdinary ? ordinaryTo : segment.From, local, overlaps, reason, isArchived);
     }
 
     /// <summary>Why the segment cannot be what the contract says, or null. Ids get into addresses and hashed into file names; times into the index.</summary>
     private string? Mistake(Segment segment) =>
         segment.Id is { Length: >= 1 and <= 200 } id && id[0] != '.' && id.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.' or '~' or ':')
-        && segment.TrackId == TrackId
+        && segment.TrackId == Track.Id
         && segment.From < segment.To
         && segment.To - segment.From <= SegmentStore.LongestSegment
         && segment.Bytes >= 0

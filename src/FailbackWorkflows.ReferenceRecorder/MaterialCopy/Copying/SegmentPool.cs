@@ -1,7 +1,9 @@
 using System.Threading.Channels;
+using FailbackWorkflows.Recorders.Material;
 using FailbackWorkflows.ReferenceRecorder.MaterialCopy.Queue;
 using FailbackWorkflows.ReferenceRecorder.MaterialCopy.Source;
 using FailbackWorkflows.ReferenceRecorder.Records;
+using FailbackWorkflows.ReferenceRecorder.Segments;
 using FailbackWorkflows.ReferenceRecorder.Storage;
 
 namespace FailbackWorkflows.ReferenceRecorder.MaterialCopy.Copying;
@@ -176,10 +178,12 @@ internal sealed class SegmentPool : IAsyncDisposable
 
     private async Task CommitAsync(List<FetchedSegment> batch)
     {
-        Parallel.ForEach(batch, new ParallelOptions { MaxDegreeOfParallelism = ParallelFlushes }, segment =>
+        var inits = new SegmentInit?[batch.Count];
+        Parallel.For(0, batch.Count, new ParallelOptions { MaxDegreeOfParallelism = ParallelFlushes }, i =>
         {
-            RandomAccess.FlushToDisk(segment.File);
-            segment.File.Dispose();
+            RandomAccess.FlushToDisk(batch[i].File);
+            inits[i] = InitSegments.Read(batch[i].Job.Segment.ContentType, batch[i].File);
+            batch[i].File.Dispose();
         });
 
         var folders = new HashSet<string>(StringComparer.Ordinal);
@@ -187,7 +191,7 @@ internal sealed class SegmentPool : IAsyncDisposable
         for (var i = 0; i < batch.Count; i++)
         {
             var track = batch[i].Job.Lane.Track;
-            var relative = Path.Combine(track.Identity, track.ChannelId);
+            var relative = Path.Combine([track.Identity, track.ChannelId, .. _run.ArchiveId is { } archive ? ["archives", archive] : Array.Empty<string>()]);
             var folder = Path.Combine(_folder.SegmentsPath, relative);
             if (_knownFolders.Add(folder))
             {
@@ -205,21 +209,21 @@ internal sealed class SegmentPool : IAsyncDisposable
         await _store.WriteAsync(
             sql =>
             {
-                Index(sql, batch, files);
+                Index(sql, batch, files, inits);
                 return true;
             },
             CancellationToken.None).ConfigureAwait(false);
     }
 
-    private void Index(Sql sql, List<FetchedSegment> batch, string[] files)
+    private void Index(Sql sql, List<FetchedSegment> batch, string[] files, SegmentInit?[] inits)
     {
         var now = _store.Time.GetUtcNow();
         long bytes = 0;
         using var insert = sql.Reusable(
             """
             INSERT INTO segments (segment_id, identity, channel_id, track_id, epoch, from_ticks, to_ticks, bytes, sha256, dispute, disputed_from, file,
-                origin_recorder, content_type, stored_at, task_id, overlaps)
-            VALUES ($id, $identity, $channel, $track, $epoch, $from, $to, $bytes, $sha256, $dispute, $disputedFrom, $file, $origin, $type, $stored, $task, $overlaps)
+                origin_recorder, content_type, stored_at, task_id, overlaps, init_sha256, init_bytes)
+            VALUES ($id, $identity, $channel, $track, $epoch, $from, $to, $bytes, $sha256, $dispute, $disputedFrom, $file, $origin, $type, $stored, $task, $overlaps, $init, $initBytes)
             ON CONFLICT (segment_id) DO NOTHING
             """);
         using var forget = sql.Reusable("DELETE FROM gone_segments WHERE segment_id = $id");
@@ -228,11 +232,12 @@ internal sealed class SegmentPool : IAsyncDisposable
             var (lane, item, segment, overlaps) = batch[i].Job;
             var isDisputed = segment.Disputed != Recorders.Material.DisputeState.None;
             insert.Run(
-                ("$id", segment.Id), ("$identity", lane.Track.Identity), ("$channel", lane.Track.ChannelId), ("$track", lane.Track.Id), ("$epoch", segment.Origin.Epoch),
+                ("$id", segment.Id), ("$identity", lane.Track.Identity), ("$channel", lane.Track.ChannelId), ("$track", SegmentStore.TrackId(lane.Track.Identity, lane.Track.ChannelId, _run.ArchiveId)), ("$epoch", segment.Origin.Epoch),
                 ("$from", segment.From.UtcTicks), ("$to", segment.To.UtcTicks), ("$bytes", segment.Bytes), ("$sha256", segment.Sha256),
                 ("$dispute", DisputeNames.Of(segment.Disputed)), ("$disputedFrom", isDisputed ? (segment.DisputedFrom ?? segment.From).UtcTicks : null),
                 ("$file", files[i]), ("$origin", segment.Origin.RecorderId), ("$type", segment.ContentType), ("$stored", now.UtcTicks),
-                ("$task", _run.TaskId), ("$overlaps", overlaps ? 1 : 0));
+                ("$task", _run.TaskId), ("$overlaps", overlaps ? 1 : 0),
+                ("$init", inits[i]?.Sha256), ("$initBytes", inits[i]?.Bytes));
             forget.Run(("$id", segment.Id));
             lane.Stored(item, segment.Bytes);
             bytes += segment.Bytes;

@@ -58,9 +58,9 @@ internal sealed class TrackCopy(CopyRun run, SegmentPool pool, IReadOnlyList<Tra
                 lane.Error = error.Message;
             }
 
-            var at = lane.ToPosition();
-            lane.Total = at.Done + laneSegments;
-            lane.BytesTotal = at.BytesDone + laneBytes;
+            var (at, first) = (lane.ToPosition(), Lane(CopyPosition.Evidence, track).ToPosition());
+            lane.Total = at.Done + first.Done + laneSegments;
+            lane.BytesTotal = at.BytesDone + first.BytesDone + laneBytes;
             needed += laneBytes;
         }
 

@@ -28,7 +28,7 @@ internal sealed class TrackWalk(SourceConnection source, RecorderStore store, Se
             SegmentPage page;
             try
             {
-                page = await source.GetSegmentsAsync(judge.TrackId, from, to, pageToken, cancellationToken).ConfigureAwait(false);
+                page = await source.GetSegmentsAsync(judge.Track.Id, from, to, pageToken, cancellationToken).ConfigureAwait(false);
             }
             catch (SourceException error) when (error.Fault is SourceFault.PageExpired or SourceFault.Broken && ++troubles < MostTroublesPerPage)
             {
@@ -51,7 +51,7 @@ internal sealed class TrackWalk(SourceConnection source, RecorderStore store, Se
             var items = page.Items.Where(s => s.From > last.From || (s.From == last.From && string.CompareOrdinal(s.Id, last.Id) > 0)).ToList();
             if (items.Count > 0)
             {
-                var here = LocalTimeline.Load(store, judge.TrackId, items[0].From, items.Max(s => s.To), judge.Tolerance, clockOffset);
+                var here = LocalTimeline.Load(store, judge.Track, items[0].From, items.Max(s => s.To), judge.Tolerance, clockOffset);
                 last = (items[^1].From, items[^1].Id);
                 yield return items.ConvertAll(s => Mark(judge.Judge(s, here)));
             }

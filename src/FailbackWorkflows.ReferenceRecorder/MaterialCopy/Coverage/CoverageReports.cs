@@ -21,20 +21,20 @@ internal static class CoverageReports
     /// <summary>One line per track and kind, then one per loss; for a spreadsheet.</summary>
     public static string ToCsv(CoverageReport report)
     {
-        var text = new StringBuilder("what,channel,from,to,expected,copied,alreadyThere,missing,outsideRetention,disputed,superseded,verified,expectedBytes,verifiedBytes,isVerified,reason,disputedHere,digestBy\r\n");
+        var text = new StringBuilder("what,channel,from,to,expected,copied,alreadyThere,missing,outsideRetention,disputed,superseded,verified,expectedBytes,verifiedBytes,isVerified,reason,disputedHere,digestBy,inSideArchive,archiveTracks\r\n");
         foreach (var track in report.Tracks)
         {
-            Line(text, track.Kind, track.ChannelId, track.From, track.To, track.Expected.Segments, track.Copied.Segments, track.AlreadyThere.Segments, track.Missing.Segments, track.OutsideRetention.Segments, track.Disputed.Segments, null, track.Verified.Segments, track.Expected.Bytes, track.Verified.Bytes, track.IsVerified, null, track.DisputedHere?.Segments, track.DigestBy);
+            Line(text, track.Kind, track.ChannelId, track.From, track.To, track.Expected.Segments, track.Copied.Segments, track.AlreadyThere.Segments, track.Missing.Segments, track.OutsideRetention.Segments, track.Disputed.Segments, null, track.Verified.Segments, track.Expected.Bytes, track.Verified.Bytes, track.IsVerified, null, track.DisputedHere?.Segments, track.DigestBy, track.Archived?.Segments, track.ArchiveTrackIds is { } tracks ? string.Join(' ', tracks) : null);
         }
 
         foreach (var records in report.Records)
         {
-            Line(text, RecordDigest.Name(records.Kind), records.ChannelId, records.From, records.To, records.Expected, records.Copied, records.AlreadyThere, records.Missing, records.OutsideRetention, records.Disputed, records.Superseded, null, null, null, records.IsVerified, null, records.DisputedHere, null);
+            Line(text, RecordDigest.Name(records.Kind), records.ChannelId, records.From, records.To, records.Expected, records.Copied, records.AlreadyThere, records.Missing, records.OutsideRetention, records.Disputed, records.Superseded, null, null, null, records.IsVerified, null, records.DisputedHere, null, records.Archived, null);
         }
 
         foreach (var loss in report.Losses)
         {
-            Line(text, $"loss of {loss.Kind} {loss.ItemId}".TrimEnd(), loss.ChannelId, loss.From, loss.To, null, null, null, 1, null, null, null, null, loss.Bytes, null, false, loss.Reason, null, null);
+            Line(text, $"loss of {loss.Kind} {loss.ItemId}".TrimEnd(), loss.ChannelId, loss.From, loss.To, null, null, null, 1, null, null, null, null, loss.Bytes, null, false, loss.Reason, null, null, null, null);
         }
 
         return text.ToString();

@@ -1,6 +1,7 @@
 using FailbackWorkflows.Recorders.Material;
 using FailbackWorkflows.Recorders.MaterialCopy;
 using FailbackWorkflows.ReferenceRecorder.MaterialCopy.Queue;
+using FailbackWorkflows.ReferenceRecorder.Records;
 using FailbackWorkflows.ReferenceRecorder.Segments;
 using FailbackWorkflows.ReferenceRecorder.Storage;
 
@@ -11,13 +12,16 @@ internal static class Interim
 {
     private static readonly TimeSpan Tolerance = TimeSpan.FromMilliseconds(1);
 
-    public static CoverageReport Report(Sql sql, CopyTaskRow task, RecorderStore store)
+    /// <param name="appends">Timelines here grow at their end only.</param>
+    public static CoverageReport Report(Sql sql, CopyTaskRow task, RecorderStore store, bool appends)
     {
         var positions = CopyTaskStore.Positions(sql, task.TaskId).FindAll(p => p.Pass == CopyPosition.Copying);
         var records = positions.Where(p => Enum.TryParse<RecordKind>(p.Kind, ignoreCase: true, out _)).Select(p =>
         {
             var period = task.RecordPeriod;
-            return new RecordCoverage(Enum.Parse<RecordKind>(p.Kind, ignoreCase: true), p.ChannelId, period.FromUtc, period.ToUtc, p.Total ?? p.Done, p.Done, 0, 0, 0, 0, null, null, IsVerified: false);
+            var kind = Enum.Parse<RecordKind>(p.Kind, ignoreCase: true);
+            var (copied, archived) = appends && RecordRules.IsStream(kind) ? (0L, p.Done) : (p.Done, 0L);
+            return new RecordCoverage(kind, p.ChannelId, period.FromUtc, period.ToUtc, p.Total ?? p.Done, copied, 0, 0, 0, 0, null, null, IsVerified: false, Archived: archived);
         });
         return new CoverageReport(
             task.TaskId, task.Definition.EntryId, task.Identity, task.Definition.SourceRecorderId, store.MachineId, task.Definition.Period,
@@ -30,12 +34,26 @@ internal static class Interim
     {
         var period = task.PeriodOf(position.ChannelId);
         var stretches = new StretchList(Tolerance);
-        var (copied, there) = (new Amount(0, 0), new Amount(0, 0));
+        var (copied, there, archived) = (new Amount(0, 0), new Amount(0, 0), new Amount(0, 0));
+        var archives = new SortedSet<string>(StringComparer.Ordinal);
+        var (fetched, fetchedBytes) = (0L, 0L);
         var trackId = SegmentStore.TrackId(task.Identity, position.Channel);
-        foreach (var row in SegmentStore.StreamOverlapping(sql, trackId, period.FromUtc, period.ToUtc))
+        foreach (var row in SegmentStore.StreamOverlappingOfChannel(sql, task.Identity, position.Channel, period.FromUtc, period.ToUtc))
         {
-            var isCopied = row.TaskId == task.TaskId;
-            (copied, there) = isCopied ? (Plus(copied, row), there) : (copied, Plus(there, row));
+            var state = row.IsArchived ? CoverageState.Archived : row.TaskId == task.TaskId ? CoverageState.Copied : CoverageState.AlreadyThere;
+            (copied, there, archived) = state switch
+            {
+                CoverageState.Archived => (copied, there, Plus(archived, row)),
+                CoverageState.Copied => (Plus(copied, row), there, archived),
+                _ => (copied, Plus(there, row), archived),
+            };
+            fetched += row.TaskId == task.TaskId ? 1 : 0;
+            fetchedBytes += row.TaskId == task.TaskId ? row.Bytes : 0;
+            if (row.IsArchived)
+            {
+                archives.Add(row.TrackId);
+            }
+
             var from = row.From < period.FromUtc ? period.FromUtc : row.From;
             var reached = stretches.End ?? period.FromUtc;
             if (from - reached > Tolerance)
@@ -43,16 +61,17 @@ internal static class Interim
                 stretches.Add(reached, from, CoverageState.Open, null);
             }
 
-            stretches.Add(from, row.To > period.ToUtc ? period.ToUtc : row.To, isCopied ? CoverageState.Copied : CoverageState.AlreadyThere, null);
+            stretches.Add(from, row.To > period.ToUtc ? period.ToUtc : row.To, state, null);
         }
 
         stretches.Add(stretches.End ?? period.FromUtc, period.ToUtc, CoverageState.Open, null);
         var none = new Amount(0, 0);
-        var open = Math.Max(0, (position.Total ?? 0) - copied.Segments);
+        var open = Math.Max(0, (position.Total ?? 0) - fetched);
         return new TrackCoverage(
             trackId, position.Channel, position.Kind, period.FromUtc, period.ToUtc,
-            new Amount(copied.Segments + there.Segments + open, copied.Bytes + there.Bytes + Math.Max(0, (position.BytesTotal ?? 0) - copied.Bytes)),
-            copied, there, none, none, none, none, IsVerified: false, stretches.Items);
+            new Amount(copied.Segments + there.Segments + archived.Segments + open, copied.Bytes + there.Bytes + archived.Bytes + Math.Max(0, (position.BytesTotal ?? 0) - fetchedBytes)),
+            copied, there, none, none, none, none, IsVerified: false, stretches.Items,
+            Archived: archived.Segments > 0 ? archived : null, ArchiveTrackIds: archives.Count > 0 ? [.. archives] : null);
     }
 
     private static Amount Plus(Amount amount, SegmentRow row) => new(amount.Segments + 1, amount.Bytes + row.Bytes);

@@ -8,7 +8,8 @@ using FailbackWorkflows.ReferenceRecorder.Storage;
 
 namespace FailbackWorkflows.ReferenceRecorder.MaterialCopy.Coverage;
 
-internal sealed record RecordVerdict(IReadOnlyList<RecordCoverage> Coverage, IReadOnlyList<CopyLoss> Losses);
+/// <param name="There">Records that were here before the task, in a side archive or not.</param>
+internal sealed record RecordVerdict(IReadOnlyList<RecordCoverage> Coverage, IReadOnlyList<CopyLoss> Losses, long There);
 
 /// <summary>
 /// Verifies records. Where count and root agree with the source's there is nothing to look at; where not (the target has records of its
@@ -16,10 +17,12 @@ internal sealed record RecordVerdict(IReadOnlyList<RecordCoverage> Coverage, IRe
 /// </summary>
 internal sealed class RecordVerification(CopyRun run)
 {
+    private long _archivedBefore;
+
     private bool WithDisputed => run.Task.Definition.WithDisputed;
 
     /// <param name="IsTwin">Here as another recorder's line of text (<see cref="RecordStore.HasTwin"/>).</param>
-    private sealed record Known(long Revision, string Sha256, string? TaskId, bool IsOrdinary, bool IsTwin = false);
+    private sealed record Known(long Revision, string Sha256, string? TaskId, bool IsOrdinary, bool IsArchived, bool IsTwin = false);
 
     private sealed class Tally
     {
@@ -28,6 +31,8 @@ internal sealed class RecordVerification(CopyRun run)
         public long Copied { get; set; }
 
         public long There { get; set; }
+
+        public long Archived { get; set; }
 
         public long Superseded { get; set; }
 
@@ -56,7 +61,7 @@ internal sealed class RecordVerification(CopyRun run)
             coverage.AddRange(await VerifyAsync(scope, others).ConfigureAwait(false));
         }
 
-        return new RecordVerdict(coverage, run.Store.Read(sql => CopyTaskStore.Losses(sql, run.TaskId)).FindAll(l => names.Contains(l.Kind)));
+        return new RecordVerdict(coverage, run.Store.Read(sql => CopyTaskStore.Losses(sql, run.TaskId)).FindAll(l => names.Contains(l.Kind)), coverage.Sum(c => c.AlreadyThere) + _archivedBefore);
     }
 
     private async Task<IReadOnlyList<RecordCoverage>> VerifyAsync(RecordScope scope, HashSet<string> others)
@@ -83,7 +88,7 @@ internal sealed class RecordVerification(CopyRun run)
                 result.Add(new RecordCoverage(
                     scope.Kind, channel == CopyPosition.NoChannel ? null : channel, period.FromUtc, period.ToUtc,
                     tally.Expected, tally.Copied, tally.There, tally.Superseded, tally.Missing, tally.Outside,
-                    source.RootSha256, Root(scope.Kind, channel, period).RootSha256, tally.IsVerified(WithDisputed), tally.Disputed, tally.DisputedHere));
+                    source.RootSha256, Root(scope.Kind, channel, period).RootSha256, tally.IsVerified(WithDisputed), tally.Disputed, tally.DisputedHere, tally.Archived));
             }
 
             return result;
@@ -107,18 +112,22 @@ internal sealed class RecordVerification(CopyRun run)
         }
 
         var channelId = scope.Channel == CopyPosition.NoChannel ? null : scope.Channel;
-        var copied = run.Store.Read(sql => sql.Single(
+        var (copied, archived, archivedBefore) = run.Store.Read(sql => sql.Single(
             """
-            SELECT count(*) FROM records WHERE identity = $identity AND kind = $kind AND channel_id IS $channel AND time_ticks >= $from AND time_ticks < $to
-                AND dispute = 'none' AND task_id = $task
+            SELECT coalesce(sum(archive_id IS NULL AND task_id IS $task), 0), coalesce(sum(archive_id IS NOT NULL), 0), coalesce(sum(archive_id IS NOT NULL AND task_id IS NOT $task), 0)
+            FROM records WHERE identity = $identity AND kind = $kind AND channel_id IS $channel AND time_ticks >= $from AND time_ticks < $to
+                AND dispute = 'none'
             """,
-            r => r.GetInt64(0),
+            r => (r.GetInt64(0), r.GetInt64(1), r.GetInt64(2)),
             ("$identity", run.Task.Identity), ("$kind", scope.KindName), ("$channel", channelId), ("$from", period.FromUtc.UtcTicks), ("$to", period.ToUtc.UtcTicks), ("$task", run.TaskId)));
-        return new RecordCoverage(scope.Kind, channelId, period.FromUtc, period.ToUtc, count, copied, count - copied, 0, 0, 0, source.RootSha256, root, IsVerified: true, source.Disputed);
+        _archivedBefore += archivedBefore;
+        return new RecordCoverage(
+            scope.Kind, channelId, period.FromUtc, period.ToUtc, count, copied, count - copied - archived, 0, 0, 0, source.RootSha256, root, IsVerified: true, source.Disputed, Archived: archived);
     }
 
+    /// <summary>Of the recorder's own records and its side archives.</summary>
     private (long Count, string RootSha256) Root(RecordKind kind, string channel, CopyPeriod period) =>
-        run.Store.Read(sql => RecordStore.Root(sql, new RecordQuery(kind, run.Task.Identity, channel == CopyPosition.NoChannel ? "" : channel, period.FromUtc, period.ToUtc)));
+        run.Store.Read(sql => RecordStore.Root(sql, new RecordQuery(kind, run.Task.Identity, channel == CopyPosition.NoChannel ? "" : channel, period.FromUtc, period.ToUtc, Archive: RecordQuery.Everywhere)));
 
     private async Task<Dictionary<string, Tally>> LookUpAsync(RecordScope scope, HashSet<string> others)
     {
@@ -170,7 +179,8 @@ internal sealed class RecordVerification(CopyRun run)
                     }
                     else if (here is { IsOrdinary: true } && here.Sha256 == record.Sha256)
                     {
-                        _ = here.TaskId == run.TaskId ? tally.Copied++ : tally.There++;
+                        _archivedBefore += here.IsArchived && here.TaskId != run.TaskId ? 1 : 0;
+                        _ = here.IsArchived ? tally.Archived++ : here.TaskId == run.TaskId ? tally.Copied++ : tally.There++;
                     }
                     else if (here is { IsOrdinary: true } && here.Revision > record.Revision)
                     {
@@ -206,7 +216,7 @@ internal sealed class RecordVerification(CopyRun run)
             }
             else if (stored > 0)
             {
-                tally.Copied++;
+                _ = here is { IsArchived: true } ? tally.Archived++ : tally.Copied++;
             }
             else if (here is not null && !CopyTaskStore.IsLost(sql, run.TaskId, RecordDigest.Name(record.Kind), record.Id))
             {
@@ -222,13 +232,13 @@ internal sealed class RecordVerification(CopyRun run)
 
     private List<Known?> LookUp(Sql sql, List<MaterialRecord> records)
     {
-        using var find = sql.Reusable("SELECT revision, sha256, task_id, dispute = 'none' FROM records WHERE identity = $identity AND kind = $kind AND id = $id");
+        using var find = sql.Reusable("SELECT revision, sha256, task_id, dispute = 'none', archive_id IS NOT NULL FROM records WHERE identity = $identity AND kind = $kind AND id = $id");
         using var twins = RecordStore.FindTwin(sql);
         return records.ConvertAll(record =>
             find.Single(
-                r => new Known(r.GetInt64(0), r.GetString(1), r.TextOrNull(2), r.GetBoolean(3)),
+                r => new Known(r.GetInt64(0), r.GetString(1), r.TextOrNull(2), r.GetBoolean(3), r.GetBoolean(4)),
                 ("$identity", record.Identity), ("$kind", RecordDigest.Name(record.Kind)), ("$id", record.Id))
-            ?? (RecordStore.HasTwin(twins, RecordRow.Of(record, null)) ? new Known(record.Revision, record.Sha256, null, true, IsTwin: true) : null));
+            ?? (RecordStore.HasTwin(twins, RecordRow.Of(record, null)) ? new Known(record.Revision, record.Sha256, null, true, IsArchived: false, IsTwin: true) : null));
     }
 
     private static bool IsOrdinary(MaterialRecord record) => record.Disputed == DisputeState.None;

@@ -9,7 +9,8 @@ using FailbackWorkflows.ReferenceRecorder.Segments;
 namespace FailbackWorkflows.ReferenceRecorder.MaterialCopy.Coverage;
 
 /// <param name="MayCome">Something is missing that was not given up.</param>
-internal sealed record TrackVerdict(TrackCoverage Coverage, IReadOnlyList<CopyLoss> Losses, bool MayCome);
+/// <param name="There">Segments that were here before the task, on the timeline or in a side archive.</param>
+internal sealed record TrackVerdict(TrackCoverage Coverage, IReadOnlyList<CopyLoss> Losses, bool MayCome, long There);
 
 /// <summary>Verifies one track and tells its coverage.</summary>
 internal sealed class TrackVerification(CopyRun run, Track track, bool isConfigured, bool isLast)
@@ -22,9 +23,12 @@ internal sealed class TrackVerification(CopyRun run, Track track, bool isConfigu
     private readonly Dictionary<string, SegmentRow> _damaged = new(StringComparer.Ordinal);
     private readonly Dictionary<string, SegmentRow> _again = new(StringComparer.Ordinal);
     private readonly List<(DateTimeOffset From, DateTimeOffset To)> _here = [];
+    private readonly List<(DateTimeOffset From, DateTimeOffset To)> _inArchives = [];
+    private readonly SortedSet<string> _archives = new(StringComparer.Ordinal);
     private readonly List<(DateTimeOffset From, DateTimeOffset To, CoverageState State, string? Reason)> _parts = [];
     private readonly List<CopyLoss> _losses = [];
-    private Tally _expected, _copied, _there, _missing, _outside, _disputed, _disputedHere, _verified;
+    private Tally _expected, _copied, _there, _archived, _missing, _outside, _disputed, _disputedHere, _verified;
+    private long _archivedBefore;
     private bool _mayCome;
     private bool _hasOurDigests;
 
@@ -56,21 +60,23 @@ internal sealed class TrackVerification(CopyRun run, Track track, bool isConfigu
         var coverage = new TrackCoverage(
             track.Id, track.ChannelId, track.Kind, _period.FromUtc, _period.ToUtc,
             _expected.ToAmount(), _copied.ToAmount(), _there.ToAmount(), _missing.ToAmount(), _outside.ToAmount(), _disputed.ToAmount(), _verified.ToAmount(),
-            isListed && _missing.Segments == 0 && _verified.Segments == _copied.Segments + _there.Segments && (!WithDisputed || _disputedHere == _disputed),
+            isListed && _missing.Segments == 0 && _verified.Segments == _copied.Segments + _there.Segments + _archived.Segments && (!WithDisputed || _disputedHere == _disputed),
             Stretches(walk.Gone, isListed),
             WithDisputed ? _disputedHere.ToAmount() : null,
-            _hasOurDigests ? TrackCoverage.Copier : null);
-        return new TrackVerdict(coverage, _losses, _mayCome);
+            _hasOurDigests ? TrackCoverage.Copier : null,
+            _archived.Segments > 0 ? _archived.ToAmount() : null,
+            _archives.Count > 0 ? [.. _archives] : null);
+        return new TrackVerdict(coverage, _losses, _mayCome, _there.Segments + _archivedBefore);
     }
 
-    /// <summary>Every whole segment of the period, from the disk.</summary>
+    /// <summary>Every whole segment of the period, from the disk, side archives included.</summary>
     private async Task ReadAgainAsync()
     {
         (DateTimeOffset, string)? after = null;
         List<SegmentRow> rows;
         do
         {
-            rows = run.Store.Read(sql => SegmentStore.Overlapping(sql, track.Id, _period.FromUtc, _period.ToUtc, RowsAtOnce, after));
+            rows = run.Store.Read(sql => SegmentStore.OverlappingOfChannel(sql, track.Identity, track.ChannelId, _period.FromUtc, _period.ToUtc, RowsAtOnce, after));
             var damaged = new List<SegmentRow>();
             await Parallel.ForEachAsync(rows.Where(r => r.Sha256 is not null), new ParallelOptions { MaxDegreeOfParallelism = ParallelReads, CancellationToken = run.Stopping }, async (row, cancellationToken) =>
             {
@@ -94,7 +100,12 @@ internal sealed class TrackVerification(CopyRun run, Track track, bool isConfigu
 
             foreach (var row in rows.Where(r => !_damaged.ContainsKey(r.SegmentId)))
             {
-                Remember(row.From, row.Dispute == DisputeState.None ? row.To : row.DisputedFrom ?? row.From);
+                if (row.IsArchived)
+                {
+                    _archives.Add(row.TrackId);
+                }
+
+                Remember(row.IsArchived ? _inArchives : _here, run.Tolerance, row.From, row.Dispute == DisputeState.None ? row.To : row.DisputedFrom ?? row.From);
             }
 
             after = rows.Count == 0 ? null : (rows[^1].From, rows[^1].SegmentId);
@@ -219,6 +230,15 @@ internal sealed class TrackVerification(CopyRun run, Track track, bool isConfigu
         _expected.Add(segment.Bytes);
         _verified.Add(segment.Bytes);
         var isCopied = item.Local?.TaskId == run.TaskId;
+        if (item.IsArchived)
+        {
+            // Here and right, but not where it would be looked for: it counts as neither copied nor there.
+            _archived.Add(segment.Bytes);
+            _archivedBefore += isCopied ? 0 : 1;
+            Part(segment.From, item.OrdinaryTo, CoverageState.Archived, null);
+            return;
+        }
+
         (isCopied ? ref _copied : ref _there).Add(segment.Bytes);
         Part(segment.From, item.OrdinaryTo, isCopied ? CoverageState.Copied : CoverageState.AlreadyThere, null);
     }
@@ -296,24 +316,24 @@ internal sealed class TrackVerification(CopyRun run, Track track, bool isConfigu
         }
     }
 
-    private void Remember(DateTimeOffset from, DateTimeOffset to)
+    private static void Remember(List<(DateTimeOffset From, DateTimeOffset To)> here, TimeSpan tolerance, DateTimeOffset from, DateTimeOffset to)
     {
         if (to <= from)
         {
             return;
         }
 
-        if (_here.Count > 0 && from - _here[^1].To <= run.Tolerance)
+        if (here.Count > 0 && from - here[^1].To <= tolerance)
         {
-            _here[^1] = (_here[^1].From, to > _here[^1].To ? to : _here[^1].To);
+            here[^1] = (here[^1].From, to > here[^1].To ? to : here[^1].To);
         }
         else
         {
-            _here.Add((from, to));
+            here.Add((from, to));
         }
     }
 
-    private bool IsHere(DateTimeOffset from, DateTimeOffset to) => _here.Exists(h => h.From <= from + run.Tolerance && h.To >= to - run.Tolerance);
+    private bool IsHere(DateTimeOffset from, DateTimeOffset to) => _here.Concat(_inArchives).Any(h => h.From <= from + run.Tolerance && h.To >= to - run.Tolerance);
 
     /// <summary>The whole period without overlap: what the source lists, then what only this recorder has, then what is gone, and the rest was not recorded.</summary>
     private IReadOnlyList<CoverageStretch> Stretches(Dictionary<string, GoneSegment> gone, bool isListed)
@@ -342,6 +362,7 @@ internal sealed class TrackVerification(CopyRun run, Track track, bool isConfigu
     private void FillGap(StretchList stretches, DateTimeOffset from, DateTimeOffset to, Dictionary<string, GoneSegment> gone, bool isListed)
     {
         var fill = _here.Select(h => (h.From, h.To, State: CoverageState.AlreadyThere, Reason: (string?)null))
+            .Concat(_inArchives.Select(h => (h.From, h.To, State: CoverageState.Archived, Reason: (string?)null)))
             .Concat(gone.Values.Select(g => (g.From, g.To, State: CoverageState.Missing, Reason: (string?)g.Reason)))
             .Where(f => f.To > from && f.From < to)
             .OrderBy(f => f.From);

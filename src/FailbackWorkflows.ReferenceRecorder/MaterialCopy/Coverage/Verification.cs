@@ -31,7 +31,6 @@ internal sealed class Verification(CopyRun run, IReadOnlyList<Track> tracks)
         var mayCome = verdicts.Any(v => v.MayCome);
         var trackReports = verdicts.Select(v => v.Coverage).ToList();
         var losses = verdicts.SelectMany(v => v.Losses).ToList();
-        var there = trackReports.Sum(c => c.AlreadyThere.Segments);
         if (mayCome && !isLast)
         {
             return null;
@@ -44,7 +43,7 @@ internal sealed class Verification(CopyRun run, IReadOnlyList<Track> tracks)
 
         var records = await new RecordVerification(run).RunAsync(scopes).ConfigureAwait(false);
         losses.AddRange(records.Losses);
-        run.Progress.AlreadyThere = there + records.Coverage.Sum(r => r.AlreadyThere);
+        run.Progress.AlreadyThere = verdicts.Sum(v => v.There) + records.There;
         var definition = run.Task.Definition;
         return new CoverageReport(
             run.TaskId,

@@ -12,24 +12,24 @@ internal static class CoverageCsv
 
     public static string Write(CoverageReport report)
     {
-        var text = new StringBuilder("row,kind,channelId,from,to,state,reason,itemId,expected,copied,alreadyThere,missing,outsideRetention,bytes,verified,disputed,disputedHere,digestBy\r\n");
+        var text = new StringBuilder("row,kind,channelId,from,to,state,reason,itemId,expected,copied,alreadyThere,missing,outsideRetention,bytes,verified,disputed,disputedHere,digestBy,inSideArchive,archiveTracks\r\n");
         foreach (var track in report.Tracks)
         {
-            Line(text, "track", track.Kind, track.ChannelId, track.From, track.To, null, null, null, track.Expected.Segments, track.Copied.Segments, track.AlreadyThere.Segments, track.Missing.Segments, track.OutsideRetention.Segments, track.Expected.Bytes, track.IsVerified, track.Disputed.Segments, track.DisputedHere?.Segments, track.DigestBy);
+            Line(text, "track", track.Kind, track.ChannelId, track.From, track.To, null, null, null, track.Expected.Segments, track.Copied.Segments, track.AlreadyThere.Segments, track.Missing.Segments, track.OutsideRetention.Segments, track.Expected.Bytes, track.IsVerified, track.Disputed.Segments, track.DisputedHere?.Segments, track.DigestBy, track.Archived?.Segments, track.ArchiveTrackIds is { } tracks ? string.Join(' ', tracks) : null);
             foreach (var stretch in track.Stretches)
             {
-                Line(text, "stretch", track.Kind, track.ChannelId, stretch.From, stretch.To, Camel(stretch.State.ToString()), stretch.Reason, null, null, null, null, null, null, null, null, null, null, null);
+                Line(text, "stretch", track.Kind, track.ChannelId, stretch.From, stretch.To, Camel(stretch.State.ToString()), stretch.Reason, null, null, null, null, null, null, null, null, null, null, null, null, null);
             }
         }
 
         foreach (var records in report.Records)
         {
-            Line(text, "records", RecordDigest.Name(records.Kind), records.ChannelId, records.From, records.To, null, null, null, records.Expected, records.Copied, records.AlreadyThere + records.Superseded, records.Missing, records.OutsideRetention, null, records.IsVerified, records.Disputed, records.DisputedHere, null);
+            Line(text, "records", RecordDigest.Name(records.Kind), records.ChannelId, records.From, records.To, null, null, null, records.Expected, records.Copied, records.AlreadyThere + records.Superseded, records.Missing, records.OutsideRetention, null, records.IsVerified, records.Disputed, records.DisputedHere, null, records.Archived, null);
         }
 
         foreach (var loss in report.Losses)
         {
-            Line(text, "loss", loss.Kind, loss.ChannelId, loss.From, loss.To, null, loss.Reason, loss.ItemId, null, null, null, null, null, loss.Bytes, null, null, null, null);
+            Line(text, "loss", loss.Kind, loss.ChannelId, loss.From, loss.To, null, loss.Reason, loss.ItemId, null, null, null, null, null, loss.Bytes, null, null, null, null, null, null);
         }
 
         return text.ToString();

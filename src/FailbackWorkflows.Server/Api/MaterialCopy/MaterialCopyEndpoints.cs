@@ -36,6 +36,14 @@ internal static class MaterialCopyEndpoints
             .WithSummary("What of the period was recorded without authority, and the copy of it that was asked for");
         copies.MapPost($"{entry}/disputed", CopyDisputedAsync).RequireAuthorization(Permissions.Operate)
             .WithSummary("Copies the disputed material of the period beside the ordinary, marked; needs a reason");
+        copies.MapPost($"{entry}/disputed:pause", PauseDisputedAsync).RequireAuthorization(Permissions.Operate)
+            .WithSummary("Pauses the copy of disputed material at the failed server");
+        copies.MapPost($"{entry}/disputed:resume", ResumeDisputedAsync).RequireAuthorization(Permissions.Operate)
+            .WithSummary("Lets a copy of disputed material that an operator paused go on");
+        copies.MapPost($"{entry}/disputed:cancel", CancelDisputedAsync).RequireAuthorization(Permissions.Operate)
+            .WithSummary("Cancels the copy of disputed material; what is copied stays, the rest stays held");
+        copies.MapPost($"{entry}/disputed:limits", LimitDisputedAsync).RequireAuthorization(Permissions.Operate)
+            .WithSummary("Changes bandwidth limit and daily window of the copy of disputed material");
         copies.MapPost($"{entry}/disputed/release", ReleaseDisputedAsync).RequireAuthorization(Permissions.Administer)
             .WithSummary("Gives up the disputed material of the period, with a reason; the hold on it is released");
         copies.MapGet($"{entry}/disputed/coverage", GetDisputedCoverageAsync).RequireAuthorization(Permissions.Read)
@@ -91,7 +99,30 @@ internal static class MaterialCopyEndpoints
         OrderAsync(entryId, request.Reason, context, reader, actor => control.CancelAsync(entryId, actor, request.Reason, cancellationToken), cancellationToken);
 
     private static async Task<Results<Accepted<MaterialCopyResponse>, Problem>> LimitAsync(
-        string entryId, CopyLimitsRequest request, HttpContext context, ControlMaterialCopy control, CopyReader reader, CancellationToken cancellationToken)
+        string entryId, CopyLimitsRequest request, HttpContext context, ControlMaterialCopy control, CopyReader reader, CancellationToken cancellationToken) =>
+        Check(request) is { } invalid
+            ? invalid
+            : await OrderAsync(entryId, request.Reason, context, reader, actor => control.LimitAsync(entryId, request.ToLimits(), actor, cancellationToken), cancellationToken);
+
+    private static Task<Results<Accepted<DisputedMaterialResponse>, Problem>> PauseDisputedAsync(
+        string entryId, CopyOrderRequest request, HttpContext context, ControlMaterialCopy control, CopyReader reader, CancellationToken cancellationToken) =>
+        OrderDisputedAsync(entryId, request.Reason, context, reader, actor => control.OfDisputed.PauseAsync(entryId, actor, cancellationToken), cancellationToken);
+
+    private static Task<Results<Accepted<DisputedMaterialResponse>, Problem>> ResumeDisputedAsync(
+        string entryId, CopyOrderRequest request, HttpContext context, ControlMaterialCopy control, CopyReader reader, CancellationToken cancellationToken) =>
+        OrderDisputedAsync(entryId, request.Reason, context, reader, actor => control.OfDisputed.ResumeAsync(entryId, actor, cancellationToken), cancellationToken);
+
+    private static Task<Results<Accepted<DisputedMaterialResponse>, Problem>> CancelDisputedAsync(
+        string entryId, CopyOrderRequest request, HttpContext context, ControlMaterialCopy control, CopyReader reader, CancellationToken cancellationToken) =>
+        OrderDisputedAsync(entryId, request.Reason, context, reader, actor => control.OfDisputed.CancelAsync(entryId, actor, request.Reason, cancellationToken), cancellationToken);
+
+    private static async Task<Results<Accepted<DisputedMaterialResponse>, Problem>> LimitDisputedAsync(
+        string entryId, CopyLimitsRequest request, HttpContext context, ControlMaterialCopy control, CopyReader reader, CancellationToken cancellationToken) =>
+        Check(request) is { } invalid
+            ? invalid
+            : await OrderDisputedAsync(entryId, request.Reason, context, reader, actor => control.OfDisputed.LimitAsync(entryId, request.ToLimits(), actor, cancellationToken), cancellationToken);
+
+    private static Problem? Check(CopyLimitsRequest request)
     {
         var errors = new FieldErrors();
         if (request.MaxBytesPerSecond < ControlMaterialCopy.LeastBytesPerSecond)
@@ -104,15 +135,7 @@ internal static class MaterialCopyEndpoints
             errors.Add("windowTo", "A daily window needs a start and another end, or neither.");
         }
 
-        return errors.Any
-            ? errors.ToProblem()
-            : await OrderAsync(
-                entryId,
-                request.Reason,
-                context,
-                reader,
-                actor => control.LimitAsync(entryId, new CopyLimits(request.MaxBytesPerSecond, request.WindowFrom, request.WindowTo), actor, cancellationToken),
-                cancellationToken);
+        return errors.Any ? errors.ToProblem() : null;
     }
 
     private static async Task<Results<Accepted<MaterialCopyResponse>, Problem>> AcceptLossesAsync(
@@ -233,8 +256,16 @@ internal static class MaterialCopyEndpoints
         return errors.Any ? errors.ToProblem() : null;
     }
 
-    private static async Task<Results<Accepted<MaterialCopyResponse>, Problem>> OrderAsync(
-        string entryId, string? reason, HttpContext context, CopyReader reader, Func<Actor, Task<ControlResult>> order, CancellationToken cancellationToken)
+    private static Task<Results<Accepted<MaterialCopyResponse>, Problem>> OrderAsync(
+        string entryId, string? reason, HttpContext context, CopyReader reader, Func<Actor, Task<ControlResult>> order, CancellationToken cancellationToken) =>
+        OrderAsync(entryId, reason, context, order, "", () => reader.ReadAsync(entryId, cancellationToken));
+
+    private static Task<Results<Accepted<DisputedMaterialResponse>, Problem>> OrderDisputedAsync(
+        string entryId, string? reason, HttpContext context, CopyReader reader, Func<Actor, Task<ControlResult>> order, CancellationToken cancellationToken) =>
+        OrderAsync(entryId, reason, context, order, "/disputed", () => reader.ReadDisputedAsync(entryId, cancellationToken));
+
+    private static async Task<Results<Accepted<T>, Problem>> OrderAsync<T>(
+        string entryId, string? reason, HttpContext context, Func<Actor, Task<ControlResult>> order, string what, Func<Task<T>> read)
     {
         var errors = new FieldErrors();
         errors.Optional("reason", reason, 1000);
@@ -247,7 +278,7 @@ internal static class MaterialCopyEndpoints
         var result = await order(CurrentActor.Of(context));
         return result.Outcome switch
         {
-            ControlOutcome.Accepted => TypedResults.Accepted($"/api/v1/failover-log/{Uri.EscapeDataString(entryId)}/material-copy", await reader.ReadAsync(entryId, cancellationToken)),
+            ControlOutcome.Accepted => TypedResults.Accepted($"/api/v1/failover-log/{Uri.EscapeDataString(entryId)}/material-copy{what}", await read()),
             ControlOutcome.Unknown => UnknownEntry(),
             _ => new Problem(Problems.Refused, result.Message ?? "That is not possible now."),
         };
@@ -257,8 +288,14 @@ internal static class MaterialCopyEndpoints
 }
 
 /// <summary>Reads the copy of an entry again after an order.</summary>
-internal sealed class CopyReader(IFailoverLog log, IMaterialCopies copies, TimeProvider time)
+internal sealed class CopyReader(IFailoverLog log, IMaterialCopies copies, DisputedMaterial disputed, TimeProvider time)
 {
+    public async Task<DisputedMaterialResponse> ReadDisputedAsync(string entryId, CancellationToken cancellationToken)
+    {
+        var entry = (await log.FindAsync(entryId, cancellationToken))!;
+        return DisputedMaterialResponse.From(entry, await disputed.ReadAsync(entry, cancellationToken), time.GetUtcNow());
+    }
+
     public async Task<MaterialCopyResponse> ReadAsync(string entryId, CancellationToken cancellationToken) =>
         MaterialCopyResponse.From((await log.FindAsync(entryId, cancellationToken))!, await copies.FindByEntryAsync(entryId, cancellationToken), time.GetUtcNow());
 }

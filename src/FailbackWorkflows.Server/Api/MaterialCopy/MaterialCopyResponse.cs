@@ -110,7 +110,10 @@ public sealed record CopyOrderRequest(string? Reason = null);
 /// <summary>Limits of a material copy; members left out lift them.</summary>
 /// <param name="MaxBytesPerSecond">At least 65,536.</param>
 /// <param name="WindowFrom">With <paramref name="WindowTo"/>: copies only between these times of day (UTC), e.g. <c>22:00:00</c>; may pass midnight.</param>
-public sealed record CopyLimitsRequest(long? MaxBytesPerSecond = null, TimeOnly? WindowFrom = null, TimeOnly? WindowTo = null, string? Reason = null);
+public sealed record CopyLimitsRequest(long? MaxBytesPerSecond = null, TimeOnly? WindowFrom = null, TimeOnly? WindowTo = null, string? Reason = null)
+{
+    internal CopyLimits ToLimits() => new(MaxBytesPerSecond, WindowFrom, WindowTo);
+}
 
 /// <summary>Gives up what is not home, or what is disputed.</summary>
 /// <param name="Reason">Required; kept with the released hold, and with the entry when it is not home.</param>

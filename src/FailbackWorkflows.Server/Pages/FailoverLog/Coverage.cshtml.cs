@@ -77,9 +77,9 @@ public sealed class CoverageModel(
     /// <summary>Why losses cannot be accepted; null when they can.</summary>
     public string? WhyNotAccept { get; private set; }
 
-    /// <summary>States in the order of the legend.</summary>
-    public static IReadOnlyList<CoverageState> Legend { get; } =
-        [CoverageState.Copied, CoverageState.AlreadyThere, CoverageState.NotRecorded, CoverageState.Missing, CoverageState.Disputed, CoverageState.OutsideRetention];
+    /// <summary>States in the order of the legend; a side archive is named only where there is one.</summary>
+    public IReadOnlyList<CoverageState> Legend =>
+        [.. Report is { UsesSideArchive: true } ? [CoverageState.Archived] : Array.Empty<CoverageState>(), CoverageState.Copied, CoverageState.AlreadyThere, CoverageState.NotRecorded, CoverageState.Missing, CoverageState.Disputed, CoverageState.OutsideRetention];
 
     public async Task<IActionResult> OnGetAsync(string entryId, string? track, string? at, CancellationToken cancellationToken)
     {
@@ -107,6 +107,16 @@ public sealed class CoverageModel(
     public async Task<IActionResult> OnPostDisputedAsync(string entryId, string? requestId, string? reason, CancellationToken cancellationToken) =>
         (await authorization.AuthorizeAsync(User, Permissions.Operate)).Succeeded
             ? await forms.CopyDisputedAsync(this, entryId, requestId, reason, cancellationToken)
+            : Forbid();
+
+    public async Task<IActionResult> OnPostOrderDisputedAsync(string entryId, string? order, string? reason, CancellationToken cancellationToken) =>
+        (await authorization.AuthorizeAsync(User, Permissions.Operate)).Succeeded
+            ? await forms.OrderDisputedAsync(this, entryId, order, reason, cancellationToken)
+            : Forbid();
+
+    public async Task<IActionResult> OnPostLimitDisputedAsync(string entryId, string? megabytesPerSecond, string? windowFrom, string? windowTo, CancellationToken cancellationToken) =>
+        (await authorization.AuthorizeAsync(User, Permissions.Operate)).Succeeded
+            ? await forms.LimitDisputedAsync(this, entryId, megabytesPerSecond, windowFrom, windowTo, cancellationToken)
             : Forbid();
 
     public async Task<IActionResult> OnPostReleaseDisputedAsync(string entryId, string? reason, CancellationToken cancellationToken) =>

@@ -37,6 +37,7 @@ public sealed record CoverageTimeline(TrackCoverage Track, IReadOnlyList<Timelin
     {
         CoverageState.Copied => "Fetched",
         CoverageState.AlreadyThere => "Already there",
+        CoverageState.Archived => "In the side archive",
         CoverageState.NotRecorded => "Gap (not recorded)",
         CoverageState.Missing => "Missing",
         CoverageState.OutsideRetention => "Outside retention",

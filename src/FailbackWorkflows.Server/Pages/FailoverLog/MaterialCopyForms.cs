@@ -38,8 +38,15 @@ public sealed class MaterialCopyForms(StartMaterialCopy start, ControlMaterialCo
         return Answer(page, audit, result);
     }
 
+    /// <summary>The same orders for the copy of disputed material; goes back to the coverage page, where it stands.</summary>
+    public async Task<IActionResult> OrderDisputedAsync(PageModel page, string entryId, string? order, string? reason, CancellationToken cancellationToken) =>
+        await OrderAsync(control.OfDisputed, page, entryId, order, reason, cancellationToken) is var answer && answer is RedirectResult ? new RedirectResult($"{EntryPage(entryId)}/coverage") : answer;
+
     /// <param name="order">pause, resume or cancel.</param>
-    public async Task<IActionResult> OrderAsync(PageModel page, string entryId, string? order, string? reason, CancellationToken cancellationToken)
+    public Task<IActionResult> OrderAsync(PageModel page, string entryId, string? order, string? reason, CancellationToken cancellationToken) =>
+        OrderAsync(control, page, entryId, order, reason, cancellationToken);
+
+    private static async Task<IActionResult> OrderAsync(ControlMaterialCopy control, PageModel page, string entryId, string? order, string? reason, CancellationToken cancellationToken)
     {
         if (reason?.Length > MostReasonCharacters)
         {
@@ -58,7 +65,15 @@ public sealed class MaterialCopyForms(StartMaterialCopy start, ControlMaterialCo
     }
 
     /// <param name="megabytesPerSecond">Empty: no limit.</param>
-    public async Task<IActionResult> LimitAsync(PageModel page, string entryId, string? megabytesPerSecond, string? windowFrom, string? windowTo, CancellationToken cancellationToken)
+    public Task<IActionResult> LimitAsync(PageModel page, string entryId, string? megabytesPerSecond, string? windowFrom, string? windowTo, CancellationToken cancellationToken) =>
+        LimitAsync(control, page, entryId, megabytesPerSecond, windowFrom, windowTo, cancellationToken);
+
+    /// <summary>The same for the copy of disputed material; goes back to the coverage page.</summary>
+    public async Task<IActionResult> LimitDisputedAsync(PageModel page, string entryId, string? megabytesPerSecond, string? windowFrom, string? windowTo, CancellationToken cancellationToken) =>
+        await LimitAsync(control.OfDisputed, page, entryId, megabytesPerSecond, windowFrom, windowTo, cancellationToken) is var answer && answer is RedirectResult ? new RedirectResult($"{EntryPage(entryId)}/coverage") : answer;
+
+    private static async Task<IActionResult> LimitAsync(
+        ControlMaterialCopy control, PageModel page, string entryId, string? megabytesPerSecond, string? windowFrom, string? windowTo, CancellationToken cancellationToken)
     {
         long? bytes = null;
         if (!string.IsNullOrWhiteSpace(megabytesPerSecond))

@@ -23,7 +23,7 @@ public sealed record RestoredPlayer(TrackCoverage Track, IReadOnlyList<PlayerIte
     private const int MostItems = 60;
 
     /// <summary>States of stretches whose material is on the failed server.</summary>
-    public static bool IsHome(CoverageState state) => state is CoverageState.Copied or CoverageState.AlreadyThere;
+    public static bool IsHome(CoverageState state) => state is CoverageState.Copied or CoverageState.AlreadyThere or CoverageState.Archived;
 
     /// <summary>The page that plays a track from a moment on.</summary>
     public static string LinkOf(string entryId, string trackId, DateTimeOffset at) =>
@@ -45,7 +45,7 @@ public sealed record RestoredPlayer(TrackCoverage Track, IReadOnlyList<PlayerIte
         }
 
         var first = from > stretch.From ? from : stretch.From;
-        var found = await material.ListAsync(entryId, track.TrackId, first, stretch.To, MostItems, cancellationToken);
+        var found = await ListAsync(entryId, track, stretch, first, material, cancellationToken);
         if (found.Value is not { Items: { Count: > 0 } segments } value)
         {
             return new(track, [], null, found.Message ?? "The failed server has nothing of this stretch any more.");
@@ -57,6 +57,23 @@ public sealed record RestoredPlayer(TrackCoverage Track, IReadOnlyList<PlayerIte
             [.. segments.Select(s => new PlayerItem(s, RestoredMaterialEndpoints.UrlOf(entryId, s), LinkOf(entryId, track.TrackId, s.From), MediaOf(s)))],
             next is { } later ? LinkOf(entryId, track.TrackId, later) : null,
             null);
+    }
+
+    /// <summary>From the timeline, or from the side archive that has the stretch.</summary>
+    private static async Task<RestoredResult<RestoredSegments>> ListAsync(
+        string entryId, TrackCoverage track, CoverageStretch stretch, DateTimeOffset from, RestoredMaterial material, CancellationToken cancellationToken)
+    {
+        RestoredResult<RestoredSegments>? found = null;
+        foreach (var trackId in stretch.State == CoverageState.Archived ? track.ArchiveTrackIds ?? [] : [track.TrackId])
+        {
+            found = await material.ListAsync(entryId, trackId, from, stretch.To, MostItems, cancellationToken);
+            if (found.Value is { Items.Count: > 0 })
+            {
+                break;
+            }
+        }
+
+        return found ?? new(RestoredOutcome.UnknownTrack, null, "The coverage report names no side archive of this channel.");
     }
 
     private static string? MediaOf(Segment segment) =>

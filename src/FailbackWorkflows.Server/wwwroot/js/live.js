@@ -53,7 +53,25 @@
 
   const served = new WeakMap();
 
+  // Puts the parts of a list marked data-live-order in the order in which the server now tells them; the parts themselves stay.
+  function reorder(fresh) {
+    for (const list of document.querySelectorAll("[data-live-order][id]")) {
+      const next = fresh.getElementById(list.id);
+      const order = next ? Array.from(next.children, (part) => part.id) : [];
+      if (order.join() === Array.from(list.children, (part) => part.id).join()) {
+        continue;
+      }
+      const active = list.contains(document.activeElement) ? document.activeElement : null;
+      for (const id of order) {
+        const part = Array.from(list.children).find((child) => child.id === id);
+        if (part) list.append(part);
+      }
+      if (active) active.focus({ preventScroll: true });
+    }
+  }
+
   function replaceRegions(fresh) {
+    reorder(fresh);
     for (const region of document.querySelectorAll("[data-live][id]")) {
       const next = fresh.getElementById(region.id);
       if (!next) {

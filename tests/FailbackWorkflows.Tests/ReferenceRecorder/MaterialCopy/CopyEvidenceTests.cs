@@ -47,6 +47,34 @@ public sealed class CopyEvidenceTests
         }
     }
 
+    [Fact]
+    public async Task WhatTheEvidencePassStores_CountsForItsChannel()
+    {
+        await using var host = await CopyHost.StartAsync();
+        host.Source.AddTrack("video-1", 60);
+        host.Source.AddRecord(RecordKind.Locks, "lock-1", FakeSource.Start, body: """{"reason":"Theft","trackIds":["vms-1~video-1"],"expiresUtc":null}""", to: FakeSource.Start + TimeSpan.FromMinutes(1));
+        var open = new TaskCompletionSource();
+        var asked = 0;
+        host.Source.Instead = async context =>
+        {
+            if (context.Request.Path.Value!.StartsWith("/v1/segments/", StringComparison.Ordinal) && Interlocked.Increment(ref asked) > 25)
+            {
+                await open.Task;
+            }
+
+            return false;
+        };
+        await host.StartCopyAsync(CopyHost.Definition(length: TimeSpan.FromMinutes(2)));
+
+        var during = await host.UntilAsync(t => t is { Phase: "evidence", SegmentsDone: >= 10 });
+        var channel = during.Channels.Single(c => c.ChannelId == "video-1" && c.Kind == "video");
+        (channel.Done, channel.BytesDone, channel.Total, channel.BytesTotal).ShouldBe((during.SegmentsDone, during.BytesDone, 60L, 60_000L));
+
+        open.SetResult();
+        var after = (await host.EndAsync()).Channels.Single(c => c.ChannelId == "video-1" && c.Kind == "video");
+        (after.Done, after.BytesDone, after.Total, after.BytesTotal).ShouldBe((60, 60_000, 60, 60_000));
+    }
+
     // Scenario 50.
     [Theory]
     [InlineData(1, "new", "acknowledged")]

@@ -116,9 +116,9 @@ internal sealed class CopyHost(RecorderHost target, FakeSource source) : IAsyncD
     }
 
     /// <summary>The recorder is killed; another starts over what it left, and its role is confirmed.</summary>
-    public async Task KillAsync()
+    public async Task KillAsync(params string[] more)
     {
-        var next = await Target.StartAfterKillAsync();
+        var next = await Target.StartAfterKillAsync(null, more);
         var former = Target;
         Target = next;
         await former.DisposeAsync();
@@ -151,7 +151,7 @@ internal sealed class CopyHost(RecorderHost target, FakeSource source) : IAsyncD
     /// <summary>The target's segments where the invariants look, by channel.</summary>
     private ILookup<string, Segment> AtTarget() => Target.Store.Read(sql =>
         sql.Query("SELECT DISTINCT channel_id FROM segments WHERE identity = $identity", r => r.GetString(0), ("$identity", FakeSource.Identity))
-            .SelectMany(c => SegmentStore.Overlapping(sql, $"{FakeSource.Identity}~{c}", Watched.FromUtc, Watched.ToUtc, 100_000).Select(r => (Channel: c, Segment: r.ToSegment())))
+            .SelectMany(c => SegmentStore.OverlappingOfChannel(sql, FakeSource.Identity, c, Watched.FromUtc, Watched.ToUtc, 100_000).Select(r => (Channel: c, Segment: r.ToSegment())))
             .ToLookup(s => s.Channel, s => s.Segment, StringComparer.Ordinal));
 
     /// <summary>Material of a recorder's own, on its first video channel.</summary>

@@ -97,6 +97,40 @@ public sealed class CopyOfChangingChannelsTests : IDisposable
         (await host.CoverageAsync()).Tracks.Single(t => t.ChannelId == "video-1").Stretches.ShouldHaveSingleItem("it is no gap");
     }
 
+    // Scenario 48: the media type stays, but the picture gets another size, then another codec, without a gap.
+    [Fact]
+    public async Task AResolutionOrCodecThatChangesWithinAMediaType_BeginsANewSpan_WithItsInitSegment()
+    {
+        await using var host = await CopyHost.StartAsync();
+        var contents = new[] { TinyClip.Bytes(3), TinyClip.Bytes(3, width: 640), TinyClip.Bytes(3, width: 640, codec: "hvc1") };
+        for (var i = 0; i < 9; i++)
+        {
+            host.Source.Add("video-1", FakeSource.Start + TimeSpan.FromSeconds(2 * i), TimeSpan.FromSeconds(2), contents[i / 3], s => s with { ContentType = "video/mp4" });
+        }
+
+        await host.StartCopyAsync(CopyHost.Definition(length: TimeSpan.FromSeconds(18)));
+
+        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
+        var spans = await SpansAsync(host.Target, "video-1", FakeSource.Start, FakeSource.Start + TimeSpan.FromSeconds(18));
+        spans.Select(s => (s.From, s.Segments, s.ContentType)).ShouldBe(Enumerable.Range(0, 3).Select(i => (FakeSource.Start + TimeSpan.FromSeconds(6 * i), 3L, (string?)"video/mp4")));
+        spans.Select(s => s.Init!.Sha256).Distinct().Count().ShouldBe(3);
+        (await host.CoverageAsync()).Tracks.Single(t => t.ChannelId == "video-1").Stretches.ShouldHaveSingleItem("it is no gap");
+
+        // What a player needs before the first frame of each span is stored with it: the beginning of the span's first segment, and no more.
+        var segments = await host.Target.SegmentsAsync();
+        foreach (var span in spans)
+        {
+            var first = segments.Single(s => s.From == span.From);
+            first.Init.ShouldBe(span.Init);
+            using var request = new HttpRequestMessage(HttpMethod.Get, $"v1/segments/{first.Id}");
+            request.Headers.Range = new System.Net.Http.Headers.RangeHeaderValue(0, span.Init!.Bytes - 1);
+            var init = await (await host.Target.Raw.SendAsync(request)).Content.ReadAsByteArrayAsync();
+            Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(init)).ShouldBe(span.Init.Sha256);
+            var ftyp = Mp4Box.Read(init)!.Value;
+            (ftyp.Type, Mp4Box.Read(init.AsSpan(ftyp.Length))!.Value).ShouldBe(("ftyp", new Mp4Box(init.Length - ftyp.Length, "moov")));
+        }
+    }
+
     private static FailbackWorkflows.Recorders.Settings.SettingsContent With(string channels) =>
         RecorderHost.Content() with { Channels = RecorderHost.Json(channels), Masks = RecorderHost.Json("[]"), Schedules = RecorderHost.Json("[]"), Alarms = RecorderHost.Json("[]") };
 

@@ -82,11 +82,16 @@ internal sealed class FakeSource : IAsyncDisposable
 
     public Segment Add(string channel, DateTimeOffset from, TimeSpan length, int bytes = 1_000, Func<Segment, Segment>? alter = null)
     {
-        var trackId = $"{Identity}~{channel}";
         var content = new byte[bytes];
         new Random((int)(from.UtcTicks % int.MaxValue) ^ channel.Length).NextBytes(content);
+        return Add(channel, from, length, content, alter);
+    }
+
+    public Segment Add(string channel, DateTimeOffset from, TimeSpan length, byte[] content, Func<Segment, Segment>? alter = null)
+    {
+        var trackId = $"{Identity}~{channel}";
         var segment = new Segment(
-            $"{trackId}~{from.UtcTicks}~src", trackId, from, from + length, bytes, Convert.ToHexStringLower(SHA256.HashData(content)), false, DisputeState.None, null, 2,
+            $"{trackId}~{from.UtcTicks}~src", trackId, from, from + length, content.Length, Convert.ToHexStringLower(SHA256.HashData(content)), false, DisputeState.None, null, 2,
             new MaterialOrigin(MachineId, 2), "application/vnd.failback.synthetic", from + length);
         segment = alter?.Invoke(segment) ?? segment;
         lock (_tracks)

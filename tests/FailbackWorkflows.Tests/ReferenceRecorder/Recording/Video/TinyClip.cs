@@ -8,11 +8,17 @@ internal static class TinyClip
 {
     public const uint Timescale = 10_000;
 
-    public static byte[] Bytes(int frames)
+    /// <param name="width">Of the picture, in pixels; height is 180.</param>
+    /// <param name="codec">Name of the sample entry.</param>
+    public static byte[] Bytes(int frames, int width = 320, string codec = "avc1")
     {
+        var entry = new byte[78];
+        BinaryPrimitives.WriteUInt16BigEndian(entry.AsSpan(24), (ushort)width);
+        BinaryPrimitives.WriteUInt16BigEndian(entry.AsSpan(26), 180);
+        var stsd = Box("stsd", [0, 0, 0, 0, 0, 0, 0, 1], Box(codec, entry));
         var mdhd = new byte[24];
         BinaryPrimitives.WriteUInt32BigEndian(mdhd.AsSpan(12), Timescale);
-        var clip = new List<byte>([.. Box("ftyp", "isom"u8), .. Box("moov", Box("mvhd", new byte[100]), Box("trak", Box("mdia", Box("mdhd", mdhd))))]);
+        var clip = new List<byte>([.. Box("ftyp", "isom"u8), .. Box("moov", Box("mvhd", new byte[100]), Box("trak", Box("mdia", Box("mdhd", mdhd), Box("minf", Box("stbl", stsd)))))]);
         for (var frame = 0; frame < frames; frame++)
         {
             clip.AddRange(Box("moof", Box("mfhd", new byte[8]), Box("traf", Box("tfdt", [1, 0, 0, 0, 9, 9, 9, 9, 9, 9, 9, 9]))));
