@@ -27,6 +27,7 @@ public static class EngineServices
         services.TryAddSingleton<IWorkflowIds, TimeOrderedIds>();
         services.AddSingleton<DefinitionReader>();
         services.AddSingleton<WorkflowDefinitions>();
+        services.AddSingleton<WorkflowRehearsal>();
         services.AddSingleton<WorkflowRunner>();
         services.AddSingleton<WorkflowDispatcher>();
         services.AddSingleton<IWorkflowRuntime, WorkflowRuntime>();

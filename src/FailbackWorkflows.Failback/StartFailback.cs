@@ -1,5 +1,4 @@
 using FailbackWorkflows.Engine;
-using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Maintenance;
 
@@ -43,36 +42,25 @@ public sealed class StartFailback(IFailoverLog log, IWorkflowRuntime runtime, Ti
 
         try
         {
-            var started = await runtime.StartAsync(
-                new StartWorkflow(DefinitionId, request.Actor)
-                {
-                    // Named only when it is asked for: a definition of an integrator's own need not know it.
-                    Input = request.WithoutFailoverServer
-                        ? new Dictionary<string, object?> { ["EntryId"] = entry.Id, ["WithoutFailoverServer"] = true }
-                        : new Dictionary<string, object?> { ["EntryId"] = entry.Id },
-                    Reason = request.Reason,
-                    StartKey = $"failback:{entry.Id}:{request.RequestId}",
-                    CorrelationId = entry.Id,
-                    Changes = request.OverridesMaintenance ? [] : [new RequireNoMaintenance(entry.FailedServerId, time.GetUtcNow())],
-                },
-                cancellationToken);
+            var started = await runtime.StartAsync(ToWorkflow(request, entry), cancellationToken);
             return new(started.AlreadyStarted ? StartRunOutcome.AlreadyStarted : StartRunOutcome.Started, started.InstanceId, entry.Id, null);
-        }
-        catch (ClaimConflictException conflict)
-        {
-            return new(
-                StartRunOutcome.Busy,
-                conflict.HolderInstanceId,
-                entry.Id,
-                $"A {conflict.HolderKind} is already running for one of these servers. Wait for it to end, or open it to see where it stands.");
-        }
-        catch (MaintenanceModeOnException maintenance)
-        {
-            return new(StartRunOutcome.MaintenanceMode, null, entry.Id, maintenance.Message);
         }
         catch (WorkflowRefusedException refusal)
         {
-            return new(StartRunOutcome.Refused, null, entry.Id, refusal.Message);
+            return StartRunResult.From(refusal, entry.Id);
         }
     }
+
+    /// <summary>The start as the engine is asked for it.</summary>
+    internal StartWorkflow ToWorkflow(StartFailbackRequest request, FailoverLogEntry entry) => new(DefinitionId, request.Actor)
+    {
+        // Named only when it is asked for: a definition of an integrator's own need not know it.
+        Input = request.WithoutFailoverServer
+            ? new Dictionary<string, object?> { ["EntryId"] = entry.Id, ["WithoutFailoverServer"] = true }
+            : new Dictionary<string, object?> { ["EntryId"] = entry.Id },
+        Reason = request.Reason,
+        StartKey = $"failback:{entry.Id}:{request.RequestId}",
+        CorrelationId = entry.Id,
+        Changes = request.OverridesMaintenance ? [] : [new RequireNoMaintenance(entry.FailedServerId, time.GetUtcNow())],
+    };
 }

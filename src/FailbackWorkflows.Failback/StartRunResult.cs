@@ -1,3 +1,7 @@
+using FailbackWorkflows.Engine;
+using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.Maintenance;
+
 namespace FailbackWorkflows.Failback;
 
 /// <summary>What became of a request to start a run.</summary>
@@ -26,4 +30,17 @@ public enum StartRunOutcome
 /// <param name="RunId">The workflow instance that runs: this request's, or the one in the way.</param>
 /// <param name="EntryId">The failover log entry it belongs to, when known.</param>
 /// <param name="Message">A sentence for the operator when nothing was started.</param>
-public sealed record StartRunResult(StartRunOutcome Outcome, string? RunId, string? EntryId, string? Message);
+public sealed record StartRunResult(StartRunOutcome Outcome, string? RunId, string? EntryId, string? Message)
+{
+    /// <summary>The answer when the start was refused.</summary>
+    public static StartRunResult From(WorkflowRefusedException refusal, string? entryId) => refusal switch
+    {
+        ClaimConflictException conflict => new(
+            StartRunOutcome.Busy,
+            conflict.HolderInstanceId,
+            entryId,
+            $"A {conflict.HolderKind} is already running for one of these servers. Wait for it to end, or open it to see where it stands."),
+        MaintenanceModeOnException maintenance => new(StartRunOutcome.MaintenanceMode, null, entryId, maintenance.Message),
+        _ => new(StartRunOutcome.Refused, null, entryId, refusal.Message),
+    };
+}

@@ -9,6 +9,7 @@ using FailbackWorkflows.Persistence.Licensing;
 using FailbackWorkflows.Persistence.Maintenance;
 using FailbackWorkflows.Persistence.MaterialCopy;
 using FailbackWorkflows.Persistence.Obligations;
+using FailbackWorkflows.Persistence.Readiness;
 using FailbackWorkflows.Persistence.Settings;
 using FailbackWorkflows.Persistence.SettingsCache;
 using FailbackWorkflows.Persistence.VmsServers;
@@ -78,6 +79,7 @@ internal sealed class DomainChanges(IDatabase database)
         new ConfirmSettingsHandler(database),
         new InstallLicenseHandler(),
         new SaveSystemSettingHandler(),
+        new SaveReadinessHandler(),
         new NotifyHandler(database),
     }.ToDictionary(h => h.ChangeType);
 

@@ -9,6 +9,7 @@ using FailbackWorkflows.Persistence.Licensing;
 using FailbackWorkflows.Persistence.Maintenance;
 using FailbackWorkflows.Persistence.MaterialCopy;
 using FailbackWorkflows.Persistence.Obligations;
+using FailbackWorkflows.Persistence.Readiness;
 using FailbackWorkflows.Persistence.Settings;
 using FailbackWorkflows.Persistence.SettingsCache;
 using FailbackWorkflows.Persistence.VmsServers;
@@ -39,6 +40,8 @@ public abstract class FailbackDbContext(DbContextOptions options) : IdentityDbCo
     internal DbSet<RetentionHoldRow> RetentionHolds => Set<RetentionHoldRow>();
 
     internal DbSet<ObligationRow> Obligations => Set<ObligationRow>();
+
+    internal DbSet<ReadinessRow> Readiness => Set<ReadinessRow>();
 
     internal DbSet<SettingsBundleRow> SettingsBundles => Set<SettingsBundleRow>();
 
@@ -94,6 +97,7 @@ public abstract class FailbackDbContext(DbContextOptions options) : IdentityDbCo
         CopyFenceRow.Configure(builder.Entity<CopyFenceRow>());
         CoverageReportRow.Configure(builder.Entity<CoverageReportRow>());
         HoldReleaseRow.Configure(builder.Entity<HoldReleaseRow>());
+        ReadinessRow.Configure(builder.Entity<ReadinessRow>());
         SettingsBundleRow.Configure(builder.Entity<SettingsBundleRow>());
         SettingsContentRow.Configure(builder.Entity<SettingsContentRow>());
         LicenseRow.Configure(builder.Entity<LicenseRow>());

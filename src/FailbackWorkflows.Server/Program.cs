@@ -3,12 +3,14 @@ using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Licensing;
+using FailbackWorkflows.Failback.Readiness;
 using FailbackWorkflows.Persistence;
 using FailbackWorkflows.Persistence.Sqlite;
 using FailbackWorkflows.Recorders.Http;
 using FailbackWorkflows.Server.Api;
 using FailbackWorkflows.Server.Api.Licenses;
 using FailbackWorkflows.Server.Api.MaterialCopy;
+using FailbackWorkflows.Server.Api.Readiness;
 using FailbackWorkflows.Server.Api.Servers;
 using FailbackWorkflows.Server.Health;
 using FailbackWorkflows.Server.Hosting;
@@ -103,6 +105,7 @@ public sealed class Program
         services.AddPersistence(data.Database);
         services.AddRecorderClient();
         services.AddSingleton(ReadPollOptions);
+        services.AddSingleton(ReadReadinessOptions);
         services.AddFailback(builder.Configuration.GetSection("Failback:License").Get<LicenseOptions>());
         services.AddWorkflowEngine(FailbackActivities.AddTo, engine => builder.Configuration.GetSection("Failback:Engine").Bind(engine));
 
@@ -116,6 +119,8 @@ public sealed class Program
         services.AddScoped<AuditFilter>();
         services.AddSingleton<ServerViews>();
         services.AddScoped<MaintenanceForms>();
+        services.AddSingleton<ReadinessViews>();
+        services.AddScoped<ReadinessForms>();
         services.AddSingleton<PlannedSteps>();
         services.AddSingleton<FailbackButtons>();
         services.AddSingleton<FailbackStarter>();
@@ -141,6 +146,16 @@ public sealed class Program
     {
         var options = services.GetRequiredService<IOptions<ServerOptions>>().Value;
         return new PollOptions { Interval = options.PollInterval, MaxConcurrency = options.MaxConcurrentPolls };
+    }
+
+    private static ReadinessOptions ReadReadinessOptions(IServiceProvider services)
+    {
+        var options = services.GetRequiredService<IOptions<ServerOptions>>().Value;
+        return new ReadinessOptions
+        {
+            Interval = options.ReadinessInterval == TimeSpan.Zero ? null : options.ReadinessInterval,
+            MaxConcurrency = options.MaxConcurrentReadinessChecks,
+        };
     }
 
     private static void Configure(WebApplication app)

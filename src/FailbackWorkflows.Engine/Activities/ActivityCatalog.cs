@@ -64,6 +64,9 @@ public sealed record ActivityDescriptor
     /// <summary>How stimuli find it as a trigger; null: it is none.</summary>
     public TriggerAttribute? Trigger { get; init; }
 
+    /// <summary>What a rehearsal does with it.</summary>
+    public RehearsalMode Rehearsal { get; init; }
+
     /// <summary>The inside of a composite.</summary>
     public string? CompositeJson { get; init; }
 
@@ -112,7 +115,8 @@ public sealed class ActivityCatalog
     internal CodeActivity Resolve(ActivityDescriptor descriptor, IServiceProvider services) =>
         _instances.GetOrAdd(descriptor.ActivityType!, static (type, provider) => Create(type, provider), services);
 
-    private static CodeActivity Create(Type type, IServiceProvider services)
+    /// <summary>An activity made of the given services. Not kept: nobody else gets it.</summary>
+    internal static CodeActivity Create(Type type, IServiceProvider services)
     {
         var activity = (CodeActivity)ActivatorUtilities.CreateInstance(services, type);
         foreach (var property in type.GetProperties(BindingFlags.Public | BindingFlags.Instance))
@@ -166,6 +170,7 @@ public sealed class ActivityCatalog
             Outputs = outputs,
             Outcomes = type.GetCustomAttribute<FlowNodeAttribute>()?.Outcomes ?? ["Done"],
             Trigger = type.GetCustomAttribute<TriggerAttribute>(),
+            Rehearsal = type.GetCustomAttribute<RehearsalAttribute>()?.Mode ?? RehearsalMode.Ends,
             Retry = retry is null
                 ? RetryPolicy.None
                 : new(retry.Attempts, TimeSpan.FromMilliseconds(retry.InitialDelayMilliseconds), retry.Factor, TimeSpan.FromMilliseconds(retry.MaxDelayMilliseconds)),

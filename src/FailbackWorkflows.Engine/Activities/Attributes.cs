@@ -44,6 +44,26 @@ public sealed class FlowNodeAttribute(params string[] outcomes) : Attribute
     public IReadOnlyList<string> Outcomes { get; } = outcomes;
 }
 
+/// <summary>What a rehearsal (<see cref="Runtime.WorkflowRehearsal"/>) does when it comes to an activity.</summary>
+public enum RehearsalMode
+{
+    /// <summary>It ends there: what the activity does, or what follows from it, is seen only in the run itself.</summary>
+    Ends,
+
+    /// <summary>It executes the activity as the run would: the activity decides by reading, and whatever it changes goes through what it is given.</summary>
+    Executes,
+
+    /// <summary>It goes on as if the activity had done its work and left by its first outcome: nothing that is decided later depends on it.</summary>
+    PassesOver,
+}
+
+/// <summary>What a rehearsal does with the activity. Without it: <see cref="RehearsalMode.Ends"/>.</summary>
+[AttributeUsage(AttributeTargets.Class)]
+public sealed class RehearsalAttribute(RehearsalMode mode) : Attribute
+{
+    public RehearsalMode Mode { get; } = mode;
+}
+
 /// <summary>An input; a property of type <see cref="Input{T}"/>. Marked <c>required</c>, a definition without it is refused at publish.</summary>
 [AttributeUsage(AttributeTargets.Property)]
 public sealed class InputAttribute : Attribute

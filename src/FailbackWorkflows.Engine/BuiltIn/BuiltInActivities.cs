@@ -37,6 +37,7 @@ internal static class BuiltInActivities
         Description = "Leaves by the label of the first case whose condition is true, or by every such label in mode MatchAny.",
         Shape = ActivityShape.Code,
         ActivityType = typeof(FlowSwitch),
+        Rehearsal = RehearsalMode.Executes,
         Inputs =
         [
             new("cases", typeof(FlowSwitchBranches), false, null, "Cases", "Labels and conditions.", "flow-switch-editor"),

@@ -6,6 +6,7 @@ namespace FailbackWorkflows.Engine.BuiltIn;
 
 /// <summary>Marks where a flowchart starts.</summary>
 [Activity("Elsa.Start", Category = "Flow", Description = "Marks where a flowchart starts.")]
+[Rehearsal(RehearsalMode.Executes)]
 internal sealed class Start : CodeActivity
 {
     protected internal override ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken) =>
@@ -14,6 +15,7 @@ internal sealed class Start : CodeActivity
 
 /// <summary>Ends the enclosing flowchart.</summary>
 [Activity("Elsa.End", Category = "Flow", Description = "Ends the enclosing flowchart.")]
+[Rehearsal(RehearsalMode.Executes)]
 internal sealed class End : CodeActivity
 {
     protected internal override ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken) =>
@@ -22,6 +24,7 @@ internal sealed class End : CodeActivity
 
 /// <summary>Ends the enclosing composite with outcomes.</summary>
 [Activity("Elsa.Complete", Category = "Flow", Description = "Ends the enclosing container with the given outcomes.")]
+[Rehearsal(RehearsalMode.Executes)]
 internal sealed class Complete : CodeActivity
 {
     /// <summary>One outcome or a list of them.</summary>
@@ -42,6 +45,7 @@ internal sealed class Complete : CodeActivity
 
 /// <summary>Ends the workflow at once.</summary>
 [Activity("Elsa.Finish", Category = "Flow", Description = "Ends the workflow at once.")]
+[Rehearsal(RehearsalMode.Executes)]
 internal sealed class Finish : CodeActivity
 {
     protected internal override ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken) =>
@@ -51,6 +55,7 @@ internal sealed class Finish : CodeActivity
 /// <summary>Leaves by True or False.</summary>
 [Activity("Elsa.FlowDecision", DisplayName = "Decision", Category = "Branching", Description = "Leaves by True or False.")]
 [FlowNode("True", "False")]
+[Rehearsal(RehearsalMode.Executes)]
 internal sealed class FlowDecision : CodeActivity
 {
     [Input(Description = "Which way to go.")]
@@ -79,6 +84,7 @@ internal sealed class FlowSwitch : CodeActivity
 
 /// <summary>Stops the workflow with a fault.</summary>
 [Activity("Elsa.Fault", Category = "Flow", Description = "Stops the workflow with a fault.")]
+[Rehearsal(RehearsalMode.Executes)]
 internal sealed class Fault : CodeActivity
 {
     [Input(Description = "A stable word for the fault.")]
@@ -107,6 +113,7 @@ internal sealed class Event : CodeActivity
 
 /// <summary>Waits for a time.</summary>
 [Activity("Elsa.Delay", Category = "Scheduling", Description = "Waits for a time.")]
+[Rehearsal(RehearsalMode.PassesOver)]
 internal sealed class Delay : CodeActivity
 {
     [Input(DisplayName = "Time span", Description = "How long to wait, e.g. 00:10:00.", DefaultValue = "00:00:01")]

@@ -7,6 +7,7 @@ namespace FailbackWorkflows.Engine.BuiltIn;
 
 /// <summary>Sets a variable.</summary>
 [Activity("Elsa.SetVariable", Category = "Primitives", Description = "Sets a variable.")]
+[Rehearsal(RehearsalMode.Executes)]
 internal sealed class SetVariable : CodeActivity
 {
     [Input(Description = "The variable to set.", UIHint = "variable-picker")]
@@ -21,6 +22,7 @@ internal sealed class SetVariable : CodeActivity
 
 /// <summary>Sets an output of the workflow.</summary>
 [Activity("Elsa.SetOutput", Category = "Primitives", Description = "Sets an output of the workflow.")]
+[Rehearsal(RehearsalMode.Executes)]
 internal sealed class SetOutput : CodeActivity
 {
     [Input(DisplayName = "Output", Description = "Name of the workflow output.")]
@@ -35,6 +37,7 @@ internal sealed class SetOutput : CodeActivity
 
 /// <summary>Writes a line to the server's log.</summary>
 [Activity("Elsa.WriteLine", DisplayName = "Write line", Category = "Primitives", Description = "Writes a line to the server's log.")]
+[Rehearsal(RehearsalMode.PassesOver)]
 internal sealed class WriteLine(ILogger<WriteLine> logger) : CodeActivity
 {
     [Input(Description = "The text.")]

@@ -227,7 +227,8 @@ internal sealed class WorkflowRuntime(
     private static bool IsDeclared(WorkflowDefinition definition, string input) =>
         definition.Inputs.Any(i => i.Name.Equals(input, StringComparison.OrdinalIgnoreCase));
 
-    private static Dictionary<string, object?> ReadInput(WorkflowDefinition definition, IReadOnlyDictionary<string, object?> given)
+    /// <summary>The input as the definition declares it. Throws <see cref="WorkflowRefusedException"/> for a name nobody declared and for a value that is missing.</summary>
+    internal static Dictionary<string, object?> ReadInput(WorkflowDefinition definition, IReadOnlyDictionary<string, object?> given)
     {
         foreach (var name in given.Keys)
         {

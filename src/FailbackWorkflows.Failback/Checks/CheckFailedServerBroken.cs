@@ -13,6 +13,7 @@ namespace FailbackWorkflows.Failback.Checks;
 [Activity("Failback.CheckFailedServerBroken", Category = "Failback", DisplayName = "Check failed server is broken", Description = "Is the failed server still out of duty, and fit to take it back?")]
 [FlowNode("Broken", "Refused")]
 [Retry(3, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 2000)]
+[Rehearsal(RehearsalMode.Executes)]
 public sealed class CheckFailedServerBroken(DutyCalls calls, IRecorderClient recorders) : DutyActivity
 {
     public const int Number = 3;

@@ -6,6 +6,7 @@ namespace FailbackWorkflows.Failback.Checks;
 /// <summary>Step 1: the entry exists, its failover is done, its failback is not, and it is the newest such entry of the failed server. Only reads.</summary>
 [Activity("Failback.CheckFailoverLogEntry", Category = "Failback", DisplayName = "Check failover log entry", Description = "Is there a valid failover log entry in the right state?")]
 [FlowNode("Valid", "Refused")]
+[Rehearsal(RehearsalMode.Executes)]
 public sealed class CheckFailoverLogEntry(IFailoverLog log) : DutyActivity
 {
     public const int Number = 1;

@@ -13,6 +13,7 @@ namespace FailbackWorkflows.Failback.Checks;
 [Activity("Failback.CheckFailoverServerActing", Category = "Failback", DisplayName = "Check failover server is acting", Description = "Does the failover server still act as recorder?")]
 [FlowNode("Acting", "NotActing", "Unreachable", "Refused")]
 [Retry(3, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 2000)]
+[Rehearsal(RehearsalMode.Executes)]
 public sealed class CheckFailoverServerActing(DutyCalls calls, IRecorderClient recorders, FailbackPolicies policies) : DutyActivity
 {
     public const int Number = 2;

@@ -6,6 +6,7 @@ namespace FailbackWorkflows.Failback.Checks;
 /// <summary>Step 4: the licence is genuine, valid, covers failover and enough recorders. Only reads.</summary>
 [Activity("Failback.CheckLicense", Category = "Failback", DisplayName = "Check licence", Description = "Is failover licensed?")]
 [FlowNode("Licensed", "Refused")]
+[Rehearsal(RehearsalMode.Executes)]
 public sealed class CheckLicense(LicenseCheck licenses) : DutyActivity
 {
     public const int Number = 4;

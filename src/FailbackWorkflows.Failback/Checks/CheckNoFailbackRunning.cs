@@ -6,6 +6,7 @@ namespace FailbackWorkflows.Failback.Checks;
 /// <summary>Step 5: this run, and no other, holds the claim on the duty (taken in the transaction of its start). Only reads.</summary>
 [Activity("Failback.CheckNoFailbackRunning", Category = "Failback", DisplayName = "Check no failback is running", Description = "Is no other run at work on this recorder?")]
 [FlowNode("Clear", "Refused")]
+[Rehearsal(RehearsalMode.Executes)]
 public sealed class CheckNoFailbackRunning(IDuties duties) : DutyActivity
 {
     public const int Number = 5;

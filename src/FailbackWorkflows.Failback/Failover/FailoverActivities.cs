@@ -15,6 +15,7 @@ namespace FailbackWorkflows.Failback.Failover;
 [Activity("Failback.CheckFailover", Category = "Failover", DisplayName = "Check failover", Description = "Is the failover possible?")]
 [FlowNode("Possible", "Refused")]
 [Retry(3, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 2000)]
+[Rehearsal(RehearsalMode.Executes)]
 public sealed class CheckFailover(DutyCalls calls, IRecorderClient recorders, LicenseCheck licenses, IFailoverLog log) : DutyActivity
 {
     public const int Number = 1;
@@ -74,6 +75,7 @@ public sealed class CheckFailover(DutyCalls calls, IRecorderClient recorders, Li
 
 /// <summary>Writes the entry (failover = running) and marks the failed server broken. From here a failed or cancelled run ends with a failover that failed.</summary>
 [Activity("Failback.LogFailoverStarted", Category = "Failover", DisplayName = "Log: failover started", Description = "Writes the failover log entry and marks the failed server broken.")]
+[Rehearsal(RehearsalMode.PassesOver)]
 public sealed class LogFailoverStarted(DutyCalls calls, IFailoverLog log) : DutyActivity
 {
     [Input(DisplayName = "Failed server")]

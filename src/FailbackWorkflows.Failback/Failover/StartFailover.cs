@@ -1,5 +1,4 @@
 using FailbackWorkflows.Engine;
-using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.VmsServers;
 
@@ -49,44 +48,35 @@ public sealed class StartFailover(IVmsServers servers, IFailoverLog log, IWorkfl
             return new(StartRunOutcome.Refused, null, null, "A server cannot be its own failover server. Choose another one.");
         }
 
-        var startKey = $"failover:{request.ExternalId ?? request.RequestId}";
-        var now = time.GetUtcNow();
         try
         {
-            var started = await runtime.StartAsync(
-                new StartWorkflow(DefinitionId, request.Actor)
-                {
-                    Input = new Dictionary<string, object?>
-                    {
-                        ["FailedServerId"] = request.FailedServerId,
-                        ["FailoverServerId"] = request.FailoverServerId,
-                        ["ExternalId"] = request.ExternalId,
-                        ["AlreadyPerformed"] = request.AlreadyPerformed,
-                        ["StartedAt"] = (request.StartedAt ?? now).UtcDateTime.ToString("O"),
-                    },
-                    Reason = request.Reason,
-                    StartKey = startKey,
-                },
-                cancellationToken);
+            var started = await runtime.StartAsync(ToWorkflow(request), cancellationToken);
             return new(
                 started.AlreadyStarted ? StartRunOutcome.AlreadyStarted : StartRunOutcome.Started,
                 started.InstanceId,
                 EntryIdOf(started.InstanceId),
                 null);
         }
-        catch (ClaimConflictException conflict)
-        {
-            return new(
-                StartRunOutcome.Busy,
-                conflict.HolderInstanceId,
-                null,
-                $"A {conflict.HolderKind} is already running for one of these servers. Wait for it to end, or open it to see where it stands.");
-        }
         catch (WorkflowRefusedException refusal)
         {
-            return new(StartRunOutcome.Refused, null, null, refusal.Message);
+            return StartRunResult.From(refusal, null);
         }
     }
+
+    /// <summary>The start as the engine is asked for it.</summary>
+    internal StartWorkflow ToWorkflow(StartFailoverRequest request) => new(DefinitionId, request.Actor)
+    {
+        Input = new Dictionary<string, object?>
+        {
+            ["FailedServerId"] = request.FailedServerId,
+            ["FailoverServerId"] = request.FailoverServerId,
+            ["ExternalId"] = request.ExternalId,
+            ["AlreadyPerformed"] = request.AlreadyPerformed,
+            ["StartedAt"] = (request.StartedAt ?? time.GetUtcNow()).UtcDateTime.ToString("O"),
+        },
+        Reason = request.Reason,
+        StartKey = $"failover:{request.ExternalId ?? request.RequestId}",
+    };
 
     /// <summary>The log entry a failover run writes: one per run, so a repeated step finds the same entry.</summary>
     public static string EntryIdOf(string instanceId) => instanceId;

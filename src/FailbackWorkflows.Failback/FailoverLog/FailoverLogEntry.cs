@@ -222,6 +222,9 @@ public interface IFailoverLog
     /// <summary>Active entries of one failed server whose failback is not done, newest first.</summary>
     Task<IReadOnlyList<FailoverLogEntry>> ListOpenAsync(string failedServerId, CancellationToken cancellationToken);
 
+    /// <summary>Active entries of all servers whose failback is not done, newest first.</summary>
+    Task<IReadOnlyList<FailoverLogEntry>> ListOpenAsync(CancellationToken cancellationToken);
+
     /// <summary>Failed servers with an entry whose failover is done and whose failback may start.</summary>
     Task<IReadOnlyList<string>> ListOpenServersAsync(CancellationToken cancellationToken);
 }

@@ -11,6 +11,7 @@ namespace FailbackWorkflows.Failback.FailoverLog;
 
 /// <summary>Step 6: failback = running. From here a cancelled or failed run is undone.</summary>
 [Activity("Failback.LogFailbackStarted", Category = "Failback", DisplayName = "Log: failback started", Description = "Writes to the failover log that the failback has started.")]
+[Rehearsal(RehearsalMode.PassesOver)]
 public sealed class LogFailbackStarted(IFailoverLog log) : DutyActivity
 {
     [Input(DisplayName = "Failover log entry", Description = "Id of the entry.")]

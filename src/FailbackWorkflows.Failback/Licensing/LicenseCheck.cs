@@ -84,7 +84,7 @@ public sealed class LicenseCheck(ILicenses licenses, IVmsServers servers, Licens
             return new(LicenseFinding.FeatureMissing, $"The licence does not cover {feature}. Ask for a licence that does and install it under System.", license);
         }
 
-        var count = (await servers.ListAsync(cancellationToken)).Count;
+        var count = await servers.CountAsync(cancellationToken);
         return count > license.Recorders
             ? new(LicenseFinding.TooManyRecorders, $"The licence covers {license.Recorders} recorders, {count} are registered. Extend the licence or remove recorders.", license)
             : verdict;

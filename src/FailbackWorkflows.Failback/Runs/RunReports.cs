@@ -32,6 +32,12 @@ public sealed class RunReports(IWorkflowStore store, IWorkflowRuntime runtime, W
             }
         }
 
+        return Of(instance, definition, journal);
+    }
+
+    /// <summary>A run read from its row and its journal, whoever kept them.</summary>
+    internal static RunReport Of(WorkflowInstance instance, WorkflowDefinition definition, IReadOnlyList<JournalEvent> journal)
+    {
         var started = journal.OfType<InstanceStarted>().First();
         var histories = Gather(journal);
         return new RunReport(
@@ -77,7 +83,7 @@ public sealed class RunReports(IWorkflowStore store, IWorkflowRuntime runtime, W
         _ => "running",
     };
 
-    private static Dictionary<string, NodeHistory> Gather(List<JournalEvent> journal)
+    private static Dictionary<string, NodeHistory> Gather(IReadOnlyList<JournalEvent> journal)
     {
         var histories = new Dictionary<string, NodeHistory>(StringComparer.Ordinal);
         foreach (var item in journal.OfType<ActivityEvent>())

@@ -83,6 +83,9 @@ public interface ISettingsCache
 
     /// <summary>For every identity and every server its settings were seen at: the last one under the highest epoch, and the last one seen while the server did not hold the duty.</summary>
     Task<IReadOnlyList<CachedRevision>> ListLatestAsync(CancellationToken cancellationToken);
+
+    /// <summary>As <see cref="ListLatestAsync(CancellationToken)"/>, of one identity.</summary>
+    Task<IReadOnlyList<CachedRevision>> ListLatestAsync(string identity, CancellationToken cancellationToken);
 }
 
 /// <summary>

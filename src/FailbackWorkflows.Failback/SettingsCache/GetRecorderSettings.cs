@@ -11,6 +11,7 @@ namespace FailbackWorkflows.Failback.SettingsCache;
 [Activity("Failback.GetRecorderSettings", Category = "Failback", DisplayName = "Get recorder settings", Description = "Gets settings, configuration files, masks and schedules of the duty.")]
 [FlowNode("Done", "Failed")]
 [Retry(3, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 2000)]
+[Rehearsal(RehearsalMode.Executes)]
 public sealed class GetRecorderSettings(DutyCalls calls, IRecorderClient recorders, ISettingsCache cache, SettingsAges ages) : DutyActivity
 {
     [Input(DisplayName = "Recorded identity", Description = "Whose duty it is.")]
@@ -55,7 +56,7 @@ public sealed class GetRecorderSettings(DutyCalls calls, IRecorderClient recorde
         {
             var settings = await cache.FindNewestAsync(identity, cancellationToken)
                 ?? throw new ActivityFaultException("settings.missing", $"{server.Id} does not answer and the settings cache holds nothing for {identity}. Bring {server.Id} back on the network, then start again.", exception.IsTransient, exception);
-            var age = (await ages.ListAsync(cancellationToken))[identity];
+            var age = (await ages.FindAsync(identity, cancellationToken))!;
             var since = $"stale since {age.ConfirmedAt.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC, when {age.Newest.SourceServerId} last confirmed them (revision {age.Newest.Revision})";
             if (context.GetOrDefault(AcceptStale) ?? (server.Id == identity))
             {

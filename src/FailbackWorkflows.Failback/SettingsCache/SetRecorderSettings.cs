@@ -82,6 +82,7 @@ public abstract class SettingsActivity : DutyActivity
 [Activity("Failback.ValidateSettings", Category = "Failback parts", Description = "Would the server accept these settings?")]
 [FlowNode("Acceptable", "NotAcceptable")]
 [Retry(5, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 5000)]
+[Rehearsal(RehearsalMode.Executes)]
 public sealed class ValidateSettings(DutyCalls calls, IRecorderClient recorders, ISettingsCache cache) : SettingsActivity
 {
     private const int MostFindings = 5;

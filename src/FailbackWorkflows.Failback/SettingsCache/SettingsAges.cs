@@ -35,6 +35,17 @@ public sealed class SettingsAges(ISettingsCache cache, TimeProvider time)
             .ToDictionary(identity => identity.Key, identity => Of([.. identity], now));
     }
 
+    /// <summary>The age of one identity's cached settings; null: there are none.</summary>
+    public async Task<SettingsAge?> FindAsync(string identity, CancellationToken cancellationToken)
+    {
+        var seen = (await cache.ListLatestAsync(identity, cancellationToken)).Where(r => r.IsOfHolder).ToList();
+        return seen.Count == 0 ? null : Of(seen, time.GetUtcNow());
+    }
+
+    /// <summary>The newest of the duty among what was seen of one identity; null: nothing was.</summary>
+    internal static CachedRevision? NewestOf(IEnumerable<CachedRevision> seen) =>
+        seen.Where(r => r.IsOfHolder).OrderByDescending(r => r.Epoch).ThenByDescending(r => r.SeenAt).ThenByDescending(r => r.Number).FirstOrDefault();
+
     internal DateTimeOffset ConfirmedAt(CachedRevision revision) =>
         _looks.TryGetValue((revision.Identity, revision.SourceServerId), out var look) && look.Number == revision.Number && look.ConfirmedAt > revision.TakenAt
             ? look.ConfirmedAt.Value
@@ -55,7 +66,7 @@ public sealed class SettingsAges(ISettingsCache cache, TimeProvider time)
 
     private SettingsAge Of(IReadOnlyList<CachedRevision> seen, DateTimeOffset now)
     {
-        var newest = seen.OrderByDescending(r => r.Epoch).ThenByDescending(r => r.SeenAt).ThenByDescending(r => r.Number).First();
+        var newest = NewestOf(seen)!;
 
         // Whoever has the same content confirms it: a failback that was undone has left the failed server with settings that nobody asks it for any more.
         var same = seen.Where(r => r.Sha256 == newest.Sha256).ToList();

@@ -97,6 +97,12 @@ public interface IVmsServers
 
     /// <summary>All servers by name.</summary>
     Task<IReadOnlyList<VmsServer>> ListAsync(CancellationToken cancellationToken);
+
+    /// <summary>The servers of a failover group, by name.</summary>
+    Task<IReadOnlyList<VmsServer>> ListGroupAsync(string failoverGroup, CancellationToken cancellationToken);
+
+    /// <summary>How many there are.</summary>
+    Task<int> CountAsync(CancellationToken cancellationToken);
 }
 
 /// <summary>Adds (revision 0) or changes a server. Throws <see cref="ConcurrentChangeException"/> when somebody else changed it since it was read.</summary>

@@ -140,6 +140,11 @@ internal sealed class FailoverLog(IDatabase database) : IFailoverLog
         .OrderByDescending(r => r.FailoverStartedAt)
         .ThenByDescending(r => r.Id));
 
+    private static readonly CompiledList<bool, FailoverLogRow> Open = new((db, isActive) => db.FailoverLog
+        .Where(r => r.IsActive == isActive && r.Failback != FailbackState.Done)
+        .OrderByDescending(r => r.FailoverStartedAt)
+        .ThenByDescending(r => r.Id));
+
     private static readonly CompiledList<bool, string> OpenServers = new((db, isActive) => db.FailoverLog
         .Where(r => r.IsActive == isActive && r.Failover == FailoverState.Done && (r.Failback == FailbackState.NotStarted || r.Failback == FailbackState.Failed))
         .Select(r => r.FailedServerId)
@@ -200,6 +205,8 @@ internal sealed class FailoverLog(IDatabase database) : IFailoverLog
             .ToListAsync(cancellationToken);
         return [.. rows.Select(r => r.ToEntry())];
     }
+
+    public Task<IReadOnlyList<FailoverLogEntry>> ListOpenAsync(CancellationToken cancellationToken) => Open.ExecuteAsync(database, true, r => r.ToEntry(), cancellationToken);
 
     public Task<IReadOnlyList<string>> ListOpenServersAsync(CancellationToken cancellationToken) => OpenServers.ExecuteAsync(database, true, id => id, cancellationToken);
 

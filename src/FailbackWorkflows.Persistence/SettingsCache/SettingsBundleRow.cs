@@ -185,20 +185,28 @@ internal sealed class SettingsCache(IDatabase database) : ISettingsCache
     public async Task<IReadOnlyList<CachedRevision>> ListLatestAsync(CancellationToken cancellationToken)
     {
         await using var db = database.CreateReadContext();
-        var rows = await db.SettingsBundles
-            .FromSqlRaw(
-                """
-                SELECT identity, number, source_server_id, epoch, revision, sha256, seen_at, taken_at, activated_at, changed_by, reason, run_id
-                FROM (
-                    SELECT settings_bundles.*, ROW_NUMBER() OVER (
-                        PARTITION BY identity, source_server_id, CASE WHEN epoch > 0 THEN 1 ELSE 0 END
-                        ORDER BY epoch DESC, seen_at DESC, number DESC) AS place
-                    FROM settings_bundles) AS ranked
-                WHERE place = 1
-                """)
-            .ToListAsync(cancellationToken);
-        return [.. rows.Select(r => r.ToRevision())];
+        return await ReadLatestAsync(db.SettingsBundles.FromSqlRaw(Latest("")), cancellationToken);
     }
+
+    public async Task<IReadOnlyList<CachedRevision>> ListLatestAsync(string identity, CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        return await ReadLatestAsync(db.SettingsBundles.FromSqlRaw(Latest("WHERE identity = {0}"), identity), cancellationToken);
+    }
+
+    private static async Task<IReadOnlyList<CachedRevision>> ReadLatestAsync(IQueryable<SettingsBundleRow> rows, CancellationToken cancellationToken) =>
+        [.. (await rows.ToListAsync(cancellationToken)).Select(r => r.ToRevision())];
+
+    private static string Latest(string where) =>
+        $"""
+        SELECT identity, number, source_server_id, epoch, revision, sha256, seen_at, taken_at, activated_at, changed_by, reason, run_id
+        FROM (
+            SELECT settings_bundles.*, ROW_NUMBER() OVER (
+                PARTITION BY identity, source_server_id, CASE WHEN epoch > 0 THEN 1 ELSE 0 END
+                ORDER BY epoch DESC, seen_at DESC, number DESC) AS place
+            FROM settings_bundles {where}) AS ranked
+        WHERE place = 1
+        """;
 
     private sealed record Found(SettingsBundleRow Row, string Content);
 }

@@ -118,9 +118,16 @@ internal sealed class VmsServers(IDatabase database, CommittedChanges committed)
     private static readonly CompiledRead<string, VmsServerRow?> ById = new((db, id, _) => db.Servers.FirstOrDefault(r => r.Id == id));
     private static readonly CompiledList<int, VmsServerRow> All = new((db, _) => db.Servers.OrderBy(r => r.Name).ThenBy(r => r.Id));
 
+    private static readonly CompiledList<string, VmsServerRow> OfGroup = new((db, group) => db.Servers.Where(r => r.FailoverGroup == group).OrderBy(r => r.Name).ThenBy(r => r.Id));
+    private static readonly CompiledRead<int, int> Count = new((db, _, _) => db.Servers.Count());
+
     public long Version => committed.CountOf<SaveVmsServer>();
 
     public async Task<VmsServer?> FindAsync(string id, CancellationToken cancellationToken) => (await ById.ExecuteAsync(database, id, cancellationToken))?.ToServer();
 
     public Task<IReadOnlyList<VmsServer>> ListAsync(CancellationToken cancellationToken) => All.ExecuteAsync(database, 0, r => r.ToServer(), cancellationToken);
+
+    public Task<IReadOnlyList<VmsServer>> ListGroupAsync(string failoverGroup, CancellationToken cancellationToken) => OfGroup.ExecuteAsync(database, failoverGroup, r => r.ToServer(), cancellationToken);
+
+    public Task<int> CountAsync(CancellationToken cancellationToken) => Count.ExecuteAsync(database, 0, cancellationToken);
 }

@@ -6,6 +6,7 @@ using FailbackWorkflows.Server.Api.Keys;
 using FailbackWorkflows.Server.Api.Licenses;
 using FailbackWorkflows.Server.Api.Maintenance;
 using FailbackWorkflows.Server.Api.MaterialCopy;
+using FailbackWorkflows.Server.Api.Readiness;
 using FailbackWorkflows.Server.Api.Runs;
 using FailbackWorkflows.Server.Api.Servers;
 using FailbackWorkflows.Server.Api.Settings;
@@ -28,6 +29,7 @@ internal static class ApiRoutes
             .ProducesProblem(403);
         api.MapMe();
         api.MapServers();
+        api.MapReadiness();
         api.MapSettingsCache();
         api.MapMaintenance();
         api.MapFailoverLog();

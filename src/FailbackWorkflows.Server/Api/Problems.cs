@@ -49,6 +49,9 @@ public static class Problems
     /// <summary>The settings cache has no such bundle, or none of this server at all.</summary>
     public static readonly ProblemKind NoSettings = new("no-settings", 404, "There are no such settings");
 
+    /// <summary>No dry run of the server has been made yet.</summary>
+    public static readonly ProblemKind NotCheckedYet = new("not-checked-yet", 404, "It was not looked at yet");
+
     public static readonly ProblemKind NoLicense = new("no-license", 404, "No licence is installed");
 
     public static readonly ProblemKind MethodNotAllowed = new("method-not-allowed", 405, "This method is not possible here");

@@ -16,6 +16,12 @@ public sealed class ServerOptions
     /// <summary>Recorders asked at the same time, of those that answered last time; those that did not have as many for themselves. 1 to 10,000. Default: 256.</summary>
     public int MaxConcurrentPolls { get; set; } = 256;
 
+    /// <summary>How often it is looked at whether every server is ready for its failback or failover: 1 min to 7 days, or 0: only when somebody asks. Default: 15 min.</summary>
+    public TimeSpan ReadinessInterval { get; set; } = TimeSpan.FromMinutes(15);
+
+    /// <summary>Servers looked at at the same time; 1 to 256. Default: 8.</summary>
+    public int MaxConcurrentReadinessChecks { get; set; } = 8;
+
     /// <summary>Folder with the workflow definitions to import at start. Default: <c>workflows</c> beside the program.</summary>
     public string? WorkflowsPath { get; set; }
 
@@ -37,6 +43,12 @@ internal sealed class ServerOptionsCheck : IValidateOptions<ServerOptions>
         var mistakes = new List<string>();
         Between("PollInterval", options.PollInterval, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1));
         Between("SettingsInterval", options.SettingsInterval, TimeSpan.FromSeconds(1), TimeSpan.FromDays(1));
+        if (options.ReadinessInterval != TimeSpan.Zero)
+        {
+            Between("ReadinessInterval", options.ReadinessInterval, TimeSpan.FromMinutes(1), TimeSpan.FromDays(7));
+        }
+
+        Between("MaxConcurrentReadinessChecks", options.MaxConcurrentReadinessChecks, 1, 256);
         Between("MaxConcurrentPolls", options.MaxConcurrentPolls, 1, 10_000);
         Between("SessionLifetime", options.SessionLifetime, TimeSpan.FromMinutes(5), TimeSpan.FromDays(30));
         Between("FeedHeartbeat", options.FeedHeartbeat, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(1));

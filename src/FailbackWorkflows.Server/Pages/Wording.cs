@@ -3,10 +3,12 @@ using FailbackWorkflows.Failback.AutomaticFailback;
 using FailbackWorkflows.Failback.Clocks;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Obligations;
+using FailbackWorkflows.Failback.Readiness;
 using FailbackWorkflows.Failback.Runs;
 using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders.Material;
+using FailbackWorkflows.Server.Api.Readiness;
 
 namespace FailbackWorkflows.Server.Pages;
 
@@ -74,6 +76,34 @@ internal static class Wording
         ConnectionState.Unstable => new("Unstable", "warn"),
         _ => new("Disconnected", "bad"),
     };
+
+    /// <summary>What counts of a dry run: an expired one says nothing any more.</summary>
+    public static Badge Of(ReadinessResponse readiness) => readiness switch
+    {
+        { Outcome: ReadinessOutcome.NotEnabled } => new("Failover off", "quiet"),
+        { IsExpired: true } => new("Expired", "warn"),
+        { Outcome: ReadinessOutcome.Ready } => new("Ready", "ok"),
+        { Outcome: ReadinessOutcome.ReadyWithWarnings } => new("Ready, with warnings", "warn"),
+        _ => new("Not ready", "bad"),
+    };
+
+    public static Badge Of(ReadinessCheckOutcome outcome) => outcome switch
+    {
+        ReadinessCheckOutcome.Passed => new("Passed", "ok"),
+        ReadinessCheckOutcome.Warning => new("Warning", "warn"),
+        ReadinessCheckOutcome.Refused => new("Refused", "bad"),
+        _ => new("Not checked", "quiet"),
+    };
+
+    /// <summary>E.g. <c>settings changed since; the licence changed since</c>.</summary>
+    public static string Because(IEnumerable<ReadinessChange> changes) => string.Join("; ", changes.Select(change => change switch
+    {
+        ReadinessChange.Definition => "the workflow was published anew since",
+        ReadinessChange.License => "the licence changed since",
+        ReadinessChange.Settings => "settings changed since",
+        ReadinessChange.Topology => "servers or the failover log entry changed since",
+        _ => "the site's policy or maintenance mode changed since",
+    }));
 
     public static Badge Of(SettingsAge age) => age switch
     {

@@ -12,6 +12,7 @@ using FailbackWorkflows.Failback.Maintenance;
 using FailbackWorkflows.Failback.MaterialCopy;
 using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.Policies;
+using FailbackWorkflows.Failback.Readiness;
 using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
 using Microsoft.Extensions.DependencyInjection;
@@ -47,6 +48,7 @@ public sealed class FailbackNode : IAsyncDisposable
         services.AddSingleton(world.Get<ISettingsCache>());
         services.AddSingleton(world.Get<ILicenses>());
         services.AddSingleton(world.Get<ISystemSettings>());
+        services.AddSingleton(world.Get<IReadinessResults>());
         services.AddSingleton(world.Get<IDomainWriter>());
         services.AddSingleton(world.Get<IChangeFeed>());
         services.AddFailback(TestLicense.Options);

@@ -28,6 +28,9 @@ public sealed partial class ManagementServerProcess : IAsyncDisposable
             ["FAILBACK_ADMIN_PASSWORD"] = Password,
             ["FAILBACK_BOOTSTRAP_API_KEY"] = ApiKey,
             ["Failback__PollInterval"] = "00:00:01",
+
+            // Dry runs ask recorders too: a test that counts or breaks calls shall not meet those of a schedule.
+            ["Failback__ReadinessInterval"] = "00:00:00",
         };
         _http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false }) { BaseAddress = BaseUrl, Timeout = TimeSpan.FromSeconds(30) };
     }

@@ -165,7 +165,7 @@ public sealed class FailbackRefusedTests
         await world.ShouldBeDoneAsync(await world.FailBackAsync());
     }
 
-    private static async Task ArrangeAsync(FailbackWorld world, string situation)
+    internal static async Task ArrangeAsync(FailbackWorld world, string situation)
     {
         var now = world.Time.GetUtcNow();
         switch (situation)

@@ -1020,6 +1020,71 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                     b.ToTable("obligations", (string)null);
                 });
 
+            modelBuilder.Entity("FailbackWorkflows.Persistence.Readiness.ReadinessRow", b =>
+                {
+                    b.Property<string>("ServerId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("server_id");
+
+                    b.Property<string>("Kind")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("kind");
+
+                    b.Property<long>("CheckedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("checked_at");
+
+                    b.Property<string>("CheckedBy")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("checked_by");
+
+                    b.Property<string>("Checks")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("checks");
+
+                    b.Property<long?>("DueAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("due_at");
+
+                    b.Property<string>("EntryId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("entry_id");
+
+                    b.Property<string>("FailoverServerId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("failover_server_id");
+
+                    b.Property<int?>("Number")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("number");
+
+                    b.Property<string>("Offer")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("offer");
+
+                    b.Property<string>("Outcome")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("outcome");
+
+                    b.Property<string>("Sentence")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("sentence");
+
+                    b.Property<string>("Stamp")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("stamp");
+
+                    b.HasKey("ServerId", "Kind");
+
+                    b.HasIndex("Outcome", "ServerId");
+
+                    b.ToTable("readiness", (string)null);
+                });
+
             modelBuilder.Entity("FailbackWorkflows.Persistence.Settings.SystemSettingRow", b =>
                 {
                     b.Property<string>("Key")

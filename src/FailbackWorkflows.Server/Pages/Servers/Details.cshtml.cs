@@ -4,6 +4,7 @@ using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.Maintenance;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Server.Api;
+using FailbackWorkflows.Server.Api.Readiness;
 using FailbackWorkflows.Server.Api.Servers;
 using FailbackWorkflows.Server.Identity;
 using Microsoft.AspNetCore.Authorization;
@@ -11,6 +12,10 @@ using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.RazorPages;
 
 namespace FailbackWorkflows.Server.Pages.Servers;
+
+/// <summary>What a server's last dry run came to.</summary>
+/// <param name="Readiness">Null: there was none.</param>
+public sealed record ReadinessCard(string ServerId, ReadinessResponse? Readiness);
 
 /// <summary>One recorder: how it is, how its connection was, its general settings and its maintenance mode.</summary>
 [Authorize(Permissions.Read)]
@@ -23,6 +28,8 @@ public sealed class DetailsModel(
     PollOptions options,
     ChangeGeneralSettings change,
     MaintenanceForms forms,
+    ReadinessViews views,
+    ReadinessForms readinessForms,
     IAuthorizationService authorization,
     TimeProvider time) : PageModel
 {
@@ -46,6 +53,8 @@ public sealed class DetailsModel(
     public MaintenanceMode? Maintenance { get; private set; }
 
     public MaintenanceForm MaintenanceForm { get; private set; } = null!;
+
+    public ReadinessCard Readiness { get; private set; } = null!;
 
     /// <summary>What is wrong with the settings that were sent.</summary>
     public IReadOnlyList<string> Messages { get; private set; } = [];
@@ -104,6 +113,8 @@ public sealed class DetailsModel(
         return Redirect($"/servers/{Uri.EscapeDataString(serverId)}");
     }
 
+    public Task<IActionResult> OnPostCheckReadinessAsync(string serverId, CancellationToken cancellationToken) => readinessForms.CheckAsync(this, serverId, cancellationToken);
+
     public Task<IActionResult> OnPostMaintenanceOnAsync(string serverId, string? reason, int hours, CancellationToken cancellationToken) =>
         forms.TurnOnAsync(this, serverId, reason, hours, cancellationToken);
 
@@ -148,6 +159,7 @@ public sealed class DetailsModel(
         Losses = await history.CountLossesAsync(server.Id, now - PollRecorder.FlapWindow, cancellationToken);
         Maintenance = await modes.FindActiveAsync(server.Id, now, cancellationToken);
         var own = await modes.FindAsync(MaintenanceMode.ScopeOf(server.Id), cancellationToken);
+        Readiness = new(server.Id, await views.FindAsync(server, cancellationToken));
         MaintenanceForm = new(server.Id, own?.IsActive(now) == true ? own : null);
         return true;
     }

@@ -5,6 +5,7 @@ using FailbackWorkflows.Failback.Maintenance;
 using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Server.Api.Readiness;
 using FailbackWorkflows.Server.Identity;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
@@ -27,11 +28,15 @@ public sealed class IndexModel(
     EntryAlerts alerts,
     IObligations obligations,
     MaintenanceForms forms,
+    ReadinessViews views,
+    ReadinessForms readinessForms,
     TimeProvider time) : PageModel
 {
     private IReadOnlyDictionary<string, SettingsAge> settings = new Dictionary<string, SettingsAge>();
     private ILookup<string, Duty> byHolder = Array.Empty<Duty>().ToLookup(duty => duty.HolderServerId);
     private IReadOnlyDictionary<string, int> losses = new Dictionary<string, int>();
+
+    private IReadOnlyDictionary<string, ReadinessResponse> readiness = new Dictionary<string, ReadinessResponse>();
 
     public IReadOnlyList<VmsServer> Servers { get; private set; } = [];
 
@@ -60,6 +65,9 @@ public sealed class IndexModel(
     public IReadOnlyList<HeldDutyView> ActsAs(VmsServer server) =>
         [.. byHolder[server.Id].Select(duty => new HeldDutyView(duty.Identity == server.Id ? "itself" : NameOf(duty.Identity), duty.Epoch))];
 
+    /// <summary>How the server's last dry run came out; null: there was none.</summary>
+    public ReadinessResponse? ReadinessOf(string serverId) => readiness.GetValueOrDefault(serverId);
+
     public SettingsAge? SettingsOf(string serverId) => settings.GetValueOrDefault(serverId);
 
     public string NameOf(string serverId) => Servers.FirstOrDefault(server => server.Id == serverId)?.Name ?? serverId;
@@ -76,12 +84,17 @@ public sealed class IndexModel(
         Alerts = await alerts.ListAsync(cancellationToken);
         Servers = await servers.ListAsync(cancellationToken);
         settings = await ages.ListAsync(cancellationToken);
+        readiness = await views.ListAsync(Servers, cancellationToken);
         Owed = (await obligations.ListOpenAsync(cancellationToken)).ToLookup(o => o.ServerId);
         byHolder = (await duties.ListAsync(cancellationToken)).ToLookup(duty => duty.HolderServerId);
         losses = await history.CountLossesAsync(now - PollRecorder.FlapWindow, cancellationToken);
         Maintenance = [.. (await modes.ListOnAsync(cancellationToken)).Where(mode => mode.IsActive(now)).OrderBy(mode => mode.ServerId)];
         MaintenanceForm = new(null, Maintenance.FirstOrDefault(mode => mode.ServerId is null));
     }
+
+    public Task<IActionResult> OnPostCheckReadinessAsync(string? serverId, CancellationToken cancellationToken) => readinessForms.CheckAsync(this, serverId, cancellationToken);
+
+    public Task<IActionResult> OnPostCheckAllAsync(CancellationToken cancellationToken) => readinessForms.CheckAllAsync(this, cancellationToken);
 
     public Task<IActionResult> OnPostMaintenanceOnAsync(string? reason, int hours, CancellationToken cancellationToken) =>
         forms.TurnOnAsync(this, null, reason, hours, cancellationToken);

@@ -160,17 +160,10 @@ public sealed class LicenseCheckTests
 
         public Task<VmsServer?> FindAsync(string id, CancellationToken cancellationToken) => Task.FromResult<VmsServer?>(null);
 
-        public Task<IReadOnlyList<VmsServer>> ListAsync(CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<VmsServer>>(
-        [
-            .. Enumerable.Range(1, count).Select(i => new VmsServer
-            {
-                Id = $"rec-{i}",
-                Name = $"Recorder {i}",
-                BaseUrl = new Uri("http://127.0.0.1/"),
-                ProtectedCredential = "x",
-                State = VmsServerState.Ok,
-                CreatedAt = default,
-            }),
-        ]);
+        public Task<IReadOnlyList<VmsServer>> ListAsync(CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<VmsServer>>([]);
+
+        public Task<IReadOnlyList<VmsServer>> ListGroupAsync(string failoverGroup, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<VmsServer>>([]);
+
+        public Task<int> CountAsync(CancellationToken cancellationToken) => Task.FromResult(count);
     }
 }
