@@ -2,6 +2,7 @@ using FailbackWorkflows.Engine.Runtime;
 using FailbackWorkflows.Failback.Abandonment;
 using FailbackWorkflows.Failback.Adoption;
 using FailbackWorkflows.Failback.AutomaticFailback;
+using FailbackWorkflows.Failback.AutomaticFailover;
 using FailbackWorkflows.Failback.Clocks;
 using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Duties;
@@ -29,6 +30,7 @@ public static class FailbackServices
         services.AddSingleton<DutyHooks>();
         services.AddSingleton<MaterialCopyHooks>();
         services.AddSingleton<AutomaticFailbackHooks>();
+        services.AddSingleton<AutomaticFailoverHooks>();
         services.AddSingleton<IWorkflowHooks, RunHooks>();
         services.AddSingleton<DutyCalls>();
         services.AddSingleton<HoldEnds>();
@@ -44,6 +46,10 @@ public static class FailbackServices
         services.AddSingleton<PollRecorders>();
         services.AddSingleton<AutomaticFailbackCheck>();
         services.AddSingleton<AutomaticFailbacks>();
+        services.AddSingleton<FailedPolls>();
+        services.AddSingleton<AutomaticFailoverCheck>();
+        services.AddSingleton<AutomaticFailovers>();
+        services.AddSingleton<FailoverAlerts>();
         services.AddSingleton<ChangeMaintenanceMode>();
         services.AddSingleton<ChangeGeneralSettings>();
         services.AddSingleton<IRunReports, RunReports>();
@@ -54,6 +60,7 @@ public static class FailbackServices
         services.AddSingleton<EntrySettings>();
         services.AddSingleton<StartSettingsRollback>();
         services.AddSingleton<StartFailback>();
+        services.AddSingleton<FailoverServerSelection>();
         services.AddSingleton<StartFailover>();
         services.AddSingleton<SettleFailedFailovers>();
         services.AddSingleton<StartAdoption>();

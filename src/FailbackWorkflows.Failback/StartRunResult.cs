@@ -1,3 +1,5 @@
+using FailbackWorkflows.Failback.Failover;
+
 namespace FailbackWorkflows.Failback;
 
 /// <summary>What became of a request to start a run.</summary>
@@ -18,6 +20,9 @@ public enum StartRunOutcome
     /// <summary>Maintenance mode is on and was not overridden.</summary>
     MaintenanceMode,
 
+    /// <summary>No server can take the duty over; the message and <see cref="StartRunResult.Candidates"/> say of each why not.</summary>
+    NobodyFit,
+
     /// <summary>It cannot be done as things are; the message says why and what to do.</summary>
     Refused,
 }
@@ -26,4 +31,8 @@ public enum StartRunOutcome
 /// <param name="RunId">The workflow instance that runs: this request's, or the one in the way.</param>
 /// <param name="EntryId">The failover log entry it belongs to, when known.</param>
 /// <param name="Message">A sentence for the operator when nothing was started.</param>
-public sealed record StartRunResult(StartRunOutcome Outcome, string? RunId, string? EntryId, string? Message);
+public sealed record StartRunResult(StartRunOutcome Outcome, string? RunId, string? EntryId, string? Message)
+{
+    /// <summary>Of a failover that was not started because nobody was fit or free: who was looked at.</summary>
+    public IReadOnlyList<FailoverCandidate> Candidates { get; init; } = [];
+}
