@@ -236,6 +236,30 @@ public sealed class AutomaticFailoverTests
         servers.ShouldBe([Standby, Indebted, Standby, Indebted, Standby]);
     }
 
+    // It has the duty already when it dies: an incident would keep the claim, and nobody else could take over.
+    [Theory]
+    [InlineData("StartRecording")]
+    [InlineData("GetRecording")]
+    public async Task FailoverServer_DiesWithTheDuty_IsFollowedByTheNext(string call)
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        var lost = await ArrangeAsync(world);
+        world.Recorders.DieAt(Standby, call);
+        lost.Die();
+        await MissAsync(world, 3);
+        var first = await LastRunAsync(world);
+        var failed = await EntryOfAsync(world, Lost);
+        (first.Result, failed.Failover, failed.FailoverServerId).ShouldBe(("failed", FailoverState.Failed, Standby));
+        (await world.ClaimsAsync()).ShouldBeEmpty();
+        world.Recorders[Standby].Holds.ShouldContainKey(failed.Id);
+
+        world.Time.Advance((await StateAsync(world))!.NextAt!.Value - world.Time.GetUtcNow());
+        await MissAsync(world, 1);
+
+        (await LastRunAsync(world)).Result.ShouldBe("done");
+        (await world.DutyAsync(Lost)).HolderServerId.ShouldBe(Indebted);
+    }
+
     [Fact]
     public async Task Looks_ManyAtTheSameMoment_StartOneRun()
     {
