@@ -4,15 +4,17 @@ namespace FailbackWorkflows.Demo;
 
 /// <summary>What the demo was asked to do.</summary>
 /// <param name="Once">Do not stay; the exit code tells whether everything holds.</param>
+/// <param name="Automatic">Failover, failback and material copy happen by themselves; the demo only kills a recorder and starts it again.</param>
 /// <param name="Port">Port of the management server; the recorders get the three after it. Null: free ports are chosen.</param>
 /// <param name="DataFolder">Keeps the state there and goes on where it was. Null: a folder of its own, removed at the end.</param>
 /// <param name="ReportFile">Gets the summary as JSON.</param>
-internal sealed record DemoOptions(bool Once, int? Port, string? DataFolder, string? ReportFile)
+internal sealed record DemoOptions(bool Once, bool Automatic, int? Port, string? DataFolder, string? ReportFile)
 {
     public const string Usage = """
         dotnet run --project src/FailbackWorkflows.Demo -- [options]
 
           --once          do not stay: exit 0 when the failback ended OK and everything holds, else 1
+          --automatic     start nothing by hand: failover, failback and material copy happen by themselves
           --port N        management server at port N, recorders at N+1 to N+3 (default: free ports)
           --data DIR      keep the state in DIR; started again with it, the demo goes on where it was
           --report FILE   write what happened as JSON
@@ -24,12 +26,13 @@ internal sealed record DemoOptions(bool Once, int? Port, string? DataFolder, str
     /// <exception cref="DemoRefusedException">Something was not understood.</exception>
     public static DemoOptions Parse(IReadOnlyList<string> args)
     {
-        var options = new DemoOptions(false, null, null, null);
+        var options = new DemoOptions(false, false, null, null, null);
         for (var i = 0; i < args.Count; i++)
         {
             options = args[i] switch
             {
                 "--once" => options with { Once = true },
+                "--automatic" => options with { Automatic = true },
                 "--port" => options with { Port = PortOf(Value(args, ref i)) },
                 "--data" => options with { DataFolder = Path.GetFullPath(Value(args, ref i)) },
                 "--report" => options with { ReportFile = Path.GetFullPath(Value(args, ref i)) },

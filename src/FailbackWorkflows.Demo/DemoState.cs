@@ -55,7 +55,14 @@ internal sealed record DemoState
     /// <summary>Cursor of the change feed when the round began.</summary>
     public long FeedCursor { get; init; }
 
+    /// <summary>When the recorder was killed, and when it ran again.</summary>
+    public DateTimeOffset? FailedAt { get; init; }
+
+    public DateTimeOffset? ReturnedAt { get; init; }
+
     public string? EntryId { get; init; }
+
+    public string? FailoverRunId { get; init; }
 
     /// <summary>Settings of the duty at the failover server when the failback began.</summary>
     public string? SettingsSha256 { get; init; }

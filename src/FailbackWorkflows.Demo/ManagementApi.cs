@@ -36,6 +36,21 @@ internal sealed class ManagementApi : IDisposable
         await SendAsync<JsonElement>(HttpMethod.Put, "api/v1/settings/failback-policy", policy, cancellationToken);
     }
 
+    /// <summary>Whether a server's duty is taken over and comes home by itself. The same again changes nothing.</summary>
+    public async Task SetAutomaticAsync(string serverId, string group, bool isAutomatic, CancellationToken cancellationToken)
+    {
+        await SendAsync<JsonElement>(
+            HttpMethod.Put,
+            $"api/v1/servers/{serverId}/general-settings",
+            new { isFailoverEnabled = true, isAutomaticFailbackEnabled = isAutomatic, pollInterval = (string?)null, stabilityDelay = "00:00:00" },
+            cancellationToken);
+        await SendAsync<JsonElement>(HttpMethod.Put, $"api/v1/servers/{serverId}/failover-settings", new { group, isAutomatic, roomPerDutyBytes = 100_000_000 }, cancellationToken);
+    }
+
+    /// <summary>The newest failover of a server, or null.</summary>
+    public async Task<LogEntry?> FindNewestEntryAsync(string serverId, CancellationToken cancellationToken) =>
+        (await ReadAsync<LogPage>($"api/v1/failover-log?server={serverId}&take=10", cancellationToken)).Items.FirstOrDefault(entry => entry.FailedServerId == serverId);
+
     public Task<StartedRun> StartFailoverAsync(string serverId, string failoverServerId, string requestId, string reason, CancellationToken cancellationToken) =>
         SendAsync<StartedRun>(HttpMethod.Post, $"api/v1/servers/{serverId}/failover", new { failoverServerId, requestId, reason }, cancellationToken);
 
@@ -174,9 +189,14 @@ internal sealed record RunReport(
     int? RefusedCheck,
     DateTimeOffset StartedAt,
     DateTimeOffset? FinishedAt,
+    RunStarter StartedBy,
     IReadOnlyList<RunStep> Steps);
 
+internal sealed record RunStarter(string Kind, string Id, string Name);
+
 internal sealed record RunStep(int? Number, string Name, string State, int Times, DateTimeOffset? StartedAt, DateTimeOffset? EndedAt, string? Outcome, string? Message);
+
+internal sealed record LogPage(IReadOnlyList<LogEntry> Items);
 
 internal sealed record LogEntry(
     string Id,
@@ -186,6 +206,8 @@ internal sealed record LogEntry(
     string Failback,
     string MaterialCopy,
     DateTimeOffset FailoverStartedAt,
+    DateTimeOffset? FailoverEndedAt,
+    string? FailoverRunId,
     DateTimeOffset? FailbackStartedAt,
     DateTimeOffset? FailbackEndedAt,
     string? FailbackRunId,

@@ -9,7 +9,7 @@ internal sealed record Postcondition(string Name, bool Holds, string Detail);
 /// <summary>
 /// What must hold after a failback, seen at the recorders themselves, at the management server and by a listening client. Only looks.
 /// </summary>
-internal sealed class Postconditions(Processes processes, DemoState state, ChangeListener client)
+internal sealed class Postconditions(Processes processes, DemoState state, ChangeListener client, bool isAutomatic)
 {
     private const string Identity = Processes.Failed;
     private const int Steps = 11;
@@ -23,7 +23,27 @@ internal sealed class Postconditions(Processes processes, DemoState state, Chang
         .. await CopyAsync(cancellationToken),
         .. await CommandsAsync(cancellationToken),
         .. Notified(),
+        .. await ByItselfAsync(cancellationToken),
     ];
+
+    /// <summary>With <c>--automatic</c>: who started the runs.</summary>
+    private async Task<IEnumerable<Postcondition>> ByItselfAsync(CancellationToken cancellationToken)
+    {
+        if (!isAutomatic)
+        {
+            return [];
+        }
+
+        var failover = (await processes.Management.GetRunAsync(state.FailoverRunId!, cancellationToken)).StartedBy;
+        var failback = (await processes.Management.GetRunAsync(state.FailbackRunId!, cancellationToken)).StartedBy;
+        return
+        [
+            new("the failover began by itself", failover is { Kind: "schedule", Id: "automatic-failover" }, failover.Name),
+            new("the failback began by itself", failback is { Kind: "schedule", Id: "automatic-failback" }, failback.Name),
+            new("the material copy began by itself", state.CopyAttempt == 1, state.CopyAttempt == 1 ? "nobody asked for it" : $"the demo had to ask {state.CopyAttempt - 1} times"),
+        ];
+    }
+
 
     private async Task<IEnumerable<Postcondition>> RunAsync(CancellationToken cancellationToken)
     {

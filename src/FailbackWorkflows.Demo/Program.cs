@@ -50,7 +50,7 @@ internal static class Program
         var state = Prepare(folder, options.Port);
         using var license = new DemoLicense(folder);
         await using var processes = new Processes(folder, state, license, terminal, time);
-        var story = new Story(processes, folder, license, terminal, time);
+        var story = new Story(processes, folder, license, terminal, options.Automatic, time);
         var well = false;
         string? error = null;
         try
@@ -71,7 +71,7 @@ internal static class Program
             if (options.ReportFile is { } file)
             {
                 var endedAt = time.GetUtcNow();
-                new Report(well, error, startedAt, endedAt, (endedAt - startedAt).TotalMilliseconds, story.Round, processes.AddressOf(Processes.ManagementServer).ToString(), story.Failover, story.Failback, story.Copy, story.Postconditions, processes.Restarted).Write(file);
+                new Report(well, error, startedAt, endedAt, (endedAt - startedAt).TotalMilliseconds, story.Round, processes.AddressOf(Processes.ManagementServer).ToString(), options.Automatic, story.Failover, story.Failback, story.Copy, story.Stages, story.Postconditions, processes.Restarted).Write(file);
             }
         }
 

@@ -6,6 +6,8 @@ namespace FailbackWorkflows.Demo;
 /// <summary>What <c>--report</c> writes.</summary>
 /// <param name="Ok">The failback ended OK and every postcondition holds.</param>
 /// <param name="Error">Why the story broke off, when it did.</param>
+/// <param name="Automatic">Nothing was started by hand.</param>
+/// <param name="Stages">What lasted how long, from the kill to the verified copy.</param>
 /// <param name="DurationMs">Of the whole demo, start of the programs included.</param>
 /// <param name="Restarted">Programs that died on their own and were started again.</param>
 internal sealed record Report(
@@ -16,9 +18,11 @@ internal sealed record Report(
     double DurationMs,
     int Round,
     string? ManagementServer,
+    bool Automatic,
     ReportedRun? Failover,
     ReportedRun? Failback,
     ReportedCopy? MaterialCopy,
+    IReadOnlyList<Stage> Stages,
     IReadOnlyList<Postcondition> Postconditions,
     IReadOnlyList<string> Restarted)
 {
@@ -35,6 +39,12 @@ internal sealed record Report(
         File.WriteAllText(next, JsonSerializer.Serialize(this, Json) + Environment.NewLine);
         File.Move(next, file, overwrite: true);
     }
+}
+
+/// <summary>One stage of a round.</summary>
+internal sealed record Stage(string Name, DateTimeOffset? StartedAt, DateTimeOffset? EndedAt)
+{
+    public double? DurationMs => (EndedAt - StartedAt)?.TotalMilliseconds;
 }
 
 /// <summary>What came home.</summary>

@@ -6,12 +6,13 @@ namespace FailbackWorkflows.Demo;
 /// One round: recorder-1 fails, recorder-2 takes its duty over, recorder-1 returns, the duty comes home. Each chapter is written down
 /// before it begins and can be gone through again, so that a demo that was killed goes on where it was.
 /// </summary>
-internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense license, Terminal terminal, TimeProvider time)
+internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense license, Terminal terminal, bool isAutomatic, TimeProvider time)
 {
     private const int MostAttempts = 10;
 
     /// <summary>A few seconds' worth: without a limit the copy is over before anybody can see it move.</summary>
     private const long CopyBytesPerSecond = 70_000;
+    private const string FailoverGroup = "demo";
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
     private static readonly TimeSpan PatienceForPostconditions = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(100);
@@ -27,6 +28,8 @@ internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense 
 
     public ReportedCopy? Copy { get; private set; }
 
+    public IReadOnlyList<Stage> Stages { get; private set; } = [];
+
     public IReadOnlyList<Postcondition> Postconditions { get; private set; } = [];
 
     /// <exception cref="StoryBrokenException">It cannot be brought to its end.</exception>
@@ -34,7 +37,7 @@ internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense 
     {
         if (_state.Chapter == Chapter.Done)
         {
-            Remember(_state with { Round = _state.Round + 1, Chapter = Chapter.Recording, FailoverAttempt = 1, FailbackAttempt = 1, CopyAttempt = 1, EntryId = null, FailbackRunId = null, SettingsSha256 = null, WasInterrupted = false });
+            Remember(_state with { Round = _state.Round + 1, Chapter = Chapter.Recording, FailoverAttempt = 1, FailbackAttempt = 1, CopyAttempt = 1, FailedAt = null, ReturnedAt = null, EntryId = null, FailoverRunId = null, FailbackRunId = null, SettingsSha256 = null, WasInterrupted = false });
         }
 
         else if (_state.Chapter != Chapter.Recording)
@@ -108,7 +111,7 @@ internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense 
         {
             if (known.All(s => s.Id != name))
             {
-                var server = new NewServer(name, $"Recorder {name[^1]}", processes.AddressOf(name).ToString(), processes.TokenOf(name), "demo", true, false);
+                var server = new NewServer(name, $"Recorder {name[^1]}", processes.AddressOf(name).ToString(), processes.TokenOf(name), FailoverGroup, true, false);
                 await InsistAsync(
                     async () =>
                     {
@@ -123,6 +126,11 @@ internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense 
                     },
                     cancellationToken);
             }
+        }
+
+        foreach (var name in Processes.RecorderNames)
+        {
+            await InsistAsync(() => processes.Management.SetAutomaticAsync(name, FailoverGroup, isAutomatic && name == Processes.Failed, cancellationToken), cancellationToken);
         }
 
         terminal.Line($"management server  {processes.AddressOf(Processes.ManagementServer)}");
@@ -140,7 +148,7 @@ internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense 
                 && (await processes.Management.ListServersAsync(cancellationToken)).Any(s => s is { Id: Processes.Failed, State: "ok" }),
             cancellationToken);
         var cursor = await InsistAsync(() => processes.Management.GetCursorAsync(cancellationToken), cancellationToken);
-        Remember(_state with { Chapter = Chapter.Failed, FeedCursor = cursor });
+        Remember(_state with { Chapter = Chapter.Failed, FeedCursor = cursor, FailedAt = time.GetUtcNow() });
         terminal.Title("recorder-1 fails");
         await processes.KillAsync(Processes.Failed);
         terminal.Line("killed (SIGKILL) in the middle of recording");
@@ -148,13 +156,15 @@ internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense 
 
     private async Task FailOverAsync(CancellationToken cancellationToken)
     {
-        terminal.Title("Failover: recorder-2 takes the duty over");
-        var (run, entryId) = await RunToEndAsync(
-            "failover",
-            attempt => processes.Management.StartFailoverAsync(Processes.Failed, Processes.Failover, $"demo-{_state.Round}-failover-{attempt}", "The demo killed recorder-1", cancellationToken),
-            () => _state.FailoverAttempt,
-            attempt => Remember(_state with { FailoverAttempt = attempt }),
-            cancellationToken);
+        terminal.Title(isAutomatic ? "Failover by itself: recorder-2 takes the duty over" : "Failover: recorder-2 takes the duty over");
+        var (run, entryId) = isAutomatic
+            ? await WaitForFailoverAsync(cancellationToken)
+            : await RunToEndAsync(
+                "failover",
+                attempt => processes.Management.StartFailoverAsync(Processes.Failed, Processes.Failover, $"demo-{_state.Round}-failover-{attempt}", "The demo killed recorder-1", cancellationToken),
+                () => _state.FailoverAttempt,
+                attempt => Remember(_state with { FailoverAttempt = attempt }),
+                cancellationToken);
         Failover = ReportedRun.From(run, entryId, _state.FailoverAttempt);
 
         // Somebody works on at the failover server: what is changed there must come home with the duty.
@@ -170,7 +180,7 @@ internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense 
             cancellationToken);
         terminal.Line($"{Processes.Failover} records as {Processes.Failed}; meanwhile a privacy mask is added there (settings revision {settings.Revision})");
         await RecordEveryKindAsync(entryId!, cancellationToken);
-        Remember(_state with { Chapter = Chapter.Returning, EntryId = entryId, SettingsSha256 = settings.Sha256, SettingsRevision = settings.Revision });
+        Remember(_state with { Chapter = Chapter.Returning, EntryId = entryId, FailoverRunId = run.RunId, SettingsSha256 = settings.Sha256, SettingsRevision = settings.Revision });
     }
 
     /// <summary>The failover lasts until there is something of every kind to bring home; how soon that is, the cameras decide.</summary>
@@ -188,6 +198,15 @@ internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense 
     {
         terminal.Title("recorder-1 returns");
         await processes.StartAsync(Processes.Failed, cancellationToken);
+        Remember(_state with { ReturnedAt = time.GetUtcNow() });
+        if (isAutomatic)
+        {
+            // It may be at its failback before anybody could see it stand by.
+            terminal.Line("it runs again; nobody tells the management server");
+            Remember(_state with { Chapter = Chapter.FailingBack });
+            return;
+        }
+
         await UntilAsync(
             "recorder-1 is told to stand by",
             async () => await processes.Recorders[Processes.Failed].FindDutyAsync(Processes.Failed, cancellationToken) is { Role: "standby" or "failoverServer", Recording: false },
@@ -198,14 +217,62 @@ internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense 
 
     private async Task FailBackAsync(CancellationToken cancellationToken)
     {
-        terminal.Title("Failback: the duty comes home");
-        var (run, _) = await RunToEndAsync(
-            "failback",
-            attempt => processes.Management.StartFailbackAsync(_state.EntryId!, $"demo-{_state.Round}-failback-{attempt}", "The demo brings recorder-1 back", cancellationToken),
-            () => _state.FailbackAttempt,
-            attempt => Remember(_state with { FailbackAttempt = attempt }),
-            cancellationToken);
+        terminal.Title(isAutomatic ? "Failback by itself: the duty comes home" : "Failback: the duty comes home");
+        var run = isAutomatic
+            ? await WaitForFailbackAsync(cancellationToken)
+            : (await RunToEndAsync(
+                "failback",
+                attempt => processes.Management.StartFailbackAsync(_state.EntryId!, $"demo-{_state.Round}-failback-{attempt}", "The demo brings recorder-1 back", cancellationToken),
+                () => _state.FailbackAttempt,
+                attempt => Remember(_state with { FailbackAttempt = attempt }),
+                cancellationToken)).Run;
         Remember(_state with { Chapter = Chapter.Copying, FailbackRunId = run.RunId });
+    }
+
+    /// <summary>Starts nothing: waits for the failover that the management server starts when it misses recorder-1. One that fails is tried again by itself.</summary>
+    private async Task<(RunReport Run, string? EntryId)> WaitForFailoverAsync(CancellationToken cancellationToken)
+    {
+        LogEntry? entry = null;
+        await UntilAsync(
+            "the management server has recorder-1's duty taken over by itself",
+            async () => (entry = await processes.Management.FindNewestEntryAsync(Processes.Failed, cancellationToken)) is { Failover: "done", FailoverRunId: not null } && entry.FailoverStartedAt >= _state.FailedAt,
+            cancellationToken);
+        var run = await FollowAsync(entry!.FailoverRunId!, isShown: false, cancellationToken);
+        terminal.Line($"missed and taken over by {entry.FailoverServerId}: begun {Terminal.Length(entry.FailoverStartedAt - _state.FailedAt)} after the kill, by {run.StartedBy.Name}");
+        terminal.Quiet($"failover done in {Terminal.Length(run.FinishedAt - run.StartedAt)}");
+        return entry.FailoverServerId == Processes.Failover
+            ? (run, entry.Id)
+            : throw new StoryBrokenException($"{entry.FailoverServerId} was chosen as failover server, though {Processes.Failover} comes first.");
+    }
+
+    /// <summary>Starts nothing: waits for the failback that the management server starts when recorder-1 is back. One that fails is tried again by itself.</summary>
+    private async Task<RunReport> WaitForFailbackAsync(CancellationToken cancellationToken)
+    {
+        LogEntry? entry = null;
+        await UntilAsync(
+            "the management server fails recorder-1 back by itself",
+            async () => (entry = await processes.Management.GetEntryAsync(_state.EntryId!, cancellationToken)) is { Failback: "done" or "running", FailbackRunId: not null },
+            cancellationToken);
+        var run = await FollowAsync(entry!.FailbackRunId!, isShown: true, cancellationToken);
+        while (run.Result != "done")
+        {
+            terminal.Warn($"failback {run.Result}: {run.Message}");
+            if (_state.FailbackAttempt >= MostAttempts)
+            {
+                throw new StoryBrokenException($"The failback did not end well in {MostAttempts} attempts. {run.Message}");
+            }
+
+            Remember(_state with { FailbackAttempt = _state.FailbackAttempt + 1 });
+            var before = run.RunId;
+            await UntilAsync(
+                "the management server tries again by itself",
+                async () => (entry = await processes.Management.GetEntryAsync(_state.EntryId!, cancellationToken)).FailbackRunId is { } id && id != before,
+                cancellationToken);
+            run = await FollowAsync(entry.FailbackRunId!, isShown: true, cancellationToken);
+        }
+
+        terminal.Line($"begun {Terminal.Length(run.StartedAt - _state.ReturnedAt)} after it ran again, by {run.StartedBy.Name}");
+        return run;
     }
 
     /// <summary>
@@ -276,8 +343,9 @@ internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense 
             Copy.Verified,
             $"Material {Copy.State}{(Copy.Verified ? ", verified" : "")}   {Copy.Bytes / 1e6:0.00} MB in {Copy.Segments} segments ({Counts(Copy.SegmentsByKind)})   {Counts(Copy.RecordsByKind)}   duration {Terminal.Length(copied.Task?.EndedAt - copied.Task?.CreatedAt)}");
 
+        await TimeStagesAsync(copied, cancellationToken);
         terminal.Title("What must hold now");
-        var looking = new Postconditions(processes, _state, client);
+        var looking = new Postconditions(processes, _state, client, isAutomatic);
         var since = time.GetTimestamp();
         do
         {
@@ -304,6 +372,26 @@ internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense 
         }
 
         return well;
+    }
+
+    private async Task TimeStagesAsync(MaterialCopy copied, CancellationToken cancellationToken)
+    {
+        var entry = await InsistAsync(() => processes.Management.GetEntryAsync(_state.EntryId!, cancellationToken), cancellationToken);
+        Stages =
+        [
+            new("killed, until the failover began", _state.FailedAt, entry.FailoverStartedAt),
+            new("failover", entry.FailoverStartedAt, entry.FailoverEndedAt),
+            new("recorder-2 alone, until recorder-1 ran again", entry.FailoverEndedAt, _state.ReturnedAt),
+            new("back, until the failback began", _state.ReturnedAt, entry.FailbackStartedAt),
+            new("failback", entry.FailbackStartedAt, entry.FailbackEndedAt),
+            new("home, until the material copy began", entry.FailbackEndedAt, copied.Task?.CreatedAt),
+            new("material copy", copied.Task?.CreatedAt, copied.Task?.EndedAt),
+        ];
+        terminal.Title("How long it took");
+        foreach (var stage in Stages)
+        {
+            terminal.Line($"{stage.StartedAt:HH:mm:ss.fff}  {Terminal.Length(stage.EndedAt - stage.StartedAt),10}  {stage.Name}");
+        }
     }
 
     private static string Counts(IReadOnlyDictionary<string, long> byKind) =>

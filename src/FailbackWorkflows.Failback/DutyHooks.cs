@@ -210,8 +210,7 @@ public sealed class DutyHooks(
     /// </summary>
     private async Task RequireNothingOwedAsync(string serverId, string identity, bool mayBeAway, CancellationToken cancellationToken)
     {
-        var owed = (await obligations.ListOpenAsync(serverId, identity, cancellationToken)).FirstOrDefault(o =>
-            o.Attempts < Obligation.AttemptsBeforeOthers && o.Kind is (ObligationKind.Grant or ObligationKind.LastTimes or ObligationKind.HoldEnd));
+        var owed = (await obligations.ListOpenAsync(serverId, identity, cancellationToken)).FirstOrDefault(o => o.HoldsUp);
         if (owed is not null
             && await servers.FindAsync(serverId, cancellationToken) is { } server
             && !(mayBeAway && server.Connection == ConnectionState.Disconnected))

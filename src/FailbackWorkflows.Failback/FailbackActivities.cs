@@ -2,6 +2,7 @@ using FailbackWorkflows.Engine.Activities;
 using FailbackWorkflows.Failback.Abandonment;
 using FailbackWorkflows.Failback.Adoption;
 using FailbackWorkflows.Failback.AutomaticFailback;
+using FailbackWorkflows.Failback.AutomaticFailover;
 using FailbackWorkflows.Failback.Checks;
 using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Duties;
@@ -65,6 +66,8 @@ public static class FailbackActivities
         catalog.Add<RecorderDisconnected>();
         catalog.Add<CheckAutomaticFailback>();
         catalog.Add<RunFailback>();
+        catalog.Add<CheckAutomaticFailover>();
+        catalog.Add<RunFailover>();
 
         // Material copy, in its order.
         catalog.Add<CheckMaterialCopy>();

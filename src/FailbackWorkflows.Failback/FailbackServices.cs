@@ -2,6 +2,7 @@ using FailbackWorkflows.Engine.Runtime;
 using FailbackWorkflows.Failback.Abandonment;
 using FailbackWorkflows.Failback.Adoption;
 using FailbackWorkflows.Failback.AutomaticFailback;
+using FailbackWorkflows.Failback.AutomaticFailover;
 using FailbackWorkflows.Failback.Clocks;
 using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Duties;
@@ -30,6 +31,7 @@ public static class FailbackServices
         services.AddSingleton<DutyHooks>();
         services.AddSingleton<MaterialCopyHooks>();
         services.AddSingleton<AutomaticFailbackHooks>();
+        services.AddSingleton<AutomaticFailoverHooks>();
         services.AddSingleton<IWorkflowHooks, RunHooks>();
         services.AddSingleton<DutyCalls>();
         services.AddSingleton<HoldEnds>();
@@ -45,6 +47,10 @@ public static class FailbackServices
         services.AddSingleton<PollRecorders>();
         services.AddSingleton<AutomaticFailbackCheck>();
         services.AddSingleton<AutomaticFailbacks>();
+        services.AddSingleton<FailedPolls>();
+        services.AddSingleton<AutomaticFailoverCheck>();
+        services.AddSingleton<AutomaticFailovers>();
+        services.AddSingleton<FailoverAlerts>();
         services.AddSingleton<ChangeMaintenanceMode>();
         services.AddSingleton<ChangeGeneralSettings>();
         services.AddSingleton<IRunReports, RunReports>();
@@ -52,7 +58,6 @@ public static class FailbackServices
         services.TryAddSingleton<ReadinessOptions>();
         services.AddSingleton<ReadinessStamps>();
         services.AddSingleton<DryRunParts>();
-        services.AddSingleton<FailoverCandidates>();
         services.AddSingleton<CheckReadiness>();
         services.AddSingleton<CheckReadinessOfAll>();
         services.AddSingleton<SettingsAges>();
@@ -61,6 +66,7 @@ public static class FailbackServices
         services.AddSingleton<EntrySettings>();
         services.AddSingleton<StartSettingsRollback>();
         services.AddSingleton<StartFailback>();
+        services.AddSingleton<FailoverServerSelection>();
         services.AddSingleton<StartFailover>();
         services.AddSingleton<SettleFailedFailovers>();
         services.AddSingleton<StartAdoption>();

@@ -1,5 +1,6 @@
 using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.Maintenance;
 
 namespace FailbackWorkflows.Failback;
@@ -22,6 +23,9 @@ public enum StartRunOutcome
     /// <summary>Maintenance mode is on and was not overridden.</summary>
     MaintenanceMode,
 
+    /// <summary>No server can take the duty over; the message and <see cref="StartRunResult.Candidates"/> say of each why not.</summary>
+    NobodyFit,
+
     /// <summary>It cannot be done as things are; the message says why and what to do.</summary>
     Refused,
 }
@@ -32,15 +36,18 @@ public enum StartRunOutcome
 /// <param name="Message">A sentence for the operator when nothing was started.</param>
 public sealed record StartRunResult(StartRunOutcome Outcome, string? RunId, string? EntryId, string? Message)
 {
+    /// <summary>Of a failover that was not started because nobody was fit or free: who was looked at.</summary>
+    public IReadOnlyList<FailoverCandidate> Candidates { get; init; } = [];
+
     /// <summary>The answer when the start was refused.</summary>
     public static StartRunResult From(WorkflowRefusedException refusal, string? entryId) => refusal switch
     {
-        ClaimConflictException conflict => new(
-            StartRunOutcome.Busy,
-            conflict.HolderInstanceId,
-            entryId,
-            $"A {conflict.HolderKind} is already running for one of these servers. Wait for it to end, or open it to see where it stands."),
+        ClaimConflictException conflict => Busy(conflict.HolderInstanceId, conflict.HolderKind, entryId),
         MaintenanceModeOnException maintenance => new(StartRunOutcome.MaintenanceMode, null, entryId, maintenance.Message),
         _ => new(StartRunOutcome.Refused, null, entryId, refusal.Message),
     };
+
+    /// <summary>The answer when another run has the duty or one of its recorders.</summary>
+    public static StartRunResult Busy(string runId, string kind, string? entryId) =>
+        new(StartRunOutcome.Busy, runId, entryId, $"A {kind} is already running for one of these servers. Wait for it to end, or open it to see where it stands.");
 }

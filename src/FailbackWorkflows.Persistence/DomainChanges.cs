@@ -1,6 +1,7 @@
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Persistence.AutomaticFailback;
+using FailbackWorkflows.Persistence.AutomaticFailover;
 using FailbackWorkflows.Persistence.Changes;
 using FailbackWorkflows.Persistence.Connectivity;
 using FailbackWorkflows.Persistence.Duties;
@@ -61,6 +62,7 @@ internal sealed class DomainChanges(IDatabase database)
         new SaveFailoverLogEntryHandler(database),
         new AddTransitionHandler(database),
         new SaveAutomaticFailbackHandler(database),
+        new SaveAutomaticFailoverHandler(database),
         new SaveMaintenanceModeHandler(database),
         new RequireNoMaintenanceHandler(),
         new TakeClaimsHandler(database),

@@ -1,5 +1,6 @@
 using System.Text;
 using FailbackWorkflows.Persistence.AutomaticFailback;
+using FailbackWorkflows.Persistence.AutomaticFailover;
 using FailbackWorkflows.Persistence.Changes;
 using FailbackWorkflows.Persistence.Connectivity;
 using FailbackWorkflows.Persistence.Duties;
@@ -30,6 +31,8 @@ public abstract class FailbackDbContext(DbContextOptions options) : IdentityDbCo
     internal DbSet<TransitionRow> ConnectivityTransitions => Set<TransitionRow>();
 
     internal DbSet<AutomaticFailbackRow> AutomaticFailbacks => Set<AutomaticFailbackRow>();
+
+    internal DbSet<AutomaticFailoverRow> AutomaticFailovers => Set<AutomaticFailoverRow>();
 
     internal DbSet<MaintenanceModeRow> MaintenanceModes => Set<MaintenanceModeRow>();
 
@@ -88,6 +91,7 @@ public abstract class FailbackDbContext(DbContextOptions options) : IdentityDbCo
         FailoverLogRow.Configure(builder.Entity<FailoverLogRow>());
         TransitionRow.Configure(builder.Entity<TransitionRow>());
         AutomaticFailbackRow.Configure(builder.Entity<AutomaticFailbackRow>());
+        AutomaticFailoverRow.Configure(builder.Entity<AutomaticFailoverRow>());
         MaintenanceModeRow.Configure(builder.Entity<MaintenanceModeRow>());
         DutyRow.Configure(builder.Entity<DutyRow>());
         DutyClaimRow.Configure(builder.Entity<DutyClaimRow>());

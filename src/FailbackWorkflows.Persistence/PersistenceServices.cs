@@ -1,6 +1,7 @@
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.AutomaticFailback;
+using FailbackWorkflows.Failback.AutomaticFailover;
 using FailbackWorkflows.Failback.Changes;
 using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Duties;
@@ -14,6 +15,7 @@ using FailbackWorkflows.Failback.Readiness;
 using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Persistence.AutomaticFailback;
+using FailbackWorkflows.Persistence.AutomaticFailover;
 using FailbackWorkflows.Persistence.Changes;
 using FailbackWorkflows.Persistence.Connectivity;
 using FailbackWorkflows.Persistence.Duties;
@@ -66,6 +68,7 @@ public static class PersistenceServices
         services.AddSingleton<IFailoverLog, FailoverLog.FailoverLog>();
         services.AddSingleton<IConnectivityHistory, ConnectivityHistory>();
         services.AddSingleton<IAutomaticFailbacks, AutomaticFailbackStates>();
+        services.AddSingleton<IAutomaticFailovers, AutomaticFailoverStates>();
         services.AddSingleton<IMaintenanceModes, MaintenanceModes>();
         services.AddSingleton<IDuties, Duties.Duties>();
         services.AddSingleton<IObligations, Obligations.Obligations>();

@@ -41,6 +41,23 @@ public sealed class The_demo_tells_its_story(ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task Automatic_it_starts_nothing_by_hand()
+    {
+        var folder = Directory.CreateTempSubdirectory("failback-demo-test-").FullName;
+        var report = Path.Combine(folder, "report.json");
+        await using var demo = Start(["--once", "--automatic", "--report", report], null);
+
+        (await demo.WaitForExitAsync(Patience)).ShouldBe(0, demo.Output);
+
+        var written = JsonNode.Parse(await File.ReadAllTextAsync(report))!;
+        ((bool)written["ok"]!, (bool)written["automatic"]!).ShouldBe((true, true));
+        written["postconditions"]!.AsArray().Select(p => (string)p!["name"]!).ShouldContain("the failover began by itself");
+        written["stages"]!.AsArray().ShouldAllBe(s => (double)s!["durationMs"]! >= 0);
+        written["stages"]!.AsArray().Count.ShouldBe(7);
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
     public async Task Killed_at_a_random_moment_it_goes_on_where_it_was()
     {
         var seed = int.TryParse(Environment.GetEnvironmentVariable("FAILBACK_SOAK_SEED"), out var given) ? given : Random.Shared.Next();

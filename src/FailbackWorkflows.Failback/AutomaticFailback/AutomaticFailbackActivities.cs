@@ -1,6 +1,5 @@
 using FailbackWorkflows.Engine;
 using FailbackWorkflows.Engine.Activities;
-using FailbackWorkflows.Engine.Journal;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Runs;
 
@@ -24,7 +23,7 @@ public sealed class CheckAutomaticFailback(IFailoverLog log, AutomaticFailbackCh
     {
         var entry = await log.GetAsync(context.Get(EntryId), cancellationToken);
         var decision = await check.DecideAsync(entry, context.InstanceId, cancellationToken);
-        return decision.Verdict == AutomaticFailbackVerdict.Yes
+        return decision.Verdict == AutomaticVerdict.Yes
             ? ActivityResult.Completed("Eligible")
             : ActivityResult.Completed("Refused")
                 .WithWorkflowOutput(RunOutputs.Result, RunOutputs.Refused)
@@ -32,13 +31,10 @@ public sealed class CheckAutomaticFailback(IFailoverLog log, AutomaticFailbackCh
     }
 }
 
-/// <summary>
-/// Starts the failback of an entry, the very workflow that an operator starts, and waits for its end. Running it again after a crash starts
-/// nothing new.
-/// </summary>
+/// <summary>Starts the failback of an entry, the very workflow that an operator starts, and waits for its end.</summary>
 [Activity("Failback.RunFailback", Category = "Automatic failback", DisplayName = "Fail back", Description = "Starts the failback of an entry as an operator would, and waits until its run has ended.")]
 [FlowNode("Done", "Refused", "Failed")]
-public sealed class RunFailback(StartFailback start, IWorkflowRuntime runtime) : DutyActivity
+public sealed class RunFailback(StartFailback start, IWorkflowRuntime runtime) : RunAndWait(runtime)
 {
     [Input(DisplayName = "Failover log entry", Description = "Id of the entry.")]
     public required Input<string> EntryId { get; init; }
@@ -49,34 +45,15 @@ public sealed class RunFailback(StartFailback start, IWorkflowRuntime runtime) :
     /// <inheritdoc/>
     protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
     {
-        if (context.Progress is not string runId)
+        if (context.Progress is string runId)
         {
-            var result = await start.ExecuteAsync(
-                new StartFailbackRequest(context.Get(EntryId), $"{context.InstanceId}-{context.ExecutionId}", AutomaticFailbacks.Actor, context.Run.Reason), cancellationToken);
-            if (result is not { Outcome: StartRunOutcome.Started or StartRunOutcome.AlreadyStarted, RunId: { } started })
-            {
-                return Ended("Refused", RunOutputs.Refused, result.Message ?? "The failback could not be started.", null);
-            }
-
-            runId = started;
-        }
-        else if (await runtime.FindAsync(runId, cancellationToken) is { FinishedAt: not null } run)
-        {
-            var result = RunReports.ResultOf(run);
-            var message = run.SubStatus == WorkflowSubStatus.Faulted ? run.Incidents.LastOrDefault()?.Fault.Message : run.Output.GetValueOrDefault(RunOutputs.Message) as string;
-            return result switch
-            {
-                RunOutputs.Done => Ended("Done", result, message, runId),
-                RunOutputs.Refused => Ended("Refused", result, message, runId),
-                _ => Ended("Failed", result, message ?? $"The failback ended: {result}.", runId),
-            };
+            return await WaitAsync(runId, "failback", RunId, cancellationToken);
         }
 
-        return ActivityResult.Suspended(runId, new BookmarkRequest("RunFailback", WorkflowEnded.KeyOf(runId), null, RunsAgain: true));
+        var result = await start.ExecuteAsync(
+            new StartFailbackRequest(context.Get(EntryId), $"{context.InstanceId}-{context.ExecutionId}", AutomaticFailbacks.Actor, context.Run.Reason), cancellationToken);
+        return result is { Outcome: StartRunOutcome.Started or StartRunOutcome.AlreadyStarted, RunId: { } started }
+            ? Suspend(started)
+            : NotStarted(result.Message, "failback", RunId);
     }
-
-    private ActivityResult Ended(string outcome, string result, string? message, string? runId) => ActivityResult.Completed(outcome)
-        .With(RunId, runId)
-        .WithWorkflowOutput(RunOutputs.Result, result)
-        .WithWorkflowOutput(RunOutputs.Message, message);
 }

@@ -3,32 +3,17 @@ using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Licensing;
 using FailbackWorkflows.Failback.Maintenance;
+using FailbackWorkflows.Failback.Runs;
 using FailbackWorkflows.Failback.VmsServers;
 
 namespace FailbackWorkflows.Failback.AutomaticFailback;
-
-/// <summary>Whether an entry may be failed back by itself.</summary>
-public enum AutomaticFailbackVerdict
-{
-    /// <summary>Not now: it is not wanted, not needed, or somebody is at it.</summary>
-    No,
-
-    /// <summary>It will be tried when the time has come; nothing forbids it.</summary>
-    Waits,
-
-    /// <summary>Somebody or something forbids it. Logged once.</summary>
-    Refused,
-
-    /// <summary>Now.</summary>
-    Yes,
-}
 
 /// <summary>A verdict and what it is based on.</summary>
 /// <param name="Sentence">Why; for the operator.</param>
 /// <param name="Code">Of a refusal: stays the same as long as its cause.</param>
 /// <param name="NextAt">Of waiting: until when.</param>
 public sealed record AutomaticFailbackDecision(
-    AutomaticFailbackVerdict Verdict, string Sentence, FailoverLogEntry Entry, VmsServer? Server, AutomaticFailbackState? State, string? Code = null, DateTimeOffset? NextAt = null)
+    AutomaticVerdict Verdict, string Sentence, FailoverLogEntry Entry, VmsServer? Server, AutomaticFailbackState? State, string? Code = null, DateTimeOffset? NextAt = null)
 {
     /// <summary>Boot and connection of the failed server: an attempt belongs to one.</summary>
     public string Episode => string.Create(CultureInfo.InvariantCulture, $"{Server?.BootId}:{Server?.ConnectionEpisode}");
@@ -93,12 +78,12 @@ public sealed class AutomaticFailbackCheck(
 
         var licensed = await licenses.CheckAsync(LicenseCheck.Failover, cancellationToken);
         return licensed.IsLicensed
-            ? new(AutomaticFailbackVerdict.Yes, $"{server.Name} is connected again.", entry, server, state)
+            ? new(AutomaticVerdict.Yes, $"{server.Name} is connected again.", entry, server, state)
             : Refused($"license:{licensed.Message}", licensed.Message!);
 
-        AutomaticFailbackDecision No(string sentence) => new(AutomaticFailbackVerdict.No, sentence, entry, server, state);
-        AutomaticFailbackDecision Waits(string sentence, DateTimeOffset until) => new(AutomaticFailbackVerdict.Waits, sentence, entry, server, state, NextAt: until);
-        AutomaticFailbackDecision Refused(string code, string sentence) => new(AutomaticFailbackVerdict.Refused, sentence, entry, server, state, code);
+        AutomaticFailbackDecision No(string sentence) => new(AutomaticVerdict.No, sentence, entry, server, state);
+        AutomaticFailbackDecision Waits(string sentence, DateTimeOffset until) => new(AutomaticVerdict.Waits, sentence, entry, server, state, NextAt: until);
+        AutomaticFailbackDecision Refused(string code, string sentence) => new(AutomaticVerdict.Refused, sentence, entry, server, state, code);
     }
 
     /// <summary>The entry whose failback would bring a server's duty home; null: there is none, or it is done.</summary>

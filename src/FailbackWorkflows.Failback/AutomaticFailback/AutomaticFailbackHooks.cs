@@ -6,6 +6,7 @@ using FailbackWorkflows.Engine.Values;
 using FailbackWorkflows.Failback.Changes;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Maintenance;
+using FailbackWorkflows.Failback.Runs;
 
 namespace FailbackWorkflows.Failback.AutomaticFailback;
 
@@ -26,7 +27,7 @@ public sealed class AutomaticFailbackHooks(IFailoverLog log, IAutomaticFailbacks
         var entryId = starting.Input.TryGetValue("EntryId", out var value) ? PlainValue.ToText(value) : "";
         var entry = await log.FindAsync(entryId, cancellationToken) ?? throw new WorkflowRefusedException("entry-unknown", $"There is no failover log entry '{entryId}'.");
         var decision = await check.DecideAsync(entry, null, cancellationToken);
-        if (decision.Verdict != AutomaticFailbackVerdict.Yes)
+        if (decision.Verdict != AutomaticVerdict.Yes)
         {
             throw new WorkflowRefusedException("not-eligible", decision.Sentence);
         }

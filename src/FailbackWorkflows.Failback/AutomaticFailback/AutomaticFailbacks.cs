@@ -3,6 +3,7 @@ using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback.Changes;
 using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.Runs;
 using Microsoft.Extensions.Logging;
 
 namespace FailbackWorkflows.Failback.AutomaticFailback;
@@ -48,10 +49,10 @@ public sealed class AutomaticFailbacks(
         {
             switch (decision.Verdict)
             {
-                case AutomaticFailbackVerdict.Refused when decision.State?.RefusalCode != decision.Code:
+                case AutomaticVerdict.Refused when decision.State?.RefusalCode != decision.Code:
                     await LogRefusalAsync(decision, cancellationToken);
                     break;
-                case AutomaticFailbackVerdict.Yes:
+                case AutomaticVerdict.Yes:
                     await StartAsync(decision, cancellationToken);
                     break;
                 default:
@@ -67,7 +68,7 @@ public sealed class AutomaticFailbacks(
     private async Task LogRefusalAsync(AutomaticFailbackDecision decision, CancellationToken cancellationToken)
     {
         var now = time.GetUtcNow();
-        var state = (decision.State ?? new() { EntryId = decision.Entry.Id }) with { RefusalCode = decision.Code, Refusal = decision.Sentence, RefusedAt = now };
+        var state = (decision.State ?? new() { EntryId = decision.Entry.Id }).Refused(now, decision.Code!, decision.Sentence);
         var text = $"{decision.Server!.Name} is not failed back by itself. {decision.Sentence}";
         await writer.ApplyAsync([new SaveAutomaticFailback(state), new Notify(new ChangeNotification("automaticFailback", decision.Entry.Id, text, now))], cancellationToken);
         logger.LogInformation("The automatic failback of {Entry} is refused: {Reason}", decision.Entry.Id, decision.Sentence);

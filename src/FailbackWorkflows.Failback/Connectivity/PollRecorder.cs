@@ -1,5 +1,6 @@
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback.AutomaticFailback;
+using FailbackWorkflows.Failback.AutomaticFailover;
 using FailbackWorkflows.Failback.Changes;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.Obligations;
@@ -14,7 +15,7 @@ namespace FailbackWorkflows.Failback.Connectivity;
 /// <summary>
 /// Asks one recorder how it is: notes its connection coming and going, and answers a recorder that came up and waits to hear whether it still
 /// has its duty. A recorder that was broken and demonstrably records its own duty again is marked ok: that is how it comes back when no
-/// failover server had the duty meanwhile; one whose duty may come home by itself gets its automatic failback. Owns no truth: a poll that is
+/// failover server had the duty meanwhile; one whose duty may come home by itself gets its automatic failback, and the duties of one that fails enough polls their automatic failover. Owns no truth: a poll that is
 /// missed or done twice does no harm. A poll that finds everything as it was reads and writes no row.
 /// </summary>
 public sealed class PollRecorder(
@@ -26,7 +27,9 @@ public sealed class PollRecorder(
     IRecorderClient recorders,
     IDomainWriter writer,
     PublishTransitions publish,
-    AutomaticFailbacks automatic,
+    FailedPolls failed,
+    AutomaticFailbacks failbacks,
+    AutomaticFailovers failovers,
     TimeProvider time,
     ILogger<PollRecorder> logger)
 {
@@ -58,12 +61,12 @@ public sealed class PollRecorder(
             }
             catch (RecorderException exception)
             {
-                await NoteLostAsync(polled, exception.Message, $"The connection to {server.Name} was lost.", cancellationToken);
+                await FailAsync(polled, roster, exception.Message, $"The connection to {server.Name} was lost.", cancellationToken);
                 return;
             }
             catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
             {
-                await NoteLostAsync(polled, $"It gave no answer within {patience.TotalSeconds:0.#} s.", $"The connection to {server.Name} was lost.", cancellationToken);
+                await FailAsync(polled, roster, $"It gave no answer within {patience.TotalSeconds:0.#} s.", $"The connection to {server.Name} was lost.", cancellationToken);
                 return;
             }
         }
@@ -71,8 +74,8 @@ public sealed class PollRecorder(
         if (server.MachineId is not null && status.Id != server.MachineId)
         {
             // Another machine at the address of this one: it is told nothing and believed nothing.
-            await NoteLostAsync(
-                polled, $"The machine at its address has the id {status.Id}, expected {server.MachineId}.", $"Another machine answers at the address of {server.Name}.", cancellationToken);
+            await FailAsync(
+                polled, roster, $"The machine at its address has the id {status.Id}, expected {server.MachineId}.", $"Another machine answers at the address of {server.Name}.", cancellationToken);
             return;
         }
 
@@ -80,6 +83,16 @@ public sealed class PollRecorder(
         var roundTrip = time.GetElapsedTime(sent);
         polled.Seen(now, status.TimeUtc - (sentAt + (roundTrip / 2)), roundTrip / 2);
         var isBackInService = await IsBackInServiceAsync(server, endpoint, status, cancellationToken);
+        var isIdle = server.State == VmsServerState.Broken && !isBackInService && roster.DutyOf(server.Id)?.HolderServerId == server.Id;
+        if (isIdle)
+        {
+            failed.Count(server.Id);
+        }
+        else
+        {
+            failed.Forget(server.Id);
+        }
+
         if (isBackInService || IsNews(polled, status, now))
         {
             await NoteSeenAsync(polled, status, isBackInService, cancellationToken);
@@ -95,7 +108,31 @@ public sealed class PollRecorder(
 
         if (polled.Server is { State: VmsServerState.Broken, Answers: true })
         {
-            await automatic.DeriveAsync(server.Id, cancellationToken);
+            await failbacks.DeriveAsync(server.Id, cancellationToken);
+        }
+
+        if (isIdle)
+        {
+            await FailOverAsync(server.Id, roster, cancellationToken);
+        }
+    }
+
+    /// <summary>The poll has failed: notes that, and has taken over what may be.</summary>
+    private async Task FailAsync(PolledRecorder polled, RecorderRoster roster, string reason, string news, CancellationToken cancellationToken)
+    {
+        failed.Count(polled.Server.Id);
+        await NoteLostAsync(polled, reason, news, cancellationToken);
+        await FailOverAsync(polled.Server.Id, roster, cancellationToken);
+    }
+
+    private async Task FailOverAsync(string holderId, RecorderRoster roster, CancellationToken cancellationToken)
+    {
+        foreach (var identity in roster.DutiesOf(holderId))
+        {
+            if (roster.Find(identity)?.Server is { } server && AutomaticFailovers.IsWanted(server))
+            {
+                await failovers.DeriveAsync(identity, cancellationToken);
+            }
         }
     }
 

@@ -47,16 +47,28 @@ public sealed class RecorderConnected : CodeActivity
     }
 }
 
-/// <summary>As <see cref="RecorderConnected"/>, for a recorder that is lost.</summary>
+/// <summary>As <see cref="RecorderConnected"/>, for a recorder that is lost; and as a trigger each time an automatic failover may begin.</summary>
 [Activity("Failback.RecorderDisconnected", Category = "Connectivity", DisplayName = "Recorder disconnected", Description = "Starts the workflow, or lets it go on, when a recorder is lost.")]
-[Trigger("RecorderDisconnected", "server")]
+[Trigger("RecorderDisconnected", "server", "occasion")]
 public sealed class RecorderDisconnected : CodeActivity
 {
-    [Input(Description = "Id of the recorder. Empty: any, which is possible only where the activity starts the workflow.")]
+    /// <summary>Occasion of every loss.</summary>
+    public const string EveryLoss = "everyLoss";
+
+    /// <summary>Occasion on which a duty is to be taken over by itself: its holder has failed enough polls, and everything else that an automatic failover needs.</summary>
+    public const string AutomaticFailover = "automaticFailover";
+
+    [Input(Description = "Id of the recorder; on the occasion automaticFailover of the one whose duty it is. Empty: any, which is possible only where the activity starts the workflow.")]
     public Input<string>? Server { get; init; }
 
-    [Output(Description = "Id of the recorder.")]
+    [Input(Description = "everyLoss; or automaticFailover: whenever a duty is to be taken over by itself.", DefaultValue = EveryLoss, UIHint = "dropdown")]
+    public Input<string>? Occasion { get; init; }
+
+    [Output(Description = "Id of the recorder that is lost.")]
     public Output<string>? ServerId { get; init; }
+
+    [Output(Description = "Whose duty is to be taken over, on the occasion automaticFailover.")]
+    public Output<string?>? FailedServerId { get; init; }
 
     [Output(Description = "Why it counts as lost.")]
     public Output<string?>? Cause { get; init; }
@@ -72,6 +84,7 @@ public sealed class RecorderDisconnected : CodeActivity
             ? TransitionStimulus.WaitFor(context, Server, "RecorderDisconnected", KeyOf)
             : ActivityResult.Completed()
                 .With(ServerId, TransitionStimulus.Text(payload, "Server") ?? "")
+                .With(FailedServerId, TransitionStimulus.Text(payload, "FailedServerId"))
                 .With(Cause, TransitionStimulus.Text(payload, "Cause")));
     }
 }

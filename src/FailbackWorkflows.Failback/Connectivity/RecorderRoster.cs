@@ -28,6 +28,9 @@ internal sealed class RecorderRoster(IVmsServers servers, IDuties duties, DutyCa
 
     public Duty? DutyOf(string identity) => _duties.GetValueOrDefault(identity);
 
+    /// <summary>The recorded identities whose duty a server has.</summary>
+    public IEnumerable<string> DutiesOf(string serverId) => _duties.Values.Where(duty => duty.HolderServerId == serverId).Select(duty => duty.Identity);
+
     /// <summary>Reads the registry if that is due.</summary>
     public async Task RefreshAsync(bool isAtOnce, CancellationToken cancellationToken)
     {

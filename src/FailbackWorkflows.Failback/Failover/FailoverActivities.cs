@@ -26,6 +26,9 @@ public sealed class CheckFailover(DutyCalls calls, IRecorderClient recorders, Li
     [Input(DisplayName = "Failover server", Description = "Who takes it over.")]
     public required Input<string> FailoverServer { get; init; }
 
+    [Output(DisplayName = "Holder", Description = "The server that has the duty now: the failed server itself, or a failover server that has failed too.")]
+    public Output<string>? Holder { get; init; }
+
     /// <inheritdoc/>
     protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
     {
@@ -59,7 +62,7 @@ public sealed class CheckFailover(DutyCalls calls, IRecorderClient recorders, Li
 
             var probe = await recorders.ProbeAsync(calls.EndpointOf(failover), cancellationToken);
             return probe.Writable
-                ? ActivityResult.Completed("Possible")
+                ? ActivityResult.Completed("Possible").With(Holder, duty.HolderServerId)
                 : Refuse("Refused", Number, $"{failover.Name} cannot write: {probe.Reason}");
         }
         catch (RecorderException exception) when (exception.IsTransient && context.Attempt >= 3)

@@ -1,4 +1,6 @@
 using FailbackWorkflows.Engine;
+using FailbackWorkflows.Engine.Storage;
+using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.VmsServers;
 
@@ -6,14 +8,14 @@ namespace FailbackWorkflows.Failback.Failover;
 
 /// <summary>A wish to move the duty of a failed server to a failover server, or the news that another system has done so.</summary>
 /// <param name="FailedServerId">Whose duty moves.</param>
-/// <param name="FailoverServerId">Who takes it over.</param>
+/// <param name="FailoverServerId">Who takes it over; null: <see cref="FailoverServerSelection"/> chooses. One that is named needs not be of the failover group.</param>
 /// <param name="RequestId">Made by the caller once; the same id again starts nothing new. 1–64 characters.</param>
 /// <param name="ExternalId">Id at the system that did the failover; its repeat starts nothing new.</param>
 /// <param name="AlreadyPerformed">True when the failover server records already and has its settings.</param>
 /// <param name="StartedAt">When the failover began; null: now.</param>
 public sealed record StartFailoverRequest(
     string FailedServerId,
-    string FailoverServerId,
+    string? FailoverServerId,
     string RequestId,
     Actor Actor,
     string? Reason,
@@ -22,7 +24,7 @@ public sealed record StartFailoverRequest(
     DateTimeOffset? StartedAt = null);
 
 /// <summary>Starts the failover workflow. The claim is taken in the transaction of the start, as with a failback.</summary>
-public sealed class StartFailover(IVmsServers servers, IFailoverLog log, IWorkflowRuntime runtime, TimeProvider time)
+public sealed class StartFailover(IVmsServers servers, IFailoverLog log, IDuties duties, FailoverServerSelection selection, IWorkflowStore store, IWorkflowRuntime runtime, TimeProvider time)
 {
     /// <summary>Id of the workflow definition.</summary>
     public const string DefinitionId = "failover";
@@ -37,7 +39,7 @@ public sealed class StartFailover(IVmsServers servers, IFailoverLog log, IWorkfl
 
         foreach (var id in new[] { request.FailedServerId, request.FailoverServerId })
         {
-            if (await servers.FindAsync(id, cancellationToken) is null)
+            if (id is not null && await servers.FindAsync(id, cancellationToken) is null)
             {
                 return new(StartRunOutcome.Unknown, null, null, $"There is no VMS server '{id}'.");
             }
@@ -48,9 +50,34 @@ public sealed class StartFailover(IVmsServers servers, IFailoverLog log, IWorkfl
             return new(StartRunOutcome.Refused, null, null, "A server cannot be its own failover server. Choose another one.");
         }
 
+        var startKey = StartKeyOf(request);
+        var failoverServerId = request.FailoverServerId;
+        if (failoverServerId is null)
+        {
+            // Chosen once per request: its repeat is the same run, whoever would be chosen by now.
+            if (await FindStartedAsync(startKey, cancellationToken) is { } before)
+            {
+                return before;
+            }
+
+            if (await duties.FindClaimAsync(DutyClaim.Identity(request.FailedServerId), cancellationToken) is { } claim)
+            {
+                return await FindStartedAsync(startKey, cancellationToken) ?? StartRunResult.Busy(claim.InstanceId, claim.Kind, null);
+            }
+
+            var selected = await selection.SelectAsync(request.FailedServerId, cancellationToken);
+            if (selected.Chosen is null)
+            {
+                return await FindStartedAsync(startKey, cancellationToken)
+                    ?? new(selected.IsOnlyBusy ? StartRunOutcome.Busy : StartRunOutcome.NobodyFit, null, null, selected.Message) { Candidates = selected.Candidates };
+            }
+
+            failoverServerId = selected.Chosen.ServerId;
+        }
+
         try
         {
-            var started = await runtime.StartAsync(ToWorkflow(request), cancellationToken);
+            var started = await runtime.StartAsync(ToWorkflow(request with { FailoverServerId = failoverServerId }), cancellationToken);
             return new(
                 started.AlreadyStarted ? StartRunOutcome.AlreadyStarted : StartRunOutcome.Started,
                 started.InstanceId,
@@ -63,7 +90,7 @@ public sealed class StartFailover(IVmsServers servers, IFailoverLog log, IWorkfl
         }
     }
 
-    /// <summary>The start as the engine is asked for it.</summary>
+    /// <summary>The start as the engine is asked for it; the failover server has been chosen.</summary>
     internal StartWorkflow ToWorkflow(StartFailoverRequest request) => new(DefinitionId, request.Actor)
     {
         Input = new Dictionary<string, object?>
@@ -75,8 +102,13 @@ public sealed class StartFailover(IVmsServers servers, IFailoverLog log, IWorkfl
             ["StartedAt"] = (request.StartedAt ?? time.GetUtcNow()).UtcDateTime.ToString("O"),
         },
         Reason = request.Reason,
-        StartKey = $"failover:{request.ExternalId ?? request.RequestId}",
+        StartKey = StartKeyOf(request),
     };
+
+    private static string StartKeyOf(StartFailoverRequest request) => $"failover:{request.ExternalId ?? request.RequestId}";
+
+    private async Task<StartRunResult?> FindStartedAsync(string startKey, CancellationToken cancellationToken) =>
+        await store.FindInstanceByStartKeyAsync(startKey, cancellationToken) is { } runId ? new(StartRunOutcome.AlreadyStarted, runId, EntryIdOf(runId), null) : null;
 
     /// <summary>The log entry a failover run writes: one per run, so a repeated step finds the same entry.</summary>
     public static string EntryIdOf(string instanceId) => instanceId;

@@ -225,6 +225,9 @@ public interface IFailoverLog
     /// <summary>Active entries of all servers whose failback is not done, newest first.</summary>
     Task<IReadOnlyList<FailoverLogEntry>> ListOpenAsync(CancellationToken cancellationToken);
 
+    /// <summary>Per failover server how many periods there are whose material it still owes (<see cref="FailoverLogEntry.OwesMaterial"/>).</summary>
+    Task<IReadOnlyDictionary<string, int>> CountOwedPeriodsAsync(CancellationToken cancellationToken);
+
     /// <summary>Failed servers with an entry whose failover is done and whose failback may start.</summary>
     Task<IReadOnlyList<string>> ListOpenServersAsync(CancellationToken cancellationToken);
 }

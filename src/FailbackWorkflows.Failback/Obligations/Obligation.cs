@@ -79,6 +79,9 @@ public sealed record Obligation
     /// <summary>How it was settled, as a sentence.</summary>
     public string? Settlement { get; init; }
 
+    /// <summary>Nothing new may be started with the server for this identity before it was told: a new period would make the times of the old one unknown.</summary>
+    public bool HoldsUp => Attempts < AttemptsBeforeOthers && Kind is ObligationKind.Grant or ObligationKind.LastTimes or ObligationKind.HoldEnd;
+
     /// <summary>Wait after so many failed attempts: 10 s, 1 min, 5 min, then 15 min. A server that was away is asked at its next poll all the same.</summary>
     public static TimeSpan DelayAfter(int attempts) => attempts switch
     {

@@ -30,7 +30,7 @@ public sealed class CheckReadiness(
     DryRunParts parts,
     StartFailback failback,
     StartFailover failover,
-    FailoverCandidates candidates,
+    FailoverServerSelection selection,
     ReadinessOptions options,
     IDomainWriter writer,
     TimeProvider time)
@@ -84,14 +84,14 @@ public sealed class CheckReadiness(
             };
         }
 
-        var candidate = await candidates.FindAsync(server, cancellationToken);
-        if (candidate.ServerId is null)
+        var selected = await selection.SelectAsync(server.Id, cancellationToken);
+        if (selected.Chosen is not { } candidate)
         {
             return blank with
             {
                 Outcome = ReadinessOutcome.NotReady,
-                Sentence = candidate.Sentence,
-                Checks = [new(null, "Failover server", ReadinessCheckOutcome.Refused, candidate.Sentence)],
+                Sentence = selected.Message,
+                Checks = [new(null, "Failover server", ReadinessCheckOutcome.Refused, selected.Message)],
             };
         }
 

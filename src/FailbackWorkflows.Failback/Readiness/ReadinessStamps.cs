@@ -139,7 +139,7 @@ public sealed class ReadinessStamps(
     /// <summary>What people set of a server, and what it is; not how its connection stands at the moment.</summary>
     private static string Describe(VmsServer? server) => server is null
         ? ""
-        : $"{server.Id}|{server.Name}|{server.BaseUrl}|{server.MachineId}|{server.SoftwareVersion}|{server.State}|{server.FailoverGroup}|{server.IsFailoverEnabled}";
+        : string.Create(CultureInfo.InvariantCulture, $"{server.Id}|{server.Name}|{server.BaseUrl}|{server.MachineId}|{server.SoftwareVersion}|{server.State}|{server.FailoverGroup}|{server.IsFailoverEnabled}|{server.MostDutiesOfOthers}|{server.RoomPerDutyBytes}");
 
     private static string Digest(params IEnumerable<string?> parts) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', parts))))[..32];
 

@@ -52,6 +52,18 @@ public sealed record VmsServer
     /// <summary>Servers of the same group stand in for each other; null: only by explicit choice.</summary>
     public string? FailoverGroup { get; init; }
 
+    /// <summary>Its duty is taken over by itself when whoever fulfils it is lost; only while <see cref="IsFailoverEnabled"/>. Default: false.</summary>
+    public bool IsAutomaticFailoverEnabled { get; init; }
+
+    /// <summary>So many polls in a row must have failed before an automatic failover of its duty; 1 to 1,000. Default: 3.</summary>
+    public int FailoverAfterPolls { get; init; } = FailoverSettings.DefaultAfterPolls;
+
+    /// <summary>How many duties of others it has at most when it is chosen by itself; 0 (it is never chosen) to 1,000. Default: 1.</summary>
+    public int MostDutiesOfOthers { get; init; } = FailoverSettings.DefaultMostDuties;
+
+    /// <summary>Free bytes above its reserve that it needs for each duty it takes over or still owes material of. Default: 1 GB.</summary>
+    public long RoomPerDutyBytes { get; init; } = FailoverSettings.DefaultRoomPerDutyBytes;
+
     public bool IsFailoverEnabled { get; init; }
 
     public bool IsAutomaticFailbackEnabled { get; init; }

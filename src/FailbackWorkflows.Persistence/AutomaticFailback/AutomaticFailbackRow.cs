@@ -4,33 +4,9 @@ using Microsoft.EntityFrameworkCore.Metadata.Builders;
 
 namespace FailbackWorkflows.Persistence.AutomaticFailback;
 
-internal sealed class AutomaticFailbackRow : IVersionedRow
+internal sealed class AutomaticFailbackRow : AutomaticRunRow
 {
     public required string EntryId { get; set; }
-
-    public int Attempts { get; set; }
-
-    public string? Episode { get; set; }
-
-    public int Failures { get; set; }
-
-    public DateTimeOffset? NextAt { get; set; }
-
-    public string? RunId { get; set; }
-
-    public string? LastRunId { get; set; }
-
-    public DateTimeOffset? LastEndedAt { get; set; }
-
-    public string? LastMessage { get; set; }
-
-    public string? RefusalCode { get; set; }
-
-    public string? Refusal { get; set; }
-
-    public DateTimeOffset? RefusedAt { get; set; }
-
-    public long Revision { get; set; }
 
     public static void Configure(EntityTypeBuilder<AutomaticFailbackRow> row)
     {
@@ -40,38 +16,9 @@ internal sealed class AutomaticFailbackRow : IVersionedRow
         row.HasIndex(r => r.RunId).IsUnique();
     }
 
-    public static AutomaticFailbackRow From(AutomaticFailbackState state) => new()
-    {
-        EntryId = state.EntryId,
-        Attempts = state.Attempts,
-        Episode = state.Episode,
-        Failures = state.Failures,
-        NextAt = state.NextAt,
-        RunId = state.RunId,
-        LastRunId = state.LastRunId,
-        LastEndedAt = state.LastEndedAt,
-        LastMessage = state.LastMessage,
-        RefusalCode = state.RefusalCode,
-        Refusal = state.Refusal,
-        RefusedAt = state.RefusedAt,
-    };
+    public static AutomaticFailbackRow From(AutomaticFailbackState state) => new AutomaticFailbackRow { EntryId = state.EntryId }.Take(state);
 
-    public AutomaticFailbackState ToState() => new()
-    {
-        EntryId = EntryId,
-        Attempts = Attempts,
-        Episode = Episode,
-        Failures = Failures,
-        NextAt = NextAt,
-        RunId = RunId,
-        LastRunId = LastRunId,
-        LastEndedAt = LastEndedAt,
-        LastMessage = LastMessage,
-        RefusalCode = RefusalCode,
-        Refusal = Refusal,
-        RefusedAt = RefusedAt,
-        Revision = Revision,
-    };
+    public AutomaticFailbackState ToState() => Give(new AutomaticFailbackState { EntryId = EntryId });
 }
 
 internal sealed class SaveAutomaticFailbackHandler(IDatabase database) : ModelChangeHandler<SaveAutomaticFailback>

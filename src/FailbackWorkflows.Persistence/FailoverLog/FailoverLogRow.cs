@@ -208,6 +208,19 @@ internal sealed class FailoverLog(IDatabase database) : IFailoverLog
 
     public Task<IReadOnlyList<FailoverLogEntry>> ListOpenAsync(CancellationToken cancellationToken) => Open.ExecuteAsync(database, true, r => r.ToEntry(), cancellationToken);
 
+    public async Task<IReadOnlyDictionary<string, int>> CountOwedPeriodsAsync(CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        return await db.FailoverLog
+            .Where(r => r.Failover != FailoverState.Running
+                && r.MaterialCopy != MaterialCopyState.Copied
+                && r.MaterialCopy != MaterialCopyState.NothingToCopy
+                && r.MaterialCopy != MaterialCopyState.LossesAccepted)
+            .GroupBy(r => r.FailoverServerId)
+            .Select(g => new { ServerId = g.Key, Count = g.Count() })
+            .ToDictionaryAsync(g => g.ServerId, g => g.Count, StringComparer.Ordinal, cancellationToken);
+    }
+
     public Task<IReadOnlyList<string>> ListOpenServersAsync(CancellationToken cancellationToken) => OpenServers.ExecuteAsync(database, true, id => id, cancellationToken);
 
     public Task<IReadOnlyList<FailoverLogEntry>> ListOpenAsync(string failedServerId, CancellationToken cancellationToken) =>

@@ -27,6 +27,14 @@ internal sealed class VmsServerRow : IVersionedRow
 
     public bool IsAutomaticFailbackEnabled { get; set; }
 
+    public bool IsAutomaticFailoverEnabled { get; set; }
+
+    public int FailoverAfterPolls { get; set; }
+
+    public int MostDutiesOfOthers { get; set; }
+
+    public long RoomPerDutyBytes { get; set; }
+
     public TimeSpan? PollInterval { get; set; }
 
     public TimeSpan StabilityDelay { get; set; }
@@ -69,6 +77,10 @@ internal sealed class VmsServerRow : IVersionedRow
         FailoverGroup = server.FailoverGroup,
         IsFailoverEnabled = server.IsFailoverEnabled,
         IsAutomaticFailbackEnabled = server.IsAutomaticFailbackEnabled,
+        IsAutomaticFailoverEnabled = server.IsAutomaticFailoverEnabled,
+        FailoverAfterPolls = server.FailoverAfterPolls,
+        MostDutiesOfOthers = server.MostDutiesOfOthers,
+        RoomPerDutyBytes = server.RoomPerDutyBytes,
         PollInterval = server.PollInterval,
         StabilityDelay = server.StabilityDelay,
         Connection = server.Connection,
@@ -92,6 +104,10 @@ internal sealed class VmsServerRow : IVersionedRow
         FailoverGroup = FailoverGroup,
         IsFailoverEnabled = IsFailoverEnabled,
         IsAutomaticFailbackEnabled = IsAutomaticFailbackEnabled,
+        IsAutomaticFailoverEnabled = IsAutomaticFailoverEnabled,
+        FailoverAfterPolls = FailoverAfterPolls,
+        MostDutiesOfOthers = MostDutiesOfOthers,
+        RoomPerDutyBytes = RoomPerDutyBytes,
         PollInterval = PollInterval,
         StabilityDelay = StabilityDelay,
         Connection = Connection,

@@ -62,6 +62,9 @@ public static class Problems
     /// <summary>The thing is in a state that does not allow this.</summary>
     public static readonly ProblemKind Refused = new("refused", 409, "That is not possible now");
 
+    /// <summary>Nobody can take the duty over; <c>errors</c> says of each server of the failover group why not.</summary>
+    public static readonly ProblemKind NoFailoverServer = new("no-failover-server", 409, "No failover server can take the duty over");
+
     /// <summary>Maintenance mode forbids it. An administrator may override it with a reason.</summary>
     public static readonly ProblemKind MaintenanceMode = new("maintenance-mode", 409, "Maintenance mode is on");
 

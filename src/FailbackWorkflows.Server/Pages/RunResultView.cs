@@ -2,6 +2,7 @@ using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Abandonment;
 using FailbackWorkflows.Failback.Adoption;
+using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.MaterialCopy;
 using FailbackWorkflows.Failback.Obligations;
@@ -36,6 +37,7 @@ public sealed record RunResultView(string Tone, string Title, string? Sentence, 
         var what = run.DefinitionId switch
         {
             StartFailback.DefinitionId => "Failback",
+            StartFailover.DefinitionId => "Failover",
             StartMaterialCopy.DefinitionId => "Material copy",
             StartSettingsRollback.DefinitionId => "Settings rollback",
             StartAdoption.DefinitionId => "Adoption",
@@ -61,6 +63,8 @@ public sealed record RunResultView(string Tone, string Title, string? Sentence, 
             { Result: "refused" } => ("warn", $"{what} refused", "Nothing was touched. Put right what was found, then start it again."),
             { Result: "undone" or "cancelled", DefinitionId: StartSettingsRollback.DefinitionId } => (
                 "warn", $"{what} {run.Result}", "The settings from before are in force. Put right what failed, then start it again."),
+            { Result: "failed" or "cancelled", DefinitionId: StartFailover.DefinitionId } => (
+                "bad", $"{what} {run.Result}", "Nobody may be recording the channels. Put right what failed, or start a failover to another server."),
             { Result: "undone" } => ("warn", $"{what} undone", "The failover server records on as before. Put right what failed, then start it again."),
             { Result: "cancelled" } => ("warn", $"{what} cancelled", "The failover server records on as before. Start it again when you are ready."),
             _ => ("bad", $"{what} failed", "See the step that failed below. Put right what it names, then start it again."),

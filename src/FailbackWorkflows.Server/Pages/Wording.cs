@@ -114,13 +114,13 @@ internal static class Wording
 
     /// <summary>E.g. <c>enabled, group north; fails back by itself</c>.</summary>
     public static string FailoverSettings(VmsServer server) => !server.IsFailoverEnabled ? "disabled"
-        : $"enabled{(server.FailoverGroup is null ? "" : $", group {server.FailoverGroup}")}{(server.IsAutomaticFailbackEnabled ? "; fails back by itself" : "")}";
+        : $"enabled{(server.FailoverGroup is null ? "" : $", group {server.FailoverGroup}")}{(server.IsAutomaticFailoverEnabled ? $"; taken over by itself after {server.FailoverAfterPolls} failed polls" : "")}{(server.IsAutomaticFailbackEnabled ? "; fails back by itself" : "")}";
 
-    public static Badge Of(AutomaticFailbackVerdict verdict) => verdict switch
+    public static Badge Of(AutomaticVerdict verdict) => verdict switch
     {
-        AutomaticFailbackVerdict.Yes => new("Begins", "busy"),
-        AutomaticFailbackVerdict.Waits => new("Waits", "busy"),
-        AutomaticFailbackVerdict.Refused => new("Refused", "warn"),
+        AutomaticVerdict.Yes => new("Begins", "busy"),
+        AutomaticVerdict.Waits => new("Waits", "busy"),
+        AutomaticVerdict.Refused => new("Refused", "warn"),
         _ => new("Not now", "quiet"),
     };
 

@@ -1,5 +1,6 @@
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.AutomaticFailback;
+using FailbackWorkflows.Failback.AutomaticFailover;
 using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
@@ -63,6 +64,24 @@ public abstract partial class FailbackStoresCompliance
 
         server.ShouldBe(before.Item1 + 1);
         (Servers.Version, duties.Version).ShouldBe((server, before.Item2 + 1));
+    }
+
+    [Fact]
+    public async Task AutomaticFailover_EveryMember_IsReadBack_AndFoundByItsRunAndItsFailure()
+    {
+        var states = Database.Get<IAutomaticFailovers>();
+        var state = new AutomaticFailoverState
+        {
+            Identity = "vms-1", Attempts = 3, Episode = "vms-1:boot:7", Failures = 2, NextAt = T0, RunId = "run-1", LastRunId = "run-1", LastEndedAt = T0.AddMinutes(1), LastMessage = "No.",
+            RefusalCode = "nobody:vms-1:boot:7", Refusal = "Nobody is fit.", RefusedAt = T0.AddMinutes(2),
+        };
+        await ApplyAsync(new SaveAutomaticFailover(state), new SaveAutomaticFailover(new() { Identity = "vms-2", RunId = "run-2" }));
+
+        (await states.FindAsync("vms-1", None)).ShouldBe(state with { Revision = 1 });
+        (await states.FindByRunAsync("run-1", None))!.Identity.ShouldBe("vms-1");
+        (await states.FindByRunAsync("run-3", None)).ShouldBeNull();
+        (await states.ListUnsuccessfulAsync(None)).Select(s => s.Identity).ShouldBe(["vms-1"]);
+        await Should.ThrowAsync<ConcurrentChangeException>(() => ApplyAsync(new SaveAutomaticFailover(state)));
     }
 
     [Fact]

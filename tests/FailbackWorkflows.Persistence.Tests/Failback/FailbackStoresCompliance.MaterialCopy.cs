@@ -93,6 +93,8 @@ public abstract partial class FailbackStoresCompliance
 
         (await Log.ListUnsettledAsync(10, None)).Select(e => e.Id).ShouldBe(["failed-2", "failed"]);
         (await Log.ListUnsettledAsync(1, None)).Select(e => e.Id).ShouldBe(["failed-2"]);
+        var all = await Log.ListAsync(new(FailoverLogView.All, null, null, 200), None);
+        (await Log.CountOwedPeriodsAsync(None)).ShouldBe(all.Where(e => e.OwesMaterial).GroupBy(e => e.FailoverServerId).ToDictionary(g => g.Key, g => g.Count()));
         (await Copies.FindOldestOwedEntryAsync("vms-1", None)).ShouldBe("recorded");
         (await Copies.ListDueEntriesAsync(10, None)).ShouldBe(["queued"]);
     }

@@ -21,6 +21,7 @@ public abstract partial class FailbackStoresCompliance
         {
             Id = "vms-1", Name = "Süd 1", BaseUrl = new Uri("https://[2001:db8::1]:8443/api%20v1/?a=%2F%25"), ProtectedCredential = "secret", MachineId = "machine-1",
             SoftwareVersion = "4.2", State = VmsServerState.Broken, FailoverGroup = "group", IsFailoverEnabled = true, IsAutomaticFailbackEnabled = true,
+            IsAutomaticFailoverEnabled = true, FailoverAfterPolls = 7, MostDutiesOfOthers = 4, RoomPerDutyBytes = 5_000_000_000,
             Connection = ConnectionState.Disconnected, LastSeenAt = T0.AddTicks(3), BootId = "boot-1", CreatedAt = T0.AddTicks(1),
             PollInterval = TimeSpan.FromSeconds(2), StabilityDelay = TimeSpan.FromMinutes(10), ConnectedSince = T0.AddTicks(2), ConnectionEpisode = 7, ClockOffset = TimeSpan.FromMilliseconds(-1500),
         };

@@ -3,6 +3,7 @@ using FailbackWorkflows.Engine;
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.AutomaticFailback;
+using FailbackWorkflows.Failback.AutomaticFailover;
 using FailbackWorkflows.Failback.Changes;
 using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Duties;
@@ -42,6 +43,7 @@ public sealed class FailbackNode : IAsyncDisposable
         services.AddSingleton(world.Get<IDuties>());
         services.AddSingleton(world.Get<IConnectivityHistory>());
         services.AddSingleton(world.Get<IAutomaticFailbacks>());
+        services.AddSingleton(world.Get<IAutomaticFailovers>());
         services.AddSingleton(world.Get<IMaintenanceModes>());
         services.AddSingleton(world.Get<IObligations>());
         services.AddSingleton(world.Get<IMaterialCopies>());

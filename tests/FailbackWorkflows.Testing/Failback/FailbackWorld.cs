@@ -241,6 +241,17 @@ public sealed class FailbackWorld : IAsyncDisposable
 
     public async Task<IReadOnlyList<JournalEvent>> JournalAsync(string runId) => await Store.ReadJournalAsync(runId, 0, 100_000, CancellationToken.None);
 
+    /// <summary>Another recorder that records its own duty, with the settings of the others.</summary>
+    public async Task<FakeRecorder> AddServerAsync(string id, string? group)
+    {
+        var recorder = Recorders.Add(id);
+        recorder.Duty(id).Become(DutyRole.Recorder, 1, "seed", isRecording: true).Activate(FakeSettings.Content(1));
+        await ApplyAsync(new SaveVmsServer(NewServer(id) with { FailoverGroup = group, LastSeenAt = Clock.GetUtcNow() }), new GrantEpoch(id, id, 1, "seed"));
+        return recorder;
+    }
+
+    public async Task ChangeServerAsync(string id, Func<VmsServer, VmsServer> change) => await ApplyAsync(new SaveVmsServer(change(await ServerAsync(id))));
+
     /// <summary>Undoes a failback that was done, without playing a failover, so that the next one can start: a new entry, the duty back at the failover server.</summary>
     public async Task FailOverAgainAsync(string entryId)
     {
@@ -343,25 +354,27 @@ public sealed class FailbackWorld : IAsyncDisposable
         }
     }
 
+    private static VmsServer NewServer(string id) => new()
+    {
+        Id = id,
+        Name = $"Recorder {id[^1]}",
+        BaseUrl = new Uri($"http://127.0.0.1:510{id[^1]}/"),
+        ProtectedCredential = $"protected:token-of-{id}",
+        MachineId = $"machine-of-{id}",
+        SoftwareVersion = "1.4.0",
+        State = VmsServerState.Ok,
+        IsFailoverEnabled = true,
+        Connection = ConnectionState.Connected,
+        LastSeenAt = Start,
+        BootId = $"boot-1-of-{id}",
+        CreatedAt = Start.AddDays(-1),
+    };
+
     private static IEnumerable<IDomainChange> Seed()
     {
         foreach (var id in new[] { Failed, Failover, Spare })
         {
-            yield return new SaveVmsServer(new VmsServer
-            {
-                Id = id,
-                Name = $"Recorder {id[^1]}",
-                BaseUrl = new Uri($"http://127.0.0.1:510{id[^1]}/"),
-                ProtectedCredential = $"protected:token-of-{id}",
-                MachineId = $"machine-of-{id}",
-                SoftwareVersion = "1.4.0",
-                State = id == Failed ? VmsServerState.Broken : VmsServerState.Ok,
-                IsFailoverEnabled = true,
-                Connection = ConnectionState.Connected,
-                LastSeenAt = Start,
-                BootId = $"boot-1-of-{id}",
-                CreatedAt = Start.AddDays(-1),
-            });
+            yield return new SaveVmsServer(NewServer(id) with { State = id == Failed ? VmsServerState.Broken : VmsServerState.Ok });
             yield return new GrantEpoch(id, id, 1, "seed");
         }
 

@@ -49,6 +49,11 @@ public sealed partial class FakeRecorder(string serverId, TimeProvider time)
     /// <summary>Why the probe write fails; null: it does not.</summary>
     public string? CannotWriteBecause { get; set; }
 
+    public const long ReserveBytes = 10_000_000;
+
+    /// <summary>Free on its disk, <see cref="ReserveBytes"/> included.</summary>
+    public long FreeBytes { get; set; } = 50_000_000_000;
+
     /// <summary>The network to it is cut; it goes on recording.</summary>
     public bool IsCutOff { get; set; }
 
@@ -226,7 +231,7 @@ public sealed partial class FakeRecorder(string serverId, TimeProvider time)
         return Holds[hold.EntryId] = hold;
     }
 
-    private StorageState Storage => new("disk-1", 1_000_000_000, CannotWriteBecause is null ? 500_000_000 : 0, 10_000_000);
+    private StorageState Storage => new("disk-1", 100_000_000_000, CannotWriteBecause is null ? FreeBytes : 0, ReserveBytes);
 
     private sealed record Remembered(string Content, object? Answer, RecorderException? Refusal);
 }

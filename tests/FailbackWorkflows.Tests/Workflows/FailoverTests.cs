@@ -45,6 +45,27 @@ public sealed class FailoverTests
         world.Recorders.Effects.Where(c => c.ServerId == Taker).Select(c => c.Name).ShouldBe(["StageSettings", "ActivateSettings", "AssignDuty", "StartRecording"]);
     }
 
+    // What was changed at the failover server goes on to the next one, also when the failed server itself is there with its old settings.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Failover_OfAFailover_TakesTheNewestSettingsAlong(bool answers)
+    {
+        await using var world = await CreateAsync();
+        await world.AddServerAsync("rec-4", null);
+        world.FailedDuty.Sha256.ShouldBe(Outcomes.OldDigest);
+        if (!answers)
+        {
+            world.FailoverRecorder.Die();
+        }
+
+        var run = await world.EndAsync((await world.StartFailoverAsync("request-1", FailbackWorld.Failed, "rec-4")).RunId!);
+
+        run.Result.ShouldBe("done", run.Message);
+        world.Recorders["rec-4"].Duty(FailbackWorld.Failed).Sha256.ShouldBe(Outcomes.NewDigest);
+        (await world.OwedAsync()).Count.ShouldBe(4);
+    }
+
     [Fact]
     public async Task Failover_ThenFailback_TheDutyIsHome()
     {

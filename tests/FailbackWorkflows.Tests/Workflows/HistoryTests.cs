@@ -31,6 +31,8 @@ public sealed class HistoryTests
     [InlineData("material-copy.v1.copiedWithLosses")]
     [InlineData("material-copy.v1.cancelled")]
     [InlineData("material-copy.v2.disputed.copied")]
+    [InlineData("failover.v2.done")]
+    [InlineData("automatic-failover.v1.done")]
     [InlineData("settings-rollback.v1.done")]
     [InlineData("settings-rollback.v1.undone")]
     public async Task History_OfAPublishedWorkflow_StillLeadsToTheSameDecisions(string name)
@@ -44,6 +46,7 @@ public sealed class HistoryTests
                 // A version that is not started any more keeps the history it has.
                 ["failback", "v1", ..] => Task.CompletedTask,
                 ["material-copy", ..] => RecordCopyAsync(name, file),
+                ["automatic-failover", ..] => RecordAutomaticFailoverAsync(world, name, file),
                 ["settings-rollback", ..] => RecordSettingsRollbackAsync(world, name, file),
                 _ => RecordAsync(world, name, file),
             });
@@ -76,6 +79,12 @@ public sealed class HistoryTests
                 });
                 run = await world.FailBackAsync();
                 break;
+            case "failover":
+                // Of a failover: the failover server has failed too.
+                await world.AddServerAsync("rec-4", null);
+                world.FailoverRecorder.Die();
+                run = await world.EndAsync((await world.StartFailoverAsync("request-1", FailbackWorld.Failed, "rec-4")).RunId!);
+                break;
             case "adoption":
                 world.FailedDuty.Become(FailbackWorkflows.Recorders.Duties.DutyRole.Recorder, 1, "seed", isRecording: true);
                 run = await world.AdoptAsync();
@@ -98,6 +107,20 @@ public sealed class HistoryTests
         }
 
         await WriteAsync(world, $"{definition}/{definition}.{name.Split('.')[1]}.json", run, file);
+    }
+
+    /// <summary>The failover server is at work for another run at first.</summary>
+    private static async Task RecordAutomaticFailoverAsync(FailbackWorld world, string name, string file)
+    {
+        var lost = await AutomaticFailoverPlay.ArrangeAsync(world);
+        await world.ChangeServerAsync(AutomaticFailoverPlay.Indebted, server => server with { FailoverGroup = null });
+        world.Store.Waiting = _ => world.ApplyAsync(new FailbackWorkflows.Failback.Duties.ReleaseClaims("another-run"));
+        world.Store.Committed = commit => commit is { IsStart: true, Instance.DefinitionId: "automatic-failover" }
+            ? world.ApplyAsync(new FailbackWorkflows.Failback.Duties.TakeClaims("another-run", "failback", [FailbackWorkflows.Failback.Duties.DutyClaim.Recorder(AutomaticFailoverPlay.Standby)], world.Time.GetUtcNow()))
+            : Task.CompletedTask;
+        lost.Die();
+        await AutomaticFailoverPlay.MissAsync(world, 3);
+        await WriteAsync(world, "automatic-failover/automatic-failover.v1.json", await AutomaticFailoverPlay.LastRunAsync(world), file);
     }
 
     private static async Task RecordSettingsRollbackAsync(FailbackWorld world, string name, string file)

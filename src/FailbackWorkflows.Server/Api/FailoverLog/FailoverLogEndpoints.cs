@@ -4,6 +4,7 @@ using FailbackWorkflows.Failback.AutomaticFailback;
 using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Obligations;
+using FailbackWorkflows.Failback.Runs;
 using FailbackWorkflows.Server.Api.Runs;
 using FailbackWorkflows.Server.Identity;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -56,7 +57,7 @@ public sealed record FailbackRequest(string? RequestId, string? Reason = null, b
 /// <param name="NextAt">When the next attempt may begin; null: now, or not by time.</param>
 /// <param name="Attempts">Attempts that have ended.</param>
 public sealed record AutomaticFailbackResponse(
-    AutomaticFailbackVerdict Verdict,
+    AutomaticVerdict Verdict,
     string Sentence,
     DateTimeOffset? NextAt,
     int Attempts,

@@ -32,6 +32,10 @@ public sealed record StartedRun(string RunId, string? EntryId, bool AlreadyStart
             RunId = result.RunId,
             Links = result.RunId is { } inTheWay ? RunLinks.Of(inTheWay, null) : null,
         },
+        StartRunOutcome.NobodyFit => new Problem(Problems.NoFailoverServer, result.Message ?? "Choose a failover server.")
+        {
+            Errors = result.Candidates.ToDictionary(candidate => candidate.ServerId, candidate => new[] { candidate.WhyNot ?? "" }),
+        },
         StartRunOutcome.MaintenanceMode => new Problem(Problems.MaintenanceMode, result.Message ?? "Turn maintenance mode off, or override it."),
         _ => new Problem(Problems.Refused, result.Message ?? "That is not possible now."),
     };

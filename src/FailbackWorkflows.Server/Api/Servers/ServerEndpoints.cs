@@ -1,6 +1,8 @@
+using FailbackWorkflows.Failback.AutomaticFailover;
 using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.Failover;
+using FailbackWorkflows.Failback.Runs;
 using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Server.Api.Runs;
@@ -16,6 +18,11 @@ namespace FailbackWorkflows.Server.Api.Servers;
 /// <param name="LossesWithinTheHour">The flap counter: how often it was lost or restarted within the last hour.</param>
 /// <param name="ClockOffset">Its clock minus ours, when it last changed noticeably.</param>
 /// <param name="ActsAs">The recorded identities whose duty it holds now.</param>
+/// <param name="IsAutomaticFailoverEnabled">Its duty is taken over by itself when whoever has it is lost; only with failover enabled.</param>
+/// <param name="FailoverAfterPolls">So many polls in a row must have failed before that.</param>
+/// <param name="MostDutiesOfOthers">How many duties of others it has at most when it is chosen by itself.</param>
+/// <param name="RoomPerDutyBytes">Free bytes above its reserve that it needs for each of them.</param>
+/// <param name="FailedPolls">Polls in a row that have failed, up to the last one.</param>
 /// <param name="Settings">How the cached settings of its own duty stand; null when the cache has none.</param>
 public sealed record ServerResponse(
     string Id,
@@ -37,9 +44,14 @@ public sealed record ServerResponse(
     TimeSpan? ClockOffset,
     DateTimeOffset CreatedAt,
     IReadOnlyList<HeldDuty> ActsAs,
+    bool IsAutomaticFailoverEnabled,
+    int FailoverAfterPolls,
+    int MostDutiesOfOthers,
+    long RoomPerDutyBytes,
+    int FailedPolls,
     SettingsState? Settings)
 {
-    internal static ServerResponse From(VmsServer server, IEnumerable<Duty> duties, DateTimeOffset? seenAt, int losses, SettingsAge? settings) => new(
+    internal static ServerResponse From(VmsServer server, IEnumerable<Duty> duties, DateTimeOffset? seenAt, int losses, int failedPolls, SettingsAge? settings) => new(
         server.Id,
         server.Name,
         server.BaseUrl,
@@ -59,6 +71,11 @@ public sealed record ServerResponse(
         server.ClockOffset,
         server.CreatedAt,
         [.. duties.Select(duty => new HeldDuty(duty.Identity, duty.Epoch))],
+        server.IsAutomaticFailoverEnabled,
+        server.FailoverAfterPolls,
+        server.MostDutiesOfOthers,
+        server.RoomPerDutyBytes,
+        failedPolls,
         SettingsState.From(settings));
 }
 
@@ -105,16 +122,67 @@ public sealed record GeneralSettingsRequest(bool IsFailoverEnabled, bool IsAutom
     }
 }
 
+/// <summary>Who may take a server's duty over, when that happens by itself, and how much the server takes over itself; all of them, those that stay included.</summary>
+/// <param name="Group">Servers of the same group stand in for each other; null: none.</param>
+/// <param name="IsAutomatic">Its duty is taken over by itself; has an effect only while failover is enabled.</param>
+/// <param name="AfterPolls">1 to 1,000 failed polls in a row before that. Default: 3.</param>
+/// <param name="MostDuties">0 to 1,000 duties of others that it has at most when it is chosen by itself. Default: 1.</param>
+/// <param name="RoomPerDutyBytes">0 to 1 PB free above its reserve for each duty that it takes over or still owes material of. Default: 1 GB.</param>
+public sealed record FailoverSettingsRequest(
+    string? Group,
+    bool IsAutomatic,
+    int AfterPolls = FailoverSettings.DefaultAfterPolls,
+    int MostDuties = FailoverSettings.DefaultMostDuties,
+    long RoomPerDutyBytes = FailoverSettings.DefaultRoomPerDutyBytes,
+    string? Reason = null)
+{
+    internal FailoverSettings? Check(FieldErrors errors)
+    {
+        errors.Optional("group", Group, FailoverSettings.MostGroupCharacters);
+        errors.Between("afterPolls", AfterPolls, 1, FailoverSettings.MostAfterPolls);
+        errors.Between("mostDuties", MostDuties, 0, FailoverSettings.MostMostDuties);
+        if (RoomPerDutyBytes is < 0 or > FailoverSettings.MostRoomPerDutyBytes)
+        {
+            errors.Add("roomPerDutyBytes", $"It must be from 0 to {FailoverSettings.MostRoomPerDutyBytes}.");
+        }
+
+        errors.Optional("reason", Reason, 1000);
+        return errors.Any ? null : new(string.IsNullOrWhiteSpace(Group) ? null : Group.Trim(), IsAutomatic, AfterPolls, MostDuties, RoomPerDutyBytes);
+    }
+}
+
+/// <summary>Whether a duty is taken over by itself, and how the attempts went.</summary>
+/// <param name="Sentence">Why or why not, as things stand now.</param>
+/// <param name="FailedPolls">Polls in a row of whoever has the duty that have failed.</param>
+/// <param name="NextAt">When the next attempt may begin; null: now, or not by time.</param>
+/// <param name="Attempts">Attempts that have ended.</param>
+/// <param name="Refusal">Why it was refused, since <paramref name="RefusedAt"/>.</param>
+public sealed record AutomaticFailoverResponse(
+    AutomaticVerdict Verdict,
+    string Sentence,
+    string? HolderServerId,
+    int FailedPolls,
+    int FailoverAfterPolls,
+    DateTimeOffset? NextAt,
+    int Attempts,
+    string? RunId,
+    string? LastRunId,
+    DateTimeOffset? LastEndedAt,
+    string? LastMessage,
+    string? Refusal,
+    DateTimeOffset? RefusedAt);
+
 /// <summary>One page of the history of a server's connection, newest first.</summary>
 /// <param name="NextBefore">Give it as <c>before</c> to read on; null at the end.</param>
 public sealed record ConnectivityPage(IReadOnlyList<ConnectivityTransition> Items, long? NextBefore);
 
 /// <summary>Moves the duty of a server to a failover server.</summary>
+/// <param name="FailoverServerId">Who takes it over; left out: the server is chosen as <c>failover-candidates</c> shows.</param>
 /// <param name="RequestId">Made by the caller once; the same id again starts nothing new.</param>
 public sealed record FailoverRequest(string? FailoverServerId, string? RequestId, string? Reason = null);
 
 /// <summary>What is told of servers beyond their rows: duties, flap counters, when they were last seen, how their cached settings stand.</summary>
-internal sealed class ServerViews(IDuties duties, SettingsAges ages, IConnectivityHistory history, PollRecorders poll, TimeProvider time)
+internal sealed class ServerViews(IDuties duties, SettingsAges ages, IConnectivityHistory history, PollRecorders poll, FailedPolls failed, TimeProvider time)
 {
     public async Task<ServerResponse> DescribeAsync(VmsServer server, CancellationToken cancellationToken) => (await DescribeAsync([server], cancellationToken))[0];
 
@@ -123,7 +191,7 @@ internal sealed class ServerViews(IDuties duties, SettingsAges ages, IConnectivi
         var held = (await duties.ListAsync(cancellationToken)).ToLookup(duty => duty.HolderServerId);
         var losses = await history.CountLossesAsync(time.GetUtcNow() - PollRecorder.FlapWindow, cancellationToken);
         var settings = await ages.ListAsync(cancellationToken);
-        return [.. servers.Select(server => ServerResponse.From(server, held[server.Id], poll.SeenAt(server), losses.GetValueOrDefault(server.Id), settings.GetValueOrDefault(server.Id)))];
+        return [.. servers.Select(server => ServerResponse.From(server, held[server.Id], poll.SeenAt(server), losses.GetValueOrDefault(server.Id), failed.Of(server.Id), settings.GetValueOrDefault(server.Id)))];
     }
 }
 
@@ -146,6 +214,15 @@ internal static class ServerEndpoints
         servers.MapPut("/{serverId}/general-settings", PutGeneralSettingsAsync)
             .RequireAuthorization(Permissions.Administer)
             .WithSummary("Changes the general settings of a server");
+        servers.MapPut("/{serverId}/failover-settings", PutFailoverSettingsAsync)
+            .RequireAuthorization(Permissions.Administer)
+            .WithSummary("Changes a server's failover group, its automatic failover, and how much it takes over itself");
+        servers.MapGet("/{serverId}/failover-candidates", ListCandidatesAsync)
+            .RequireAuthorization(Permissions.Read)
+            .WithSummary("Who would take the server's duty over now, and why the others would not; asks them");
+        servers.MapGet("/{serverId}/automatic-failover", GetAutomaticAsync)
+            .RequireAuthorization(Permissions.Read)
+            .WithSummary("Whether the server's duty is taken over by itself now, why or why not, and how its attempts went");
         servers.MapGet("/{serverId}/connectivity", ListConnectivityAsync)
             .RequireAuthorization(Permissions.Read)
             .WithSummary("The history of a server's connection, newest first");
@@ -173,6 +250,49 @@ internal static class ServerEndpoints
 
         context.Audit(serverId, request.Reason);
         return await change.ExecuteAsync(serverId, settings, cancellationToken) is { } server ? TypedResults.Ok(await views.DescribeAsync(server, cancellationToken)) : Unknown();
+    }
+
+    private static async Task<Results<Ok<ServerResponse>, Problem>> PutFailoverSettingsAsync(
+        string serverId, FailoverSettingsRequest request, HttpContext context, ChangeGeneralSettings change, ServerViews views, CancellationToken cancellationToken)
+    {
+        var errors = new FieldErrors();
+        if (request.Check(errors) is not { } settings)
+        {
+            return errors.ToProblem();
+        }
+
+        context.Audit(serverId, request.Reason);
+        return await change.ChangeFailoverAsync(serverId, settings, cancellationToken) is { } server ? TypedResults.Ok(await views.DescribeAsync(server, cancellationToken)) : Unknown();
+    }
+
+    private static async Task<Results<Ok<FailoverSelection>, Problem>> ListCandidatesAsync(
+        string serverId, IVmsServers servers, FailoverServerSelection selection, CancellationToken cancellationToken) =>
+        await servers.FindAsync(serverId, cancellationToken) is null ? Unknown() : TypedResults.Ok(await selection.SelectAsync(serverId, cancellationToken));
+
+    private static async Task<Results<Ok<AutomaticFailoverResponse>, Problem>> GetAutomaticAsync(
+        string serverId, AutomaticFailoverCheck check, FailedPolls failed, CancellationToken cancellationToken)
+    {
+        var decision = await check.DecideAsync(serverId, null, cancellationToken);
+        if (decision.Server is not { } server)
+        {
+            return Unknown();
+        }
+
+        var state = decision.State;
+        return TypedResults.Ok(new AutomaticFailoverResponse(
+            decision.Verdict,
+            decision.Sentence,
+            decision.Holder?.Id,
+            decision.Holder is null ? 0 : failed.Of(decision.Holder.Id),
+            server.FailoverAfterPolls,
+            decision.NextAt,
+            state?.Attempts ?? 0,
+            state?.RunId,
+            state?.LastRunId,
+            state?.LastEndedAt,
+            state?.LastMessage,
+            state?.Refusal,
+            state?.RefusedAt));
     }
 
     private static async Task<Results<Ok<ConnectivityPage>, Problem>> ListConnectivityAsync(
@@ -241,7 +361,7 @@ internal static class ServerEndpoints
         CancellationToken cancellationToken)
     {
         var errors = new FieldErrors();
-        errors.Required("failoverServerId", request.FailoverServerId, 64);
+        errors.Optional("failoverServerId", request.FailoverServerId, 64);
         StartedRun.Check(request.RequestId, request.Reason, errors);
         if (errors.Any)
         {
@@ -250,7 +370,7 @@ internal static class ServerEndpoints
 
         context.Audit(serverId, request.Reason);
         var result = await start.ExecuteAsync(
-            new StartFailoverRequest(serverId, request.FailoverServerId!, request.RequestId!, CurrentActor.Of(context), request.Reason),
+            new StartFailoverRequest(serverId, string.IsNullOrEmpty(request.FailoverServerId) ? null : request.FailoverServerId, request.RequestId!, CurrentActor.Of(context), request.Reason),
             cancellationToken);
         return StartedRun.Answer(result, Problems.UnknownServer);
     }

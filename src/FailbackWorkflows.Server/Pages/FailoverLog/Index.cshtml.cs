@@ -1,4 +1,5 @@
 using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.AutomaticFailover;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.VmsServers;
@@ -18,6 +19,7 @@ public sealed class IndexModel(
     FailbackStarter starter,
     MaterialCopyForms copyForms,
     EntryAlerts alerts,
+    FailoverAlerts failoverAlerts,
     IObligations obligations,
     IAuthorizationService authorization) : PageModel
 {
@@ -34,6 +36,9 @@ public sealed class IndexModel(
 
     /// <summary>What has to be done at once, whichever half of the log is shown.</summary>
     public IReadOnlyList<EntryAlert> Alerts { get; private set; } = [];
+
+    /// <summary>Duties that should have been taken over by themselves.</summary>
+    public IReadOnlyList<FailoverAlert> FailoverAlerts { get; private set; } = [];
 
     /// <summary>Entries of which a recorder must still be told something.</summary>
     public IReadOnlySet<string?> Debts { get; private set; } = new HashSet<string?>();
@@ -57,6 +62,7 @@ public sealed class IndexModel(
         Entries = await log.ListAsync(query, cancellationToken);
         NextBefore = Entries.Count == PerPage ? Entries[^1].Id : null;
         Alerts = await alerts.ListAsync(cancellationToken);
+        FailoverAlerts = await failoverAlerts.ListAsync(cancellationToken);
         Debts = (await obligations.ListOpenAsync(cancellationToken)).Select(o => o.EntryId).ToHashSet();
         Buttons = await buttons.ForAsync(Entries, User, cancellationToken);
         names = (await servers.ListAsync(cancellationToken)).ToDictionary(server => server.Id, server => server.Name);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using FailbackWorkflows.Failback.AutomaticFailover;
 using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.Maintenance;
@@ -27,6 +28,8 @@ public sealed class DetailsModel(
     PollRecorders poll,
     PollOptions options,
     ChangeGeneralSettings change,
+    AutomaticFailoverCheck automatic,
+    FailedPolls failed,
     MaintenanceForms forms,
     ReadinessViews views,
     ReadinessForms readinessForms,
@@ -38,6 +41,19 @@ public sealed class DetailsModel(
     public VmsServer Server { get; private set; } = null!;
 
     public GeneralSettings Settings { get; private set; } = null!;
+
+    public FailoverSettings Failover { get; private set; } = null!;
+
+    /// <summary>Groups there are, to choose from.</summary>
+    public IReadOnlyList<string> Groups { get; private set; } = [];
+
+    /// <summary>How its automatic failover stands; null while it is not enabled and never was tried.</summary>
+    public AutomaticFailoverDecision? Automatic { get; private set; }
+
+    public int FailedPolls => failed.Of(Server.Id);
+
+    /// <summary>In MB, as the form has it.</summary>
+    public string RoomMegabytes => (Failover.RoomPerDutyBytes / 1e6).ToString("0.###", CultureInfo.InvariantCulture);
 
     public IReadOnlyList<HeldDutyView> ActsAs { get; private set; } = [];
 
@@ -58,6 +74,9 @@ public sealed class DetailsModel(
 
     /// <summary>What is wrong with the settings that were sent.</summary>
     public IReadOnlyList<string> Messages { get; private set; } = [];
+
+    /// <summary>The same of the failover settings.</summary>
+    public IReadOnlyList<string> FailoverMessages { get; private set; } = [];
 
     public DateTimeOffset? SeenAt => poll.SeenAt(Server);
 
@@ -115,6 +134,41 @@ public sealed class DetailsModel(
 
     public Task<IActionResult> OnPostCheckReadinessAsync(string serverId, CancellationToken cancellationToken) => readinessForms.CheckAsync(this, serverId, cancellationToken);
 
+    public async Task<IActionResult> OnPostFailoverAsync(
+        string serverId, string? group, bool automaticFailover, string? afterPolls, string? mostDuties, string? room, CancellationToken cancellationToken)
+    {
+        if (!(await authorization.AuthorizeAsync(User, Permissions.Administer)).Succeeded)
+        {
+            return Forbid();
+        }
+
+        var audit = HttpContext.Audit(serverId);
+        if (!await LoadAsync(serverId, cancellationToken))
+        {
+            audit.Result = "unknown";
+            return NotFound();
+        }
+
+        var errors = new FieldErrors();
+        var request = new FailoverSettingsRequest(
+            string.IsNullOrWhiteSpace(group) ? null : group.Trim(),
+            automaticFailover,
+            (int)(Number(afterPolls, "Failed polls", errors) ?? FailoverSettings.DefaultAfterPolls),
+            (int)(Number(mostDuties, "Duties of others", errors) ?? FailoverSettings.DefaultMostDuties),
+            (long)((Number(room, "Room per duty", errors) ?? FailoverSettings.DefaultRoomPerDutyBytes / 1e6) * 1e6));
+        if (errors.Any || request.Check(errors) is not { } settings)
+        {
+            audit.Result = "refused";
+            FailoverMessages = errors.Sentences;
+            Failover = new(request.Group, request.IsAutomatic, request.AfterPolls, request.MostDuties, request.RoomPerDutyBytes);
+            return Page();
+        }
+
+        await change.ChangeFailoverAsync(serverId, settings, cancellationToken);
+        TempData["Notice"] = "The failover settings were saved.";
+        return Redirect($"/servers/{Uri.EscapeDataString(serverId)}");
+    }
+
     public Task<IActionResult> OnPostMaintenanceOnAsync(string serverId, string? reason, int hours, CancellationToken cancellationToken) =>
         forms.TurnOnAsync(this, serverId, reason, hours, cancellationToken);
 
@@ -147,7 +201,12 @@ public sealed class DetailsModel(
         var now = time.GetUtcNow();
         Server = server;
         Settings = GeneralSettings.Of(server);
-        var names = (await servers.ListAsync(cancellationToken)).ToDictionary(other => other.Id, other => other.Name);
+        Failover = FailoverSettings.Of(server);
+        var all = await servers.ListAsync(cancellationToken);
+        var names = all.ToDictionary(other => other.Id, other => other.Name);
+        Groups = [.. all.Select(other => other.FailoverGroup).OfType<string>().Distinct().Order(StringComparer.Ordinal)];
+        var decision = await automatic.DecideAsync(server.Id, null, cancellationToken);
+        Automatic = server.IsAutomaticFailoverEnabled || decision.State is not null ? decision : null;
         ActsAs =
         [
             .. (await duties.ListAsync(cancellationToken))

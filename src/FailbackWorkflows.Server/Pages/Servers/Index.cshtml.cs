@@ -1,3 +1,4 @@
+using FailbackWorkflows.Failback.AutomaticFailover;
 using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
@@ -26,6 +27,8 @@ public sealed class IndexModel(
     IMaintenanceModes modes,
     PollRecorders poll,
     EntryAlerts alerts,
+    FailoverAlerts failoverAlerts,
+    FailedPolls failed,
     IObligations obligations,
     MaintenanceForms forms,
     ReadinessViews views,
@@ -41,6 +44,9 @@ public sealed class IndexModel(
     public IReadOnlyList<VmsServer> Servers { get; private set; } = [];
 
     public IReadOnlyList<EntryAlert> Alerts { get; private set; } = [];
+
+    /// <summary>Duties that should have been taken over by themselves.</summary>
+    public IReadOnlyList<FailoverAlert> FailoverAlerts { get; private set; } = [];
 
     /// <summary>What servers must still be told.</summary>
     public ILookup<string, Obligation> Owed { get; private set; } = Array.Empty<Obligation>().ToLookup(o => o.ServerId);
@@ -74,6 +80,8 @@ public sealed class IndexModel(
 
     public DateTimeOffset? SeenAt(VmsServer server) => poll.SeenAt(server);
 
+    public int FailedPollsOf(string serverId) => failed.Of(serverId);
+
     public int LossesOf(string serverId) => losses.GetValueOrDefault(serverId);
 
     public bool IsInMaintenance(string serverId) => Maintenance.Any(mode => mode.ServerId is null || mode.ServerId == serverId);
@@ -82,6 +90,7 @@ public sealed class IndexModel(
     {
         var now = time.GetUtcNow();
         Alerts = await alerts.ListAsync(cancellationToken);
+        FailoverAlerts = await failoverAlerts.ListAsync(cancellationToken);
         Servers = await servers.ListAsync(cancellationToken);
         settings = await ages.ListAsync(cancellationToken);
         readiness = await views.ListAsync(Servers, cancellationToken);

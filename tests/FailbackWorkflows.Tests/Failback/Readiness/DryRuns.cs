@@ -31,7 +31,7 @@ internal static class DryRuns
             node.Get<DryRunParts>(),
             node.Get<StartFailback>(),
             node.Get<StartFailover>(),
-            node.Get<FailoverCandidates>(),
+            node.Get<FailoverServerSelection>(),
             options ?? new ReadinessOptions(),
             node.Get<IDomainWriter>(),
             world.Time);

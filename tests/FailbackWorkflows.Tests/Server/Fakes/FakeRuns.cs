@@ -3,6 +3,7 @@ using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Changes;
 using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.MaterialCopy;
 using FailbackWorkflows.Failback.Runs;
@@ -42,6 +43,12 @@ internal sealed class FakeRuns(IDomainWriter writer, IFailoverLog log, IDuties d
             if (request.DefinitionId == StartSettingsRollback.DefinitionId)
             {
                 await writer.ApplyAsync([new TakeClaims(runId, request.DefinitionId, [DutyClaim.Identity((string)request.Input["ServerId"]!)], DateTimeOffset.UnixEpoch)], cancellationToken);
+                return Started(request, runId, null);
+            }
+
+            if (request.DefinitionId == StartFailover.DefinitionId)
+            {
+                await writer.ApplyAsync([new TakeClaims(runId, request.DefinitionId, [DutyClaim.Identity((string)request.Input["FailedServerId"]!)], DateTimeOffset.UnixEpoch)], cancellationToken);
                 return Started(request, runId, null);
             }
 

@@ -1,0 +1,82 @@
+using FailbackWorkflows.Engine;
+using FailbackWorkflows.Engine.Definitions;
+using FailbackWorkflows.Engine.Runtime;
+using FailbackWorkflows.Engine.Storage;
+using FailbackWorkflows.Engine.Values;
+using FailbackWorkflows.Failback.Changes;
+using FailbackWorkflows.Failback.Runs;
+
+namespace FailbackWorkflows.Failback.AutomaticFailover;
+
+/// <summary>
+/// An attempt begins in the transaction that starts its run and ends, and is counted, in the transaction that ends it, whatever started the
+/// run. Only what is eligible begins: what is not leaves no trace and uses up no attempt.
+/// </summary>
+public sealed class AutomaticFailoverHooks(IAutomaticFailovers states, AutomaticFailoverCheck check) : IWorkflowHooks
+{
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<IDomainChange>> StartingAsync(StartingWorkflow starting, CancellationToken cancellationToken)
+    {
+        if (!IsAutomatic(starting.Definition))
+        {
+            return [];
+        }
+
+        var identity = starting.Input.TryGetValue("FailedServerId", out var value) && PlainValue.ToText(value) is { Length: > 0 } text
+            ? text
+            : throw new WorkflowRefusedException("input-missing", "An automatic failover needs the failed server.");
+        var decision = await check.DecideAsync(identity, null, cancellationToken);
+        if (decision.Verdict != AutomaticVerdict.Yes)
+        {
+            throw new WorkflowRefusedException("not-eligible", decision.Sentence);
+        }
+
+        return
+        [
+            new SaveAutomaticFailover((decision.State ?? new() { Identity = identity }).Begun(starting.InstanceId, decision.Episode)),
+            new Notify(new ChangeNotification("automaticFailover", identity, $"Attempt {(decision.State?.Attempts ?? 0) + 1} to take the duty of {identity} over by itself has begun.", starting.At)),
+        ];
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<object?> AcquiredAsync(AcquiredWorkflow acquired, CancellationToken cancellationToken) => ValueTask.FromResult<object?>(null);
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<IDomainChange>> EndingAsync(EndingWorkflow ending, CancellationToken cancellationToken)
+    {
+        // A run that an incident stopped has ended its attempt; a redrive of it later is no attempt of its own.
+        if (!IsAutomatic(ending.Definition) || await states.FindByRunAsync(ending.InstanceId, cancellationToken) is not { } state)
+        {
+            return [];
+        }
+
+        if (ending.SubStatus == WorkflowSubStatus.Finished && ending.Output.GetValueOrDefault(RunOutputs.Result) is RunOutputs.Done)
+        {
+            return [new SaveAutomaticFailover(state.Succeeded(ending.At)), Tell($"Attempt {state.Attempts + 1} of the automatic failover has succeeded.")];
+        }
+
+        var message = ending.SubStatus switch
+        {
+            WorkflowSubStatus.Cancelled => "It was cancelled.",
+            WorkflowSubStatus.Faulted => "Its run was stopped by an incident.",
+            _ => ending.Output.GetValueOrDefault(RunOutputs.Message) as string ?? "It gave no reason.",
+        };
+        var failed = state.Failed(ending.At, message);
+        return [new SaveAutomaticFailover(failed), Tell($"Attempt {failed.Attempts} of the automatic failover has failed: {message} The next one begins at {failed.NextAt:u}.")];
+
+        Notify Tell(string text) => new(new ChangeNotification("automaticFailover", state.Identity, text, ending.At));
+    }
+
+    private static bool IsAutomatic(WorkflowDefinition definition)
+    {
+        foreach (var node in definition.Nodes.Values)
+        {
+            if (node.Descriptor.Type == CheckAutomaticFailover.TypeName)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+}

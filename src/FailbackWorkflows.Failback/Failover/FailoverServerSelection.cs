@@ -1,0 +1,165 @@
+using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.Obligations;
+using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Recorders;
+
+namespace FailbackWorkflows.Failback.Failover;
+
+/// <summary>A server that might take a duty over.</summary>
+/// <param name="WhyNot">A sentence; null: it is fit.</param>
+/// <param name="IsBusy">It is unfit only until a run that is at work on it has ended, or until it has been told what it is owed.</param>
+/// <param name="DutiesOfOthers">Duties of other servers that it has now.</param>
+/// <param name="OwedPeriods">Failover periods whose material it still owes, those that last included.</param>
+/// <param name="FreeBytes">Free above its reserve, on the storage that has least; null: it was not asked, or gave no answer.</param>
+/// <param name="NeededBytes">What it would need of that.</param>
+public sealed record FailoverCandidate(string ServerId, string Name, string? WhyNot, bool IsBusy, int DutiesOfOthers, int OwedPeriods, long? FreeBytes, long NeededBytes)
+{
+    /// <summary>The last failover of the duty went to it and failed.</summary>
+    public bool HasFailedLately { get; init; }
+
+    /// <summary>It answers, but was lost several times within the last hour.</summary>
+    public bool IsUnstable { get; init; }
+
+    public bool IsFit => WhyNot is null;
+}
+
+/// <summary>Who takes a duty over, or why nobody can.</summary>
+/// <param name="Chosen">The first of the fit ones; null: there is none.</param>
+/// <param name="Candidates">All there are, in the order in which they would be chosen, the unfit ones last.</param>
+/// <param name="Message">Why nobody was chosen, candidate by candidate; null when one was.</param>
+public sealed record FailoverSelection(FailoverCandidate? Chosen, IReadOnlyList<FailoverCandidate> Candidates, string? Message)
+{
+    /// <summary>Nobody is fit now, but one will be when a run has ended.</summary>
+    public bool IsOnlyBusy => Chosen is null && Candidates.Any(candidate => candidate.IsBusy);
+}
+
+/// <summary>
+/// Chooses the server that takes a duty over: one of the failover group that is enabled for failover, connected, marked ok, the right machine,
+/// with software that is not older, fewer duties of others than it may have, a successful probe write, and room above its reserve for this
+/// duty and for each one it has or owes material of. Of those that are fit, in this order: one that did not fail at this very duty last time,
+/// stable, without material debt, with the fewest duties of others, with the smallest id. Only reads; asks every candidate that is fit as far as the registry knows.
+/// </summary>
+public sealed class FailoverServerSelection(IVmsServers servers, IDuties duties, IObligations obligations, IFailoverLog log, DutyCalls calls, IRecorderClient recorders, TimeProvider time)
+{
+    /// <summary>A candidate that has not answered by then is not waited for.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
+    /// <summary>Chooses for the duty of a server, whoever has it now. Throws <see cref="ArgumentException"/> when there is no such server.</summary>
+    public async Task<FailoverSelection> SelectAsync(string failedServerId, CancellationToken cancellationToken)
+    {
+        var failed = await servers.FindAsync(failedServerId, cancellationToken) ?? throw new ArgumentException($"There is no VMS server '{failedServerId}'.", nameof(failedServerId));
+        if (failed.FailoverGroup is null)
+        {
+            return new(null, [], $"{failed.Name} is in no failover group, so no failover server can be chosen for it. Name its group on its page, or choose a failover server yourself.");
+        }
+
+        var granted = await duties.ListAsync(cancellationToken);
+        var holder = granted.FirstOrDefault(duty => duty.Identity == failedServerId)?.HolderServerId;
+        var owed = await log.CountOwedPeriodsAsync(cancellationToken);
+        var unlucky = await FindUnluckyAsync(failedServerId, cancellationToken);
+        var others = (await servers.ListGroupAsync(failed.FailoverGroup, cancellationToken)).Where(server => server.Id != failedServerId).ToList();
+        var candidates = await Task.WhenAll(others.Select(async server =>
+        {
+            var taken = granted.Count(duty => duty.HolderServerId == server.Id && duty.Identity != server.Id);
+            var periods = owed.GetValueOrDefault(server.Id);
+            var candidate = new FailoverCandidate(server.Id, server.Name, null, false, taken, periods, null, server.RoomPerDutyBytes * (1 + Math.Max(taken, periods)))
+            {
+                HasFailedLately = server.Id == unlucky,
+                IsUnstable = server.Connection == ConnectionState.Unstable,
+            };
+            return FindWhyNot(server, failed, holder, taken) is { } whyNot
+                ? candidate with { WhyNot = whyNot }
+                : await AskAsync(await CheckBusyAsync(candidate, failedServerId, cancellationToken), server, cancellationToken);
+        }));
+        var ordered = candidates
+            .OrderByDescending(c => c.IsFit)
+            .ThenBy(c => c.HasFailedLately)
+            .ThenBy(c => c.IsUnstable)
+            .ThenBy(c => c.OwedPeriods > 0)
+            .ThenBy(c => c.DutiesOfOthers)
+            .ThenBy(c => c.ServerId, StringComparer.Ordinal)
+            .ToList();
+        return ordered.FirstOrDefault() switch
+        {
+            { IsFit: true } chosen => new(chosen, ordered, null),
+            null => new(null, ordered, $"The failover group {failed.FailoverGroup} has no server beside {failed.Name}. Add one to it, or choose a failover server yourself."),
+            _ => new(null, ordered, $"No server of the failover group {failed.FailoverGroup} can take the duty of {failed.Name} over. {string.Join(' ', ordered.Select(c => c.WhyNot))}"),
+        };
+    }
+
+    /// <summary>Why not, as far as the registry knows.</summary>
+    private static string? FindWhyNot(VmsServer server, VmsServer failed, string? holder, int taken) => server switch
+    {
+        _ when server.Id == holder => $"{server.Name} has the duty already.",
+        { IsFailoverEnabled: false } => $"{server.Name} is not enabled for failover.",
+        { State: VmsServerState.Broken } => $"{server.Name} is marked broken itself.",
+        { Answers: false } => $"{server.Name} is not connected.",
+        _ when taken >= server.MostDutiesOfOthers => $"{server.Name} has {taken} duties of others and may have {server.MostDutiesOfOthers}.",
+        _ when IsOlder(server.SoftwareVersion, failed.SoftwareVersion) => $"{server.Name} has older software ({server.SoftwareVersion}) than {failed.Name} ({failed.SoftwareVersion}).",
+        _ => null,
+    };
+
+    private static bool IsOlder(string? one, string? other) => Version.TryParse(one, out var a) && Version.TryParse(other, out var b) && a < b;
+
+    private async Task<FailoverCandidate> CheckBusyAsync(FailoverCandidate candidate, string identity, CancellationToken cancellationToken)
+    {
+        if (await duties.FindClaimAsync(DutyClaim.Recorder(candidate.ServerId), cancellationToken) is { } claim)
+        {
+            return candidate with { WhyNot = $"A {claim.Kind} is at work on {candidate.Name}.", IsBusy = true };
+        }
+
+        return (await obligations.ListOpenAsync(candidate.ServerId, identity, cancellationToken)).FirstOrDefault(owed => owed.HoldsUp) is { } first
+            ? candidate with { WhyNot = $"{candidate.Name} must first be told what it missed: {first.Reason}", IsBusy = true }
+            : candidate;
+    }
+
+    private async Task<FailoverCandidate> AskAsync(FailoverCandidate candidate, VmsServer server, CancellationToken cancellationToken)
+    {
+        if (!candidate.IsFit)
+        {
+            return candidate;
+        }
+
+        using var limit = new CancellationTokenSource(Patience, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        try
+        {
+            var endpoint = calls.EndpointOf(server);
+            var status = await recorders.GetStatusAsync(endpoint, either.Token);
+            if (server.MachineId is not null && status.Id != server.MachineId)
+            {
+                return candidate with { WhyNot = $"The machine at {server.BaseUrl} is not {server.Name}." };
+            }
+
+            var probe = await recorders.ProbeAsync(endpoint, either.Token);
+            var room = probe.Storage.Count == 0 ? 0 : probe.Storage.Min(storage => storage.FreeBytes - storage.ReserveBytes);
+            return candidate with
+            {
+                FreeBytes = room,
+                WhyNot = !probe.Writable ? $"{server.Name} cannot write: {probe.Reason}"
+                    : room < candidate.NeededBytes
+                        ? $"{server.Name} has {Megabytes(room)} MB free above its reserve and needs {Megabytes(candidate.NeededBytes)}: {Megabytes(server.RoomPerDutyBytes)} for this duty and for each it has or still owes material of."
+                        : null,
+            };
+        }
+        catch (RecorderException exception)
+        {
+            return candidate with { WhyNot = $"{server.Name} does not answer as it should: {exception.Message}" };
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return candidate with { WhyNot = $"{server.Name} gave no answer within {Patience.TotalSeconds:0} s." };
+        }
+    }
+
+    /// <summary>The failover server of the duty's newest failover, if that failed: asked again at once, it is likely to fail again.</summary>
+    private async Task<string?> FindUnluckyAsync(string failedServerId, CancellationToken cancellationToken)
+    {
+        // The log of a server has its failovers and those it took over; what is looked for is among the newest.
+        var newest = (await log.ListAsync(new FailoverLogQuery(FailoverLogView.All, failedServerId, null, 50), cancellationToken)).FirstOrDefault(entry => entry.FailedServerId == failedServerId);
+        return newest?.Failover == FailoverState.Failed ? newest.FailoverServerId : null;
+    }
+
+    private static long Megabytes(long bytes) => bytes / 1_000_000;
+}
