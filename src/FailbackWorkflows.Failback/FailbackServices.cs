@@ -31,6 +31,9 @@ public static class FailbackServices
         services.AddSingleton<AutomaticFailbackHooks>();
         services.AddSingleton<IWorkflowHooks, RunHooks>();
         services.AddSingleton<DutyCalls>();
+        services.AddSingleton<SeenDuties>();
+        services.AddSingleton<EpochDraw>();
+        services.AddSingleton<ObligationsInTheWay>();
         services.AddSingleton<HoldEnds>();
         services.AddSingleton<HolderLook>();
         services.AddSingleton<DeliverObligations>();

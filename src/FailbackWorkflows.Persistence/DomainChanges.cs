@@ -1,5 +1,6 @@
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Persistence.AutomaticFailback;
 using FailbackWorkflows.Persistence.Changes;
 using FailbackWorkflows.Persistence.Connectivity;
@@ -52,7 +53,7 @@ internal abstract class ModelChangeHandler<TChange> : DomainChangeHandler<TChang
 }
 
 /// <summary>All domain changes there are, one line each.</summary>
-internal sealed class DomainChanges(IDatabase database)
+internal sealed class DomainChanges(IDatabase database, IEpochCheckpoint checkpoint)
 {
     private readonly Dictionary<Type, DomainChangeHandler> _handlers = new DomainChangeHandler[]
     {
@@ -64,7 +65,7 @@ internal sealed class DomainChanges(IDatabase database)
         new RequireNoMaintenanceHandler(),
         new TakeClaimsHandler(database),
         new ReleaseClaimsHandler(),
-        new GrantEpochHandler(),
+        new GrantEpochHandler(checkpoint),
         new RaiseFenceHandler(),
         new SaveRetentionHoldHandler(database),
         new OweHandler(),
