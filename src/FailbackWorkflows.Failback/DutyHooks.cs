@@ -13,7 +13,6 @@ using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.SettingsCache;
-using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders;
 using Microsoft.Extensions.Logging;
 
@@ -26,8 +25,7 @@ namespace FailbackWorkflows.Failback;
 public sealed class DutyHooks(
     IFailoverLog log,
     IDuties duties,
-    IVmsServers servers,
-    IObligations obligations,
+    ObligationsInTheWay inTheWay,
     DutyCalls calls,
     IRecorderClient recorders,
     IDomainWriter writer,
@@ -74,15 +72,15 @@ public sealed class DutyHooks(
             other = Text(starting.Input, "FailoverServerId") ?? throw new WorkflowRefusedException("input-missing", "A failover needs the failover server.");
         }
 
-        // Of a failover the failed server may be gone for good; of a failback the failover server may, with consent.
-        if (kind is StartFailover.DefinitionId or StartFailback.DefinitionId)
+        var owed = kind switch
         {
-            await RequireNothingOwedAsync(kind == StartFailover.DefinitionId ? other : identity, identity, mayBeAway: false, cancellationToken);
-        }
-
-        if (kind == StartFailback.DefinitionId)
+            StartFailover.DefinitionId => await inTheWay.FindForFailoverAsync(identity, other, cancellationToken),
+            StartFailback.DefinitionId => await inTheWay.FindForFailbackAsync(identity, other, cancellationToken),
+            _ => null,
+        };
+        if (owed is not null)
         {
-            await RequireNothingOwedAsync(other, identity, mayBeAway: true, cancellationToken);
+            throw new WorkflowRefusedException("obligations-first", $"{owed} Then start again.");
         }
 
         return
@@ -201,24 +199,6 @@ public sealed class DutyHooks(
         }
 
         return null;
-    }
-
-    /// <summary>
-    /// What a server is owed about an identity is told before it gets anything new to do with it: a new period would make the times of the old one
-    /// unknown. One that is away cannot be told; neither does one hold things up at which it has failed a few times, or one that has only to
-    /// stop and stand by: what is started now makes that void or tells it.
-    /// </summary>
-    private async Task RequireNothingOwedAsync(string serverId, string identity, bool mayBeAway, CancellationToken cancellationToken)
-    {
-        var owed = (await obligations.ListOpenAsync(serverId, identity, cancellationToken)).FirstOrDefault(o => o.HoldsUp);
-        if (owed is not null
-            && await servers.FindAsync(serverId, cancellationToken) is { } server
-            && !(mayBeAway && server.Connection == ConnectionState.Disconnected))
-        {
-            throw new WorkflowRefusedException(
-                "obligations-first",
-                $"{server.Name} must first be told what it missed while it was away: {owed.Reason} That happens by itself as soon as it is connected; then start again.");
-        }
     }
 
     private async Task<long> ReadFenceAsync(string serverId, string identity, CancellationToken cancellationToken)

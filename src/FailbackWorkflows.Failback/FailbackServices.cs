@@ -34,6 +34,9 @@ public static class FailbackServices
         services.AddSingleton<AutomaticFailoverHooks>();
         services.AddSingleton<IWorkflowHooks, RunHooks>();
         services.AddSingleton<DutyCalls>();
+        services.AddSingleton<SeenDuties>();
+        services.AddSingleton<EpochDraw>();
+        services.AddSingleton<ObligationsInTheWay>();
         services.AddSingleton<HoldEnds>();
         services.AddSingleton<HolderLook>();
         services.AddSingleton<DeliverObligations>();

@@ -1,5 +1,6 @@
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Persistence.AutomaticFailback;
 using FailbackWorkflows.Persistence.AutomaticFailover;
 using FailbackWorkflows.Persistence.Changes;
@@ -54,7 +55,7 @@ internal abstract class ModelChangeHandler<TChange> : DomainChangeHandler<TChang
 }
 
 /// <summary>All domain changes there are, one line each.</summary>
-internal sealed class DomainChanges(IDatabase database)
+internal sealed class DomainChanges(IDatabase database, IEpochCheckpoint checkpoint)
 {
     private readonly Dictionary<Type, DomainChangeHandler> _handlers = new DomainChangeHandler[]
     {
@@ -67,7 +68,7 @@ internal sealed class DomainChanges(IDatabase database)
         new RequireNoMaintenanceHandler(),
         new TakeClaimsHandler(database),
         new ReleaseClaimsHandler(),
-        new GrantEpochHandler(),
+        new GrantEpochHandler(checkpoint),
         new RaiseFenceHandler(),
         new SaveRetentionHoldHandler(database),
         new OweHandler(),

@@ -41,12 +41,19 @@ public static class PersistenceServices
 {
     /// <summary>
     /// The embedded default: everything in one SQLite file, which is created when needed and locked against a second process when the first
-    /// store is resolved (<see cref="DatabaseInUseException"/>).
+    /// store is resolved (<see cref="DatabaseInUseException"/>). The largest epochs are kept in a file of their own, <c>….epochs</c>.
     /// </summary>
-    public static IServiceCollection AddPersistence(this IServiceCollection services, string sqliteFile)
+    /// <param name="epochsFolder">Where that file is, if not beside the database; made when needed.</param>
+    public static IServiceCollection AddPersistence(this IServiceCollection services, string sqliteFile, string? epochsFolder = null)
     {
         var file = Path.GetFullPath(sqliteFile);
         services.AddSingleton<IDatabase>(_ => new SqliteDatabase(file));
+        services.AddSingleton<IEpochCheckpoint>(provider =>
+        {
+            // Behind the database's lock: one process at a time.
+            _ = provider.GetRequiredService<IDatabase>();
+            return EpochCheckpointFile.Open(file, epochsFolder);
+        });
 
         // ASP.NET Core Identity reads, changes and saves users through a tracking context of its own.
         services.AddScoped<FailbackDbContext>(_ => new SqliteFailbackDbContext(

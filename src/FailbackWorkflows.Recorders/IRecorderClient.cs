@@ -57,6 +57,9 @@ public interface IRecorderClient
     /// <summary>Freezes (true) or unfreezes (false) the identity's settings: while frozen they cannot be changed on that recorder.</summary>
     Task<SettingsRevision> FreezeSettingsAsync(RecorderEndpoint recorder, FreezeSettingsCommand command, string idempotencyKey, CancellationToken cancellationToken);
 
+    /// <summary>The hold of a failover log entry as the recorder keeps it, also after its release; null: it has none. Reads only.</summary>
+    Task<RetentionHoldState?> FindRetentionHoldAsync(RecorderEndpoint recorder, string entryId, CancellationToken cancellationToken);
+
     /// <summary>Opens a retention hold or gives an open one its end. What is held is not deleted by retention.</summary>
     Task<RetentionHoldState> PutRetentionHoldAsync(RecorderEndpoint recorder, RetentionHoldCommand command, string idempotencyKey, CancellationToken cancellationToken);
 }

@@ -102,7 +102,7 @@ public sealed class Program
         services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(15));
 
         services.AddHostedService<FirstThings>();
-        services.AddPersistence(data.Database);
+        services.AddPersistence(data.Database, builder.Configuration["Failback:EpochsPath"]);
         services.AddRecorderClient();
         services.AddSingleton(ReadPollOptions);
         services.AddSingleton(ReadReadinessOptions);

@@ -3,6 +3,7 @@ using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Licensing;
 using FailbackWorkflows.Failback.Maintenance;
+using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.Runs;
 using FailbackWorkflows.Failback.VmsServers;
 
@@ -21,7 +22,7 @@ public sealed record AutomaticFailbackDecision(
 
 /// <summary>Decides whether an entry may be failed back by itself, by what the tables say now. The same for the start of a run and within it.</summary>
 public sealed class AutomaticFailbackCheck(
-    IFailoverLog log, IVmsServers servers, IDuties duties, IAutomaticFailbacks states, IMaintenanceModes maintenance, LicenseCheck licenses, TimeProvider time)
+    IFailoverLog log, IVmsServers servers, IDuties duties, ObligationsInTheWay inTheWay, IAutomaticFailbacks states, IMaintenanceModes maintenance, LicenseCheck licenses, TimeProvider time)
 {
     /// <summary>Whether an entry may be failed back by itself now, and why or why not. Only reads.</summary>
     /// <param name="runId">The run that is at the entry's attempt and asks; null: nobody is.</param>
@@ -58,6 +59,12 @@ public sealed class AutomaticFailbackCheck(
         if (!server.Answers)
         {
             return No($"{server.Name} is not connected.");
+        }
+
+        // Its start would be refused, which would count as a failed attempt.
+        if (await inTheWay.FindForFailbackAsync(entry.FailedServerId, entry.FailoverServerId, cancellationToken) is { } owed)
+        {
+            return No(owed);
         }
 
         var steadyAt = (server.ConnectedSince ?? server.CreatedAt) + server.StabilityDelay;

@@ -23,6 +23,7 @@ public sealed class PollRecorder(
     IDuties duties,
     IObligations obligations,
     HolderLook look,
+    SeenDuties seenDuties,
     IConnectivityHistory history,
     IRecorderClient recorders,
     IDomainWriter writer,
@@ -79,6 +80,7 @@ public sealed class PollRecorder(
             return;
         }
 
+        seenDuties.Notice(server.Id, status.Duties);
         var now = time.GetUtcNow();
         var roundTrip = time.GetElapsedTime(sent);
         polled.Seen(now, status.TimeUtc - (sentAt + (roundTrip / 2)), roundTrip / 2);
@@ -289,8 +291,9 @@ public sealed class PollRecorder(
     private static bool IsHolder(VmsServer server, Duty duty, DutyState seen) =>
         duty.HolderServerId == server.Id && seen.Epoch == duty.Epoch && seen.AllocationId == duty.AllocationId;
 
-    /// <summary>The duty came back to it without its knowing: the failover that had moved it failed.</summary>
-    private static bool IsHolderBehind(VmsServer server, Duty duty, DutyState seen) => duty.HolderServerId == server.Id && seen.Epoch < duty.Epoch;
+    /// <summary>The duty came back to it without its knowing, as when the failover that had moved it failed; it may have heard of the number only.</summary>
+    private static bool IsHolderBehind(VmsServer server, Duty duty, DutyState seen) =>
+        duty.HolderServerId == server.Id && (seen.Epoch < duty.Epoch || (seen.Epoch == duty.Epoch && seen.AllocationId is null));
 
     private static bool IsIdle(VmsServer server, Duty duty, DutyState seen) =>
         IsHolder(server, duty, seen) && seen is { Role: DutyRole.Recorder, Recording: false } && server.State == VmsServerState.Broken && server.Id == seen.Identity;

@@ -9,13 +9,13 @@ using FailbackWorkflows.Recorders.Duties;
 namespace FailbackWorkflows.Failback.Duties;
 
 /// <summary>
-/// Draws a new epoch for a duty and commits whom it is for, before anybody hears of it: 1 + the largest of the database and of the
-/// participating recorders that answer. Their clocks are measured by the same call and committed with it, before anybody is told an instant.
+/// Draws a new epoch for a duty (<see cref="EpochDraw"/>) and commits whom it is for, before anybody hears of it. The participants' clocks
+/// are measured by the same call and committed with it, before anybody is told an instant.
 /// A repeat before the commit draws again and nothing was lost; after it, it never runs again.
 /// </summary>
 [Activity("Failback.AllocateEpoch", Category = "Failback parts", Description = "Draws a new epoch and writes down who gets the duty.")]
 [FlowNode("Allocated", "NotNeeded")]
-public sealed class AllocateEpoch(DutyCalls calls, RecorderClocks clocks) : DutyActivity
+public sealed class AllocateEpoch(DutyCalls calls, EpochDraw epochs, RecorderClocks clocks) : DutyActivity
 {
     [Input(DisplayName = "Recorded identity")]
     public required Input<string> Identity { get; init; }
@@ -41,30 +41,14 @@ public sealed class AllocateEpoch(DutyCalls calls, RecorderClocks clocks) : Duty
         }
 
         string[] servers = [context.Get(Server), context.Get(OtherServer)];
-        var seen = await Task.WhenAll(servers.Select(server => ReadAsync(context, server, identity, cancellationToken)));
-        var epoch = 1 + Math.Max(duty.Epoch, seen.Max(s => s.Epoch));
-        var measured = servers.Zip(seen).Where(s => s.Second.Clock is not null).ToDictionary(s => s.First, s => s.Second.Clock!, StringComparer.Ordinal);
-        var changes = new List<IDomainChange> { new GrantEpoch(identity, context.Get(Server), epoch, $"{context.InstanceId}/{context.ExecutionId}") };
-        if (measured.Count > 0 && await clocks.FindEntryAsync(identity, servers, cancellationToken) is { } entry)
+        var drawn = await epochs.DrawAsync(context, duty, servers, cancellationToken);
+        var changes = new List<IDomainChange> { new GrantEpoch(identity, context.Get(Server), drawn.Epoch, $"{context.InstanceId}/{context.ExecutionId}") };
+        if (drawn.Clocks.Count > 0 && await clocks.FindEntryAsync(identity, servers, cancellationToken) is { } entry)
         {
-            changes.Add(new SaveFailoverLogEntry(RecorderClocks.Note(entry, context.InstanceId, measured)));
+            changes.Add(new SaveFailoverLogEntry(RecorderClocks.Note(entry, context.InstanceId, drawn.Clocks)));
         }
 
         return ActivityResult.Completed("Allocated").WithChanges(changes);
-    }
-
-    private async Task<(long Epoch, ClockOffset? Clock)> ReadAsync(ActivityExecutionContext context, string serverId, string identity, CancellationToken cancellationToken)
-    {
-        try
-        {
-            var (status, clock) = await clocks.MeasureAsync(await calls.GetFencedAsync(context, identity, serverId, cancellationToken), cancellationToken);
-            return (status.Duties.FirstOrDefault(d => d.Identity == identity)?.Epoch ?? 0, clock);
-        }
-        catch (RecorderException)
-        {
-            // What cannot be asked cannot be told either; the database's epoch counts.
-            return (0, null);
-        }
     }
 }
 

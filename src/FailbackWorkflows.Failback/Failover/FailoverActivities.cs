@@ -171,7 +171,7 @@ public sealed class LogFailoverPerformed(IFailoverLog log, DutyCalls calls, IObl
 /// <see cref="SettleFailedFailovers"/> has asked it.
 /// </summary>
 [Activity("Failback.LogFailoverFailed", Category = "Failover", DisplayName = "Log: failover failed", Description = "Writes to the failover log that the failover failed.")]
-public sealed class LogFailoverFailed(IFailoverLog log, IDuties duties) : DutyActivity
+public sealed class LogFailoverFailed(IFailoverLog log, IDuties duties, EpochDraw epochs) : DutyActivity
 {
     [Input(DisplayName = "Failover log entry")]
     public required Input<string> EntryId { get; init; }
@@ -193,8 +193,13 @@ public sealed class LogFailoverFailed(IFailoverLog log, IDuties duties) : DutyAc
         if (isGranted && entry.ExternalId is null)
         {
             // The duty goes back to its own recorder, under an epoch that is drawn here and learned at the next poll: otherwise that recorder
-            // would be told to stand by for a server that does not record. A failover reported by another system stays where that system put it.
-            changes.Add(new GrantEpoch(entry.FailedServerId, entry.FailedServerId, duty!.Epoch + 1, $"{context.InstanceId}/{context.ExecutionId}"));
+            // would be told to stand by for a server that does not record. What the failover server must be told is committed with it; nobody is
+            // stopped before the holder is seen to record. A failover reported by another system stays where that system put it.
+            var drawn = await epochs.DrawAsync(context, duty!, [entry.FailedServerId, entry.FailoverServerId], cancellationToken);
+            changes.Add(new GrantEpoch(entry.FailedServerId, entry.FailedServerId, drawn.Epoch, $"{context.InstanceId}/{context.ExecutionId}"));
+            changes.Add(OweToServer.MakeObligations(
+                context, entry.FailoverServerId, entry.FailedServerId, entry.Id, drawn.Epoch, [ObligationKind.Stop, ObligationKind.StandBy], DutyRole.Standby, null,
+                $"Its failover of {entry.FailedServerId} failed; the duty is with {entry.FailedServerId} again."));
         }
 
         return ActivityResult.Completed()

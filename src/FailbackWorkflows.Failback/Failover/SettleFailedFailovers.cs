@@ -5,6 +5,7 @@ using FailbackWorkflows.Failback.Clocks;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.MaterialCopy;
+using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.MaterialCopy;
@@ -21,6 +22,7 @@ public sealed class SettleFailedFailovers(
     IFailoverLog log,
     IMaterialCopies copies,
     IDuties duties,
+    IObligations obligations,
     DutyCalls calls,
     IRecorderClient recorders,
     HoldEnds ends,
@@ -56,7 +58,9 @@ public sealed class SettleFailedFailovers(
             return;
         }
 
+        // The end is told under the current epoch, which would stop whoever has not heard of it: its stop is delivered first, and with care.
         if (await duties.FindClaimAsync(DutyClaim.Identity(entry.FailedServerId), cancellationToken) is not null
+            || (await obligations.ListOpenAsync(entry.FailoverServerId, entry.FailedServerId, cancellationToken)).Any(o => o.Kind is ObligationKind.Stop or ObligationKind.StandBy)
             || await ReadLastTimesAsync(entry, cancellationToken) is not { } lastTimes)
         {
             return;
@@ -64,7 +68,7 @@ public sealed class SettleFailedFailovers(
 
         var duty = await calls.GetDutyAsync(entry.FailedServerId, cancellationToken);
         var end = lastTimes.Count > 0 ? lastTimes.Values.Max() : new FailoverServerTimes(entry).Latest(entry.FailoverEndedAt!.Value);
-        var ended = await ends.GiveAsync(hold, end, new(duty.Epoch, duty.Fence), name => $"{name}/{entry.Id}/{duty.Epoch}", cancellationToken);
+        var ended = await ends.GiveAsync(await calls.GetEndpointAsync(hold.ServerId, cancellationToken), hold, end, new(duty.Epoch, duty.Fence), name => $"{name}/{entry.Id}/{duty.Epoch}", cancellationToken);
         if (lastTimes.Count > 0)
         {
             var isAutomatic = (await policies.GetAsync(cancellationToken)).MaterialCopy == MaterialCopyPolicy.Automatic;

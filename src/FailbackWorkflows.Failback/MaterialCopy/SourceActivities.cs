@@ -2,6 +2,7 @@ using FailbackWorkflows.Engine.Activities;
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Material;
@@ -14,9 +15,10 @@ namespace FailbackWorkflows.Failback.MaterialCopy;
 /// under the present fence of the duty and, like the poll, not while another run has its claim.
 /// </summary>
 [Activity("Failback.EndOwedHold", Category = "Material copy", DisplayName = "End the hold that is still open", Description = "Gives the retention hold at the source its end, if it has none yet.")]
-public sealed class EndOwedHold(CopyCalls calls, IMaterialCopies copies, IDuties duties, HoldEnds ends) : CopyActivity
+public sealed class EndOwedHold(CopyCalls calls, IMaterialCopies copies, IDuties duties, IObligations obligations, HoldEnds ends) : CopyActivity
 {
     private static readonly TimeSpan LookAgainAfter = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan WhileOwed = TimeSpan.FromMinutes(1);
 
     /// <inheritdoc/>
     protected override async ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken)
@@ -33,10 +35,16 @@ public sealed class EndOwedHold(CopyCalls calls, IMaterialCopies copies, IDuties
             return ActivityResult.RunAgainAt(now + LookAgainAfter);
         }
 
+        // The end is told under the current epoch, which would stop a server that has not heard of it: that is delivered first, and with care.
+        if ((await obligations.ListOpenAsync(task.SourceServerId, task.Identity, cancellationToken)).Any(o => o.Kind is ObligationKind.Stop or ObligationKind.StandBy))
+        {
+            return ActivityResult.RunAgainAt(now + WhileOwed);
+        }
+
         var duty = await calls.Servers.GetDutyAsync(task.Identity, cancellationToken);
         try
         {
-            var changes = new List<IDomainChange> { await ends.GiveAsync(hold, task.Definition!.Period.ToUtc, new(duty.Epoch, duty.Fence), context.CallKey, cancellationToken) };
+            var changes = new List<IDomainChange> { await ends.GiveAsync(await calls.Servers.GetEndpointAsync(hold.ServerId, cancellationToken), hold, task.Definition!.Period.ToUtc, new(duty.Epoch, duty.Fence), context.CallKey, cancellationToken) };
             if (task.WaitsForServerId is not null)
             {
                 changes.Add(new SaveCopyTask(task with { WaitsForServerId = null }));

@@ -175,7 +175,7 @@ public sealed class DeliverObligation(
             end = hold.FromUtc;
         }
 
-        var ended = await ends.GiveAsync(hold, end, delivery.Authority, delivery.Context.CallKey, cancellationToken);
+        var ended = await ends.GiveAsync(delivery.Endpoint, hold, end, delivery.Authority, delivery.Context.CallKey, cancellationToken);
         return Settled(delivery, $"The hold of entry {entry.Id} has its end.").WithChanges(ended);
     }
 

@@ -345,6 +345,7 @@ public sealed class EndRetentionHold(DutyCalls calls, HoldEnds ends, IFailoverLo
         try
         {
             return ActivityResult.Completed().WithChanges(await ends.GiveAsync(
+                await calls.GetFencedAsync(context, entry.FailedServerId, entry.FailoverServerId, cancellationToken),
                 new RetentionHold(entry.Id, entry.FailoverServerId, entry.FailedServerId, times.Start, null),
                 // Without last times each attempt ends it a little later.
                 lastTimes.Count > 0 ? lastTimes.Values.Max() : times.Latest(context.Time.GetUtcNow()),

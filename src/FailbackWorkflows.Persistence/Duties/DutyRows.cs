@@ -107,10 +107,13 @@ internal sealed class ReleaseClaimsHandler : DomainChangeHandler<ReleaseClaims>
         ("except", change.ExceptKey ?? ""));
 }
 
-internal sealed class GrantEpochHandler : DomainChangeHandler<GrantEpoch>
+internal sealed class GrantEpochHandler(IEpochCheckpoint checkpoint) : DomainChangeHandler<GrantEpoch>
 {
     protected override async Task ApplyAsync(WriteSession session, GrantEpoch change, CancellationToken cancellationToken)
     {
+        // Ahead of the commit: no recorder ever knows an epoch that the checkpoint does not. One that is noted and not committed is only skipped.
+        checkpoint.Note(change.Identity, change.Epoch);
+
         // To grant the same epoch again is harmless; to grant it to somebody else, or an older one, is not.
         var granted = await session.ExecuteAsync(
             """

@@ -91,6 +91,18 @@ public sealed class HttpRecorderClient : IRecorderClient, IDisposable
                 : api.UnfreezeSettingsAsync(auth, idempotencyKey, command.Authority.Epoch, command.Authority.Fence, command.Identity, ct),
             cancellationToken);
 
+    public async Task<RetentionHoldState?> FindRetentionHoldAsync(RecorderEndpoint recorder, string entryId, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await CallAsync<RetentionHoldState>(recorder, "read retention hold", (api, auth, ct) => api.GetRetentionHoldAsync(auth, entryId, ct), cancellationToken);
+        }
+        catch (RecorderException exception) when (exception.Kind == RecorderErrorKind.NotFound)
+        {
+            return null;
+        }
+    }
+
     public Task<RetentionHoldState> PutRetentionHoldAsync(RecorderEndpoint recorder, RetentionHoldCommand command, string idempotencyKey, CancellationToken cancellationToken) =>
         CallAsync<RetentionHoldState>(
             recorder,

@@ -108,6 +108,9 @@ public interface IRecorderHttpApi
         [Path] string identity,
         CancellationToken cancellationToken);
 
+    [Get("v1/retention-holds/{entryId}")]
+    Task<HttpResponseMessage> GetRetentionHoldAsync([Header("Authorization")] string authorization, [Path] string entryId, CancellationToken cancellationToken);
+
     [Put("v1/retention-holds/{entryId}")]
     Task<HttpResponseMessage> PutRetentionHoldAsync(
         [Header("Authorization")] string authorization,

@@ -4,6 +4,7 @@ using FailbackWorkflows.ReferenceRecorder.Commands;
 using FailbackWorkflows.ReferenceRecorder.Recording;
 using FailbackWorkflows.ReferenceRecorder.Records;
 using FailbackWorkflows.ReferenceRecorder.Retention;
+using FailbackWorkflows.ReferenceRecorder.Settings;
 using FailbackWorkflows.ReferenceRecorder.Storage;
 
 namespace FailbackWorkflows.ReferenceRecorder.Duties;
@@ -28,7 +29,7 @@ public static class DutyRules
 
     /// <summary>
     /// A call under a larger epoch says that the duty was given to somebody: this recorder stops it, then the call is judged.
-    /// A larger fence is remembered.
+    /// A freeze of its settings ends with the epoch under which it was made. A larger fence is remembered.
     /// </summary>
     public static DutyRow Accept(Sql sql, RecordingEngine engine, DutyRow known, DutyAuthority authority, DateTimeOffset now)
     {
@@ -39,6 +40,7 @@ public static class DutyRules
                 engine.Stop(sql, known.Identity);
             }
 
+            SettingsStore.EndFreeze(sql, known.Identity);
             RecorderJournal.Write(sql, now, known.Identity, "epochLearned", $"Learned epoch {authority.Epoch} over {known.Epoch}; role {known.AssignedRole} became standby.");
             return DutyStore.Save(sql, known with
             {
@@ -123,6 +125,7 @@ public static class DutyRules
             engine.Stop(sql, known.Identity);
         }
 
+        SettingsStore.EndFreeze(sql, known.Identity);
         RecorderJournal.Write(sql, now, known.Identity, "dutyAssigned", $"Role {assignment.Role} under epoch {assignment.Epoch}, allocation '{assignment.AllocationId}'.");
         return DutyStore.Save(sql, known with
         {

@@ -49,6 +49,10 @@ public static class SettingsStore
         return new SettingsRevision(identity, active.Revision, active.Sha256, frozen);
     }
 
+    /// <summary>Nobody may be left to lift a freeze when the duty has moved on.</summary>
+    public static void EndFreeze(Sql sql, string identity) =>
+        sql.Run("UPDATE settings_active SET frozen = 0 WHERE identity = $identity", ("$identity", identity));
+
     public static StagedSettings Stage(Sql sql, string identity, SettingsContent content, string sha256, DateTimeOffset now)
     {
         var stagedId = Guid.NewGuid().ToString("N");

@@ -25,6 +25,12 @@ public sealed class ServerOptions
     /// <summary>Folder with the workflow definitions to import at start. Default: <c>workflows</c> beside the program.</summary>
     public string? WorkflowsPath { get; set; }
 
+    /// <summary>
+    /// Folder of the file with the largest epochs ever drawn, which must not go back when the database is restored from a backup. Default: the
+    /// data folder; another disk is better.
+    /// </summary>
+    public string? EpochsPath { get; set; }
+
     /// <summary>Attempts to sign in per minute and address before further ones are turned away; 1 to 10,000. Default: 10.</summary>
     public int SignInAttemptsPerMinute { get; set; } = 10;
 

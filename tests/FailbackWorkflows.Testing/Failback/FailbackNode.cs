@@ -41,6 +41,7 @@ public sealed class FailbackNode : IAsyncDisposable
         services.AddSingleton(world.Get<IVmsServers>());
         services.AddSingleton(world.Get<IFailoverLog>());
         services.AddSingleton(world.Get<IDuties>());
+        services.AddSingleton(world.Get<IEpochCheckpoint>());
         services.AddSingleton(world.Get<IConnectivityHistory>());
         services.AddSingleton(world.Get<IAutomaticFailbacks>());
         services.AddSingleton(world.Get<IAutomaticFailovers>());

@@ -48,7 +48,7 @@ public sealed class FailbackWorld : IAsyncDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly string _folder;
-    private readonly ServiceProvider _data;
+    private ServiceProvider _data;
     private readonly List<FailbackNode> _nodes = [];
 
     private FailbackWorld(string folder, TimeProvider time, IRecorderClient? client)
@@ -58,7 +58,7 @@ public sealed class FailbackWorld : IAsyncDisposable
         Recorders = new FakeRecorders(time);
         Client = client ?? Recorders;
         CopyClient = client as IMaterialCopyClient ?? Recorders;
-        _data = new ServiceCollection().AddPersistence(Path.Combine(folder, "failback.db")).BuildServiceProvider();
+        _data = OpenDatabase();
         Store = new ObservedWorkflowStore(Get<IWorkflowStore>(), time as FakeTimeProvider);
     }
 
@@ -73,7 +73,7 @@ public sealed class FailbackWorld : IAsyncDisposable
 
     public IMaterialCopyClient CopyClient { get; }
 
-    public ObservedWorkflowStore Store { get; }
+    public ObservedWorkflowStore Store { get; private set; }
 
     /// <summary>The first node.</summary>
     public FailbackNode Node => _nodes[0];
@@ -114,6 +114,33 @@ public sealed class FailbackWorld : IAsyncDisposable
         var node = await FailbackNode.StartAsync(name, this, behind ?? Store);
         _nodes.Add(node);
         return node;
+    }
+
+    /// <summary>Turns the management server off, in good order, and answers with its database: a backup.</summary>
+    public async Task<byte[]> TurnOffAsync()
+    {
+        foreach (var node in _nodes)
+        {
+            await node.DisposeAsync();
+        }
+
+        await _data.DisposeAsync();
+        return await File.ReadAllBytesAsync(DatabaseFile);
+    }
+
+    /// <summary>Turns it on again, with a node over the database there is or over one that was restored. What is kept beside the database stays.</summary>
+    public async Task<FailbackNode> TurnOnAsync(byte[]? restored = null)
+    {
+        if (restored is not null)
+        {
+            File.Delete(DatabaseFile + "-wal");
+            File.Delete(DatabaseFile + "-shm");
+            await File.WriteAllBytesAsync(DatabaseFile, restored);
+        }
+
+        _data = OpenDatabase();
+        Store = new ObservedWorkflowStore(Get<IWorkflowStore>(), Clock as FakeTimeProvider);
+        return await StartNodeAsync();
     }
 
     public Task ApplyAsync(params IReadOnlyList<IDomainChange> changes) => Get<IDomainWriter>().ApplyAsync(changes, CancellationToken.None);
@@ -288,6 +315,10 @@ public sealed class FailbackWorld : IAsyncDisposable
         await _data.DisposeAsync();
         Directory.Delete(_folder, recursive: true);
     }
+
+    private string DatabaseFile => Path.Combine(_folder, "failback.db");
+
+    private ServiceProvider OpenDatabase() => new ServiceCollection().AddPersistence(DatabaseFile).BuildServiceProvider();
 
     private async Task<FailbackWorld> StartFirstAsync(bool startsNode)
     {

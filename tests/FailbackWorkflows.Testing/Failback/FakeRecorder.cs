@@ -361,8 +361,8 @@ public sealed class FakeDuty(string identity, FakeRecorder recorder, TimeProvide
 
         WriteFrames();
         var goesOn = assignment.Role == DutyRole.Recorder && IsRecording;
-        (AssignedRole, Epoch, AllocationId, HoldEntryId, Recording, Awaiting, Provisional) =
-            (assignment.Role, assignment.Epoch, assignment.AllocationId, assignment.Hold?.EntryId, goesOn, false, false);
+        (AssignedRole, Epoch, AllocationId, HoldEntryId, Recording, Awaiting, Provisional, Frozen) =
+            (assignment.Role, assignment.Epoch, assignment.AllocationId, assignment.Hold?.EntryId, goesOn, false, false, false);
         BeginFrames();
         return ToState();
     }
@@ -429,7 +429,7 @@ public sealed class FakeDuty(string identity, FakeRecorder recorder, TimeProvide
     internal void LearnEpoch(long epoch)
     {
         WriteFrames();
-        (AssignedRole, Epoch, AllocationId, HoldEntryId, Recording, Awaiting, Provisional) = (DutyRole.Standby, epoch, null, null, false, false, false);
+        (AssignedRole, Epoch, AllocationId, HoldEntryId, Recording, Awaiting, Provisional, Frozen) = (DutyRole.Standby, epoch, null, null, false, false, false, false);
     }
 
     /// <summary>First frame per channel under the current epoch.</summary>

@@ -41,6 +41,9 @@ public sealed partial class FakeRecorders(TimeProvider time) : IRecorderClient
     private readonly List<Rule> _rules = [];
     private long _ticksInCalls;
 
+    /// <summary>Called just before a call takes effect at a recorder and just after it, before its answer is on the way.</summary>
+    public Action<RecorderCall>? Arrived { get; set; }
+
     public FakeRecorder this[string serverId] => _recorders[serverId];
 
     /// <summary>All calls so far, oldest first.</summary>
@@ -163,6 +166,9 @@ public sealed partial class FakeRecorders(TimeProvider time) : IRecorderClient
     public Task<SettingsRevision> FreezeSettingsAsync(RecorderEndpoint recorder, FreezeSettingsCommand command, string idempotencyKey, CancellationToken cancellationToken) =>
         CommandAsync(recorder, "FreezeSettings", command.Identity, command.Authority, idempotencyKey, command with { Authority = NoAuthority }, (_, d) => d.Freeze(command.Frozen), cancellationToken);
 
+    public Task<RetentionHoldState?> FindRetentionHoldAsync(RecorderEndpoint recorder, string entryId, CancellationToken cancellationToken) =>
+        ReadAsync(recorder, "FindRetentionHold", null, r => r.Holds.GetValueOrDefault(entryId), cancellationToken);
+
     public Task<RetentionHoldState> PutRetentionHoldAsync(RecorderEndpoint recorder, RetentionHoldCommand command, string idempotencyKey, CancellationToken cancellationToken) =>
         CommandAsync(
             recorder,
@@ -230,6 +236,7 @@ public sealed partial class FakeRecorders(TimeProvider time) : IRecorderClient
 
         T answer;
         bool isReplay;
+        Arrived?.Invoke(call);
         try
         {
             lock (_lock)
@@ -243,6 +250,7 @@ public sealed partial class FakeRecorders(TimeProvider time) : IRecorderClient
             throw;
         }
 
+        Arrived?.Invoke(call);
         try
         {
             await RunAsync(after);

@@ -66,6 +66,29 @@ public sealed class SettingsTests
         (await host.SettingsAsync()).Revision.ShouldBe(2);
     }
 
+    // Whoever froze them may be gone when the duty has moved on: nobody would be left to lift it.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Settings_Frozen_AreNotAnyMoreUnderALargerEpoch(bool isAssigned)
+    {
+        await using var host = await RecorderHost.StartSeededAsync();
+        await host.Client.FreezeSettingsAsync(host.Endpoint, new FreezeSettingsCommand(RecorderHost.Identity, Authority, true), "freeze", default);
+        await host.Client.AssignDutyAsync(host.Endpoint, RecorderHost.Identity, new(DutyRole.Recorder, 1, "seed", 1), "same", default);
+        (await host.SettingsAsync()).Frozen.ShouldBeTrue();
+
+        if (isAssigned)
+        {
+            await host.Client.AssignDutyAsync(host.Endpoint, RecorderHost.Identity, new(DutyRole.Recorder, 2, "next", 1), "assign", default);
+        }
+        else
+        {
+            await host.Client.StopRecordingAsync(host.Endpoint, new(RecorderHost.Identity, new(2, 1)), "stop", default);
+        }
+
+        (await host.SettingsAsync()).Frozen.ShouldBeFalse();
+    }
+
     // Whoever has the settings already is told so, and gets nothing.
     [Fact]
     public async Task Settings_AskedForByTheirTag_AreSentOnlyWhenTheyAreOthers()
