@@ -73,7 +73,7 @@ internal sealed class DomainChanges(IDatabase database)
         new SaveCopyTaskHandler(database),
         new RaiseCopyFenceHandler(database),
         new KeepCoverageHandler(),
-        new SaveHoldReleaseHandler(),
+        new SaveHoldReleaseHandler(database),
         new SaveSettingsHandler(database),
         new ConfirmSettingsHandler(database),
         new InstallLicenseHandler(),
