@@ -248,7 +248,7 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
         var answer = await SendAsync(request, idle, cancellationToken).ConfigureAwait(false);
         try
         {
-            await RefuseProblemAsync(answer, idle).ConfigureAwait(false);
+            await RefuseProblemAsync(answer, idle, cancellationToken).ConfigureAwait(false);
             return answer;
         }
         catch
@@ -280,7 +280,7 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
         }
     }
 
-    private async Task RefuseProblemAsync(HttpResponseMessage answer, IdleTimer idle)
+    private async Task RefuseProblemAsync(HttpResponseMessage answer, IdleTimer idle, CancellationToken cancellationToken)
     {
         if (answer.IsSuccessStatusCode)
         {
@@ -293,7 +293,7 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
         }
 
         var status = (int)answer.StatusCode;
-        if (status is 404 or >= 500 && !await IsOfRecorderAsync(answer, idle).ConfigureAwait(false))
+        if (status is 404 or >= 500 && !await IsOfRecorderAsync(answer, idle, cancellationToken).ConfigureAwait(false))
         {
             throw new SourceException(
                 status == 404 ? SourceFault.Gone : SourceFault.Broken, $"Something else than a recorder answers in the source's place, with status {status}.", RetryAfter(answer)) { IsUnanswered = true };
@@ -310,7 +310,7 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
             case 409:
                 throw new SourceException(SourceFault.Growing, "The source is still recording this segment.");
             case 410:
-                throw new SourceException(SourceFault.PageExpired, "The source does not know the page any more.") { RestartFrom = await ReadFromAsync(answer, idle).ConfigureAwait(false) };
+                throw new SourceException(SourceFault.PageExpired, "The source does not know the page any more.") { RestartFrom = await ReadFromAsync(answer, idle, cancellationToken).ConfigureAwait(false) };
             case 429 or 503:
                 throw new SourceException(SourceFault.Busy, "The source asks to wait.", RetryAfter(answer));
             case 416:
@@ -321,7 +321,7 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
     }
 
     /// <summary>A recorder says what is wrong as a problem of a type of its own (RFC 9457); a gateway that stands for it does not.</summary>
-    private static async Task<bool> IsOfRecorderAsync(HttpResponseMessage answer, IdleTimer idle)
+    private static async Task<bool> IsOfRecorderAsync(HttpResponseMessage answer, IdleTimer idle, CancellationToken cancellationToken)
     {
         if (answer.Content.Headers.ContentType?.MediaType != "application/problem+json")
         {
@@ -330,11 +330,11 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
 
         try
         {
-            var body = await ReadBoundedAsync(answer, MostProblemBytes, idle, idle.Token).ConfigureAwait(false);
+            var body = await ReadBoundedAsync(answer, MostProblemBytes, idle, cancellationToken).ConfigureAwait(false);
             using var document = JsonDocument.Parse(body);
             return document.RootElement.TryGetProperty("type", out var type) && type.GetString()?.StartsWith(RecorderProblems.Prefix, StringComparison.Ordinal) == true;
         }
-        catch (Exception error) when (error is JsonException or InvalidOperationException or SourceException || (error is OperationCanceledException && idle.HasFired))
+        catch (Exception error) when (error is JsonException or InvalidOperationException or SourceException)
         {
             return false;
         }
@@ -347,13 +347,21 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
         _ => null,
     };
 
-    private async Task<DateTimeOffset?> ReadFromAsync(HttpResponseMessage answer, IdleTimer idle)
+    private static async Task<DateTimeOffset?> ReadFromAsync(HttpResponseMessage answer, IdleTimer idle, CancellationToken cancellationToken)
     {
         try
         {
-            var body = await ReadBoundedAsync(answer, MostProblemBytes, idle, idle.Token).ConfigureAwait(false);
+            var body = await ReadBoundedAsync(answer, MostProblemBytes, idle, cancellationToken).ConfigureAwait(false);
             using var document = JsonDocument.Parse(body);
             return document.RootElement.TryGetProperty("from", out var from) && RecorderJson.TryParseInstant(from.GetString(), out var instant) ? instant : null;
+        }
+        catch (SourceException error) when (error.Fault == SourceFault.Stalled)
+        {
+            // A source that falls silent in the middle of its answer is not asked the next thing at once.
+            throw new SourceException(
+                SourceFault.Stalled,
+                $"{error.Message} It had begun to say where its list goes on. The list is read again later, from the saved position; look at the load of the source and at the network between the two servers if this happens often.",
+                inner: error);
         }
         catch (Exception error) when (error is JsonException or InvalidOperationException or SourceException)
         {
