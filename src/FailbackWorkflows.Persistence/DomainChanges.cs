@@ -138,18 +138,3 @@ internal static class VersionedRows
         }
     }
 }
-
-/// <inheritdoc cref="IDomainWriter"/>
-internal sealed class DomainWriter(IDatabase database, DomainChanges changes, ChangeFeed feed) : IDomainWriter
-{
-    public async Task ApplyAsync(IReadOnlyList<IDomainChange> toApply, CancellationToken cancellationToken)
-    {
-        await using (var session = await database.BeginWriteAsync(cancellationToken))
-        {
-            await changes.ApplyAsync(session, toApply, cancellationToken);
-            await session.CommitAsync(cancellationToken);
-        }
-
-        feed.Committed(toApply);
-    }
-}
