@@ -3,6 +3,7 @@ using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Licensing;
+using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Persistence;
 using FailbackWorkflows.Persistence.Sqlite;
 using FailbackWorkflows.Recorders.Http;
@@ -103,6 +104,8 @@ public sealed class Program
         services.AddPersistence(data.Database);
         services.AddRecorderClient();
         services.AddSingleton(ReadPollOptions);
+        services.AddSingleton(provider => ReadSettingsOptions(Options(provider)));
+        services.AddSingleton(provider => new ConnectivityRetention { KeptFor = Options(provider).ConnectivityKeptFor });
         services.AddFailback(builder.Configuration.GetSection("Failback:License").Get<LicenseOptions>());
         services.AddWorkflowEngine(FailbackActivities.AddTo, engine => builder.Configuration.GetSection("Failback:Engine").Bind(engine));
 
@@ -139,9 +142,14 @@ public sealed class Program
 
     private static PollOptions ReadPollOptions(IServiceProvider services)
     {
-        var options = services.GetRequiredService<IOptions<ServerOptions>>().Value;
+        var options = Options(services);
         return new PollOptions { Interval = options.PollInterval, MaxConcurrency = options.MaxConcurrentPolls };
     }
+
+    private static RefreshSettingsOptions ReadSettingsOptions(ServerOptions options) =>
+        new() { Interval = options.SettingsInterval, Patience = options.SettingsPatience, MaxConcurrency = options.MaxConcurrentSettings };
+
+    private static ServerOptions Options(IServiceProvider services) => services.GetRequiredService<IOptions<ServerOptions>>().Value;
 
     private static void Configure(WebApplication app)
     {
