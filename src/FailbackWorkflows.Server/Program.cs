@@ -16,6 +16,7 @@ using FailbackWorkflows.Server.Hosting;
 using FailbackWorkflows.Server.Identity;
 using FailbackWorkflows.Server.Jobs;
 using FailbackWorkflows.Server.Pages.FailoverLog;
+using FailbackWorkflows.Server.Pages.Runs;
 using FailbackWorkflows.Server.Pages.Servers;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -122,6 +123,7 @@ public sealed class Program
         services.AddSingleton<PlannedSteps>();
         services.AddSingleton<FailbackButtons>();
         services.AddSingleton<FailbackStarter>();
+        services.AddScoped<RunForms>();
         services.AddSingleton<EntryDutyViews>();
         services.AddSingleton<CopyReader>();
         services.AddSingleton<MaterialCopyViews>();

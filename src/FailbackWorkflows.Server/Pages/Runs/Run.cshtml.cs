@@ -1,4 +1,6 @@
+using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback.Runs;
+using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Server.Identity;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
@@ -6,11 +8,20 @@ using Microsoft.AspNetCore.Mvc.RazorPages;
 
 namespace FailbackWorkflows.Server.Pages.Runs;
 
-/// <summary>One run of any workflow, step by step.</summary>
+/// <summary>
+/// One run of any workflow, step by step. A settings rollback has no other page: it is cancelled and retried here. Failbacks and material copies
+/// are asked on their entry's page, which knows what that would do.
+/// </summary>
 [Authorize(Permissions.Read)]
-public sealed class RunModel(IRunReports reports) : PageModel
+public sealed class RunModel(IRunReports reports, RunForms forms) : PageModel
 {
     public RunReport Run { get; private set; } = null!;
+
+    public bool MayOperate => User.May(Permissions.Operate);
+
+    public bool CanCancel => IsAskedHere(Run) && Run is { Result: "running", SubStatus: not WorkflowSubStatus.Faulted };
+
+    public bool CanRedrive => IsAskedHere(Run) && Run.SubStatus == WorkflowSubStatus.Faulted;
 
     public async Task<IActionResult> OnGetAsync(string runId, CancellationToken cancellationToken)
     {
@@ -22,4 +33,14 @@ public sealed class RunModel(IRunReports reports) : PageModel
         Run = run;
         return Page();
     }
+
+    public Task<IActionResult> OnPostCancelAsync(string runId, string? reason, CancellationToken cancellationToken) =>
+        forms.CancelAsync(this, runId, reason, IsAskedHere, PathOf(runId), cancellationToken);
+
+    public Task<IActionResult> OnPostRedriveAsync(string runId, string? reason, CancellationToken cancellationToken) =>
+        forms.RedriveAsync(this, runId, reason, IsAskedHere, PathOf(runId), cancellationToken);
+
+    private static bool IsAskedHere(RunReport run) => run.DefinitionId == StartSettingsRollback.DefinitionId;
+
+    private static string PathOf(string runId) => $"/runs/{Uri.EscapeDataString(runId)}";
 }
