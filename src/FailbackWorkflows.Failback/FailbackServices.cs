@@ -45,6 +45,9 @@ public static class FailbackServices
         services.AddSingleton(license ?? new LicenseOptions());
         services.AddSingleton<LicenseCheck>();
         services.TryAddSingleton<PollOptions>();
+        services.TryAddSingleton<RefreshSettingsOptions>();
+        services.TryAddSingleton<ConnectivityRetention>();
+        services.AddSingleton<PruneConnectivity>();
         services.AddSingleton<PublishTransitions>();
         services.AddSingleton<PollRecorder>();
         services.AddSingleton<PollRecorders>();

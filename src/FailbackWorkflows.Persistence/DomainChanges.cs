@@ -77,7 +77,7 @@ internal sealed class DomainChanges(IDatabase database, IEpochCheckpoint checkpo
         new SaveCopyTaskHandler(database),
         new RaiseCopyFenceHandler(database),
         new KeepCoverageHandler(),
-        new SaveHoldReleaseHandler(),
+        new SaveHoldReleaseHandler(database),
         new SaveSettingsHandler(database),
         new ConfirmSettingsHandler(database),
         new InstallLicenseHandler(),
@@ -141,20 +141,5 @@ internal static class VersionedRows
             // Another writer was between the look and the write (the token on Revision, or a key, refused it).
             throw new ConcurrentChangeException(what);
         }
-    }
-}
-
-/// <inheritdoc cref="IDomainWriter"/>
-internal sealed class DomainWriter(IDatabase database, DomainChanges changes, ChangeFeed feed) : IDomainWriter
-{
-    public async Task ApplyAsync(IReadOnlyList<IDomainChange> toApply, CancellationToken cancellationToken)
-    {
-        await using (var session = await database.BeginWriteAsync(cancellationToken))
-        {
-            await changes.ApplyAsync(session, toApply, cancellationToken);
-            await session.CommitAsync(cancellationToken);
-        }
-
-        feed.Committed(toApply);
     }
 }

@@ -14,6 +14,9 @@ public interface IDatabase
     /// <summary>Begins a write transaction. Writers queue; the session must be disposed.</summary>
     Task<WriteSession> BeginWriteAsync(CancellationToken cancellationToken);
 
+    /// <summary>Transactions committed so far, for whoever measures.</summary>
+    long Commits { get; }
+
     /// <summary>An instant as this database stores it in a parameter.</summary>
     object ToParameter(DateTimeOffset instant);
 
@@ -29,18 +32,26 @@ public sealed class WriteSession : IAsyncDisposable
     private readonly Func<DbTransaction, FailbackDbContext> _openContext;
     private readonly Func<ValueTask> _release;
     private readonly PreparedCommands? _prepared;
+    private readonly Action? _committed;
     private FailbackDbContext? _context;
 
     /// <param name="openContext">A context on the transaction. It stays the database's own, which puts it away when the session is released.</param>
     /// <param name="prepared">Commands that the connection keeps from one session to the next; null where the driver does that itself.</param>
+    /// <param name="committed">Called after a commit.</param>
     internal WriteSession(
-        DbConnection connection, DbTransaction transaction, Func<DbTransaction, FailbackDbContext> openContext, Func<ValueTask> release, PreparedCommands? prepared = null)
+        DbConnection connection,
+        DbTransaction transaction,
+        Func<DbTransaction, FailbackDbContext> openContext,
+        Func<ValueTask> release,
+        PreparedCommands? prepared = null,
+        Action? committed = null)
     {
         _connection = connection;
         _transaction = transaction;
         _openContext = openContext;
         _release = release;
         _prepared = prepared;
+        _committed = committed;
     }
 
     /// <summary>A context on this transaction. Its errors end the transaction: it makes no savepoints to go back to.</summary>
@@ -79,7 +90,11 @@ public sealed class WriteSession : IAsyncDisposable
     internal void Join(DbCommand command) => command.Transaction = _transaction;
 
     /// <summary>Durable when it returns.</summary>
-    public Task CommitAsync(CancellationToken cancellationToken) => _transaction.CommitAsync(cancellationToken);
+    public async Task CommitAsync(CancellationToken cancellationToken)
+    {
+        await _transaction.CommitAsync(cancellationToken);
+        _committed?.Invoke();
+    }
 
     /// <summary>Rolls back what was not committed and lets the next writer in.</summary>
     public async ValueTask DisposeAsync()

@@ -36,6 +36,13 @@ public interface IRecorderClient
     /// <summary>Stops recording of the identity and answers with the last written time per channel. Repeating is harmless.</summary>
     Task<RecordingState> StopRecordingAsync(RecorderEndpoint recorder, RecordingCommand command, string idempotencyKey, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// Lets go of the sources of these channels and records the others on; answers with the last written time per channel. For cameras that allow
+    /// one session, which the successor needs. It lasts until recording is started or the duty is assigned anew, or the recorder restarts.
+    /// Repeating is harmless. A recorder that cannot do it answers <see cref="RecorderErrorKind.NotFound"/>.
+    /// </summary>
+    Task<RecordingState> ReleaseChannelsAsync(RecorderEndpoint recorder, ReleaseChannelsCommand command, string idempotencyKey, CancellationToken cancellationToken);
+
     /// <summary>The active duty settings of the identity, with revision and sha256. Reads only.</summary>
     Task<SettingsBundle> GetSettingsAsync(RecorderEndpoint recorder, string identity, CancellationToken cancellationToken);
 

@@ -58,6 +58,12 @@ public sealed record RecorderOptions
     /// </summary>
     public bool IsBusy { get; init; }
 
+    /// <summary>
+    /// Folder that stands for the cameras of the site which allow one session: whoever has a camera has locked its file. The same for all recorders of the site. Null (the
+    /// default): every camera allows as many sessions as are wanted.
+    /// </summary>
+    public string? CamerasFolder { get; init; }
+
     /// <summary>Most channels one identity may have. 1 to 10,000; the default is 1,024.</summary>
     public required int MaxChannels { get; init; }
 
@@ -124,6 +130,7 @@ public sealed record RecorderOptions
             SegmentLength = Length(configuration, "segmentLength", "00:00:02", interval, TimeSpan.FromHours(1)),
             Ffmpeg = string.IsNullOrWhiteSpace(configuration["ffmpeg"]) ? null : configuration["ffmpeg"],
             IsBusy = Flag(configuration, "busy"),
+            CamerasFolder = string.IsNullOrWhiteSpace(configuration["cameras"]) ? null : Path.GetFullPath(configuration["cameras"]!),
             MaxChannels = (int)Whole(configuration, "maxChannels", 1024, 1, 10_000),
             TestFaults = Flag(configuration, "test-faults"),
             SeedIdentity = seed,

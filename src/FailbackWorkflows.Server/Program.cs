@@ -4,6 +4,7 @@ using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Licensing;
 using FailbackWorkflows.Failback.Readiness;
+using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Persistence;
 using FailbackWorkflows.Persistence.Sqlite;
 using FailbackWorkflows.Recorders.Http;
@@ -17,6 +18,7 @@ using FailbackWorkflows.Server.Hosting;
 using FailbackWorkflows.Server.Identity;
 using FailbackWorkflows.Server.Jobs;
 using FailbackWorkflows.Server.Pages.FailoverLog;
+using FailbackWorkflows.Server.Pages.Runs;
 using FailbackWorkflows.Server.Pages.Servers;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -105,6 +107,8 @@ public sealed class Program
         services.AddPersistence(data.Database, builder.Configuration["Failback:EpochsPath"]);
         services.AddRecorderClient();
         services.AddSingleton(ReadPollOptions);
+        services.AddSingleton(provider => ReadSettingsOptions(Options(provider)));
+        services.AddSingleton(provider => new ConnectivityRetention { KeptFor = Options(provider).ConnectivityKeptFor });
         services.AddSingleton(ReadReadinessOptions);
         services.AddFailback(builder.Configuration.GetSection("Failback:License").Get<LicenseOptions>());
         services.AddWorkflowEngine(FailbackActivities.AddTo, engine => builder.Configuration.GetSection("Failback:Engine").Bind(engine));
@@ -124,6 +128,7 @@ public sealed class Program
         services.AddSingleton<PlannedSteps>();
         services.AddSingleton<FailbackButtons>();
         services.AddSingleton<FailbackStarter>();
+        services.AddScoped<RunForms>();
         services.AddSingleton<EntryDutyViews>();
         services.AddSingleton<CopyReader>();
         services.AddSingleton<MaterialCopyViews>();
@@ -144,9 +149,14 @@ public sealed class Program
 
     private static PollOptions ReadPollOptions(IServiceProvider services)
     {
-        var options = services.GetRequiredService<IOptions<ServerOptions>>().Value;
+        var options = Options(services);
         return new PollOptions { Interval = options.PollInterval, MaxConcurrency = options.MaxConcurrentPolls };
     }
+
+    private static RefreshSettingsOptions ReadSettingsOptions(ServerOptions options) =>
+        new() { Interval = options.SettingsInterval, Patience = options.SettingsPatience, MaxConcurrency = options.MaxConcurrentSettings };
+
+    private static ServerOptions Options(IServiceProvider services) => services.GetRequiredService<IOptions<ServerOptions>>().Value;
 
     private static ReadinessOptions ReadReadinessOptions(IServiceProvider services)
     {

@@ -29,6 +29,16 @@ public sealed class S03_When_the_failover_server_does_not_act_any_more
         run.RefusedCheck.ShouldBe(2);
         (await Touch.LookAsync(site, entryId)).ShouldBe(before);
         await Invariants.AssertAsync(site, run.RunId);
+
+        // What is offered instead: the failed server keeps its duty as it stands, and what was recorded comes home from whoever holds it.
+        run.Offer.ShouldBe("adopt");
+        var adopting = await site.Server.PostAsync($"api/v1/failover-log/{entryId}/adopt", new JsonObject { ["requestId"] = "adopt-1", ["reason"] = "scenario" });
+        adopting.Status.ShouldBe(HttpStatusCode.Accepted);
+        var adoption = await site.WaitForEndAsync((string)adopting.Json!["runId"]!);
+        adoption.Result.ShouldBe("done", adoption.Message);
+        await Eventually.GetAsync("main records", () => site.Main.FindDutyAsync(Site.MainId), d => d is { Role: FailbackWorkflows.Recorders.Duties.DutyRole.Recorder, Recording: true });
+        await Eventually.GetAsync("the material is home", () => site.Server.GetEntryAsync(entryId), e => e.MaterialCopy == FailbackWorkflows.Failback.FailoverLog.MaterialCopyState.Copied, TimeSpan.FromMinutes(3));
+        await Invariants.AssertAsync(site, adoption.RunId);
     }
 
     [Fact]

@@ -46,6 +46,15 @@ public interface IConnectivityHistory
 
     /// <summary>The same for all servers that were lost at all.</summary>
     Task<IReadOnlyDictionary<string, int>> CountLossesAsync(DateTimeOffset since, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Removes transitions from before an instant, oldest first and in a transaction of its own: never a server's newest one, which says how it
+    /// stands, and none after <paramref name="published"/>, which workflows have not been told of. Doing it again changes nothing.
+    /// </summary>
+    /// <param name="published">Sequence number of the last transition that was told of.</param>
+    /// <param name="take">1 to 10,000.</param>
+    /// <returns>How many were removed; fewer than <paramref name="take"/>: there are no more.</returns>
+    Task<int> RemoveBeforeAsync(DateTimeOffset before, long published, int take, CancellationToken cancellationToken);
 }
 
 /// <summary>Adds a transition to the history.</summary>

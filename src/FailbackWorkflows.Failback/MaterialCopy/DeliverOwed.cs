@@ -102,7 +102,14 @@ public sealed class DeliverOwed(
             changes.Add(new Notify(new ChangeNotification("materialCopy", order.EntryId, $"The hold at {order.ServerId} was released.", at)));
         }
 
-        await writer.ApplyAsync(changes, cancellationToken);
+        try
+        {
+            await writer.ApplyAsync(changes, cancellationToken);
+        }
+        catch (ConcurrentChangeException)
+        {
+            logger.LogInformation("The release of the hold of entry {EntryId} at {Server} was ordered anew while it was delivered; the new order is delivered next", order.EntryId, order.ServerId);
+        }
     }
 
     private async Task TryAsync(MaterialCopyTask task, bool isOwed, Func<MaterialCopyTask, CancellationToken, Task<MaterialCopyTask?>> tell, CancellationToken cancellationToken)

@@ -186,6 +186,7 @@ public sealed record KeptCoverage(string TaskId, string EntryId, string Sha256, 
 /// <param name="Refusals">How often the server said no for good; each further attempt is a new command.</param>
 /// <param name="LastError">Why it is not released yet; null when nobody has tried.</param>
 /// <param name="ReleasedAt">Null while it is owed.</param>
+/// <param name="Revision">Grows with each change; 0 for an order that is given now.</param>
 public sealed record HoldReleaseOrder(
     string EntryId,
     string ServerId,
@@ -196,7 +197,8 @@ public sealed record HoldReleaseOrder(
     DateTimeOffset OrderedAt,
     int Refusals = 0,
     string? LastError = null,
-    DateTimeOffset? ReleasedAt = null);
+    DateTimeOffset? ReleasedAt = null,
+    long Revision = 0);
 
 /// <summary>Reads material copies.</summary>
 public interface IMaterialCopies
@@ -243,6 +245,8 @@ public sealed record RaiseCopyFence(string TaskId, long Fence) : IDomainChange;
 public sealed record KeepCoverage(KeptCoverage Coverage) : IDomainChange;
 
 /// <summary>
-/// Adds or updates the order that a hold may end. An accepted loss stands: a weaker order, or what became of one, does not replace it.
+/// Gives the order that a hold may end (revision 0), or writes down what became of one that was read. A new order replaces an earlier one, but an
+/// accepted loss stands: a weaker order does not replace it. What became of an order that was given anew meanwhile throws
+/// <see cref="ConcurrentChangeException"/>: the newer one has not been delivered.
 /// </summary>
 public sealed record SaveHoldRelease(HoldReleaseOrder Order) : IDomainChange;

@@ -123,7 +123,8 @@ public sealed class ReleaseRetentionHold(CopyCalls calls, IMaterialCopies copies
             await recorders.ReleaseRetentionHoldAsync(
                 await calls.GetSourceAsync(task, cancellationToken),
                 new ReleaseHoldCommand(task.EntryId, task.Identity, task.TaskId, await calls.GetAuthorityAsync(context, task, cancellationToken), order.Release, order.Reason),
-                context.CallKey("release"),
+                // An order that was given anew while the first was on its way is another command.
+                context.CallKey($"release-{order.Revision}"),
                 cancellationToken);
         }
         catch (RecorderException exception) when (exception.Kind == RecorderErrorKind.NotFound)

@@ -129,14 +129,18 @@ public sealed class StartRecording(DutyCalls calls, IRecorderClient recorders) :
 
 /// <summary>
 /// Waits until the server has written frames of every required channel under the current epoch. Dark channels are a matter of the site's
-/// policy once <see cref="FailbackPolicy.ConfirmTimeout"/> is over. Only reads.
+/// policy once <see cref="FailbackPolicy.ConfirmTimeout"/> is over. A failed server that takes its duty back may find a camera taken that allows one
+/// session: then the failover server is asked to let go of that camera, and the time nobody recorded it is measured and told. Only reads otherwise.
 /// </summary>
 [Activity("Failback.ConfirmRecording", Category = "Failback parts", Description = "Waits until every required channel has frames.")]
 [FlowNode("Confirmed", "Dark", "Unreachable")]
 [Retry(LastAttempt, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 3000)]
-public sealed class ConfirmRecording(DutyCalls calls, IRecorderClient recorders, FailbackPolicies policies) : DutyActivity
+public sealed class ConfirmRecording(DutyCalls calls, IRecorderClient recorders, FailbackPolicies policies, IFailoverLog log) : DutyActivity
 {
     private const int LastAttempt = 10;
+
+    /// <summary>Channels that a sentence names; of more it says how many there are.</summary>
+    private const int MostNamed = 10;
 
     [Input(DisplayName = "Recorded identity")]
     public required Input<string> Identity { get; init; }
@@ -165,7 +169,7 @@ public sealed class ConfirmRecording(DutyCalls calls, IRecorderClient recorders,
         var identity = context.Get(Identity);
         var server = await calls.GetServerAsync(context.Get(Server), cancellationToken);
         var now = context.Time.GetUtcNow();
-        var since = context.Progress is string text ? DateTimeOffset.Parse(text, System.Globalization.CultureInfo.InvariantCulture) : now;
+        var wait = WaitOf(context, now);
         RecordingState state;
         try
         {
@@ -177,24 +181,143 @@ public sealed class ConfirmRecording(DutyCalls calls, IRecorderClient recorders,
         }
 
         var required = state.Channels.Where(c => c.Enabled && c.Required).ToList();
-        var dark = required.Where(c => !c.Recording || c.FirstFrameAt is null).Select(c => c.ChannelId).ToList();
+        var dark = required.Where(c => !c.Recording || c.FirstFrameAt is null).ToList();
         var policy = await policies.GetAsync(cancellationToken);
-        if (dark.Count > 0 && now - since < policy.ConfirmTimeout)
+        if (dark.Count > 0 && now - wait.Since < policy.ConfirmTimeout)
         {
-            return ActivityResult.RunAgainAt(Looks.Next(since, now, policy.ConfirmTimeout), since.UtcDateTime.ToString("O"));
+            wait = wait with { Status = Describe(server, required.Count, dark, wait) };
+            return await ReleaseAsync(context, identity, server, dark, wait, now, cancellationToken)
+                ?? ActivityResult.RunAgainAt(Looks.Next(wait.Since, now, policy.ConfirmTimeout), wait);
         }
 
+        var names = dark.ConvertAll(c => c.ChannelId);
         var first = state.Channels.Where(c => c.FirstFrameAt is not null).ToDictionary(c => c.ChannelId, c => c.FirstFrameAt!.Value);
         var mayContinue = policy.DarkChannels == DarkChannelPolicy.ContinueAndAlarm || context.GetOrDefault(AcceptDark);
         if (dark.Count == 0 || (mayContinue && first.Count > 0))
         {
-            var result = ActivityResult.Completed("Confirmed").With<IReadOnlyDictionary<string, DateTimeOffset>>(FirstFrames, first).With<IReadOnlyList<string>>(DarkChannels, dark);
-            return dark.Count == 0 ? result : result.WithAlarm(context, server.Id, $"{server.Name} records, but these channels stay dark: {string.Join(", ", dark)}. Check these cameras.");
+            var result = ActivityResult.Completed("Confirmed").With<IReadOnlyDictionary<string, DateTimeOffset>>(FirstFrames, first).With<IReadOnlyList<string>>(DarkChannels, names);
+            var sentences = new[]
+            {
+                dark.Count == 0 ? null : $"{server.Name} records, but these channels stay dark: {string.Join(", ", names)}. Check these cameras.",
+                await DescribeGapsAsync(identity, first, wait, cancellationToken),
+            };
+            return sentences.Any(s => s is not null) ? result.WithAlarm(context, server.Id, string.Join(" ", sentences.Where(s => s is not null))) : result;
         }
 
         return ActivityResult.Completed("Dark")
-            .With<IReadOnlyList<string>>(DarkChannels, dark)
-            .With(Failure, $"{server.Name} had no frames of {dark.Count} of {required.Count} required channels after {policy.ConfirmTimeout.TotalSeconds:0} s: {string.Join(", ", dark.Take(10))}. Check these cameras, or let the policy accept dark channels.");
+            .With<IReadOnlyList<string>>(DarkChannels, names)
+            .With(Failure, $"{server.Name} had no frames of {dark.Count} of {required.Count} required channels after {policy.ConfirmTimeout.TotalSeconds:0} s: {string.Join(", ", names.Take(MostNamed))}. Check these cameras, or let the policy accept dark channels.");
+    }
+
+    /// <summary>
+    /// The failover server lets go of the cameras that are taken. Which ones is committed first, so that a repeated command says the same; a camera that turns out to be
+    /// taken later is another command. Null: there is nothing to let go of.
+    /// </summary>
+    private async Task<ActivityResult?> ReleaseAsync(
+        ActivityExecutionContext context, string identity, VmsServer server, List<ChannelRecording> dark, ConfirmWait wait, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        if (server.Id != identity || await FindEntryAsync(identity, cancellationToken) is not { } entry)
+        {
+            return null;
+        }
+
+        if (!wait.IsReleasing)
+        {
+            var taken = dark.Where(c => c.Problem == ChannelProblems.SourceBusy && !wait.Released.ContainsKey(c.ChannelId)).Select(c => c.ChannelId).Order(StringComparer.Ordinal).ToList();
+            return taken.Count == 0 ? null : ActivityResult.RunAgainAt(now, wait with { Releasing = taken });
+        }
+
+        var released = new Dictionary<string, DateTimeOffset?>(wait.Released, StringComparer.Ordinal);
+        try
+        {
+            var stopped = await recorders.ReleaseChannelsAsync(
+                await calls.GetEndpointAsync(entry.FailoverServerId, cancellationToken),
+                new ReleaseChannelsCommand(identity, await calls.GetAuthorityAsync(context, identity, cancellationToken), wait.Releasing),
+                context.CallKey($"release-{wait.Released.Count}"),
+                cancellationToken);
+            foreach (var channel in wait.Releasing)
+            {
+                released[channel] = stopped.Channels.FirstOrDefault(c => c.ChannelId == channel)?.LastFrameAt;
+            }
+        }
+        catch (RecorderException exception) when (exception.IsTransient)
+        {
+            // It may have arrived: the same command again, a moment later.
+            return null;
+        }
+        catch (RecorderException exception) when (exception.Kind == RecorderErrorKind.NotFound)
+        {
+            // It cannot. The channels stay dark until it stops, and what that means is for the policy to say.
+            foreach (var channel in wait.Releasing)
+            {
+                released[channel] = null;
+            }
+        }
+
+        return ActivityResult.RunAgainAt(now, wait with { Releasing = [], Released = released });
+    }
+
+    private async Task<FailoverLogEntry?> FindEntryAsync(string identity, CancellationToken cancellationToken) =>
+        (await log.ListOpenAsync(identity, cancellationToken)).FirstOrDefault(e => e.Failback == FailbackState.Running);
+
+    /// <summary>How long nobody recorded the channels whose cameras changed hands; null when there are none.</summary>
+    private async Task<string?> DescribeGapsAsync(string identity, IReadOnlyDictionary<string, DateTimeOffset> first, ConfirmWait wait, CancellationToken cancellationToken)
+    {
+        if (!wait.Released.Any(r => r.Value is not null) || await FindEntryAsync(identity, cancellationToken) is not { } entry)
+        {
+            return null;
+        }
+
+        // Each by its own clock; what was measured of them is taken off.
+        var (atFailover, atFailed) = (entry.Clocks?.FailoverServerAtEnd ?? entry.Clocks?.FailoverServerAtStart, entry.Clocks?.FailedServerAtEnd);
+        var gaps = wait.Released
+            .Where(r => r.Value is not null && first.ContainsKey(r.Key))
+            .OrderBy(r => r.Key, StringComparer.Ordinal)
+            .Select(r => (Channel: r.Key, Gap: first[r.Key] - (atFailed?.Offset ?? TimeSpan.Zero) - (r.Value!.Value - (atFailover?.Offset ?? TimeSpan.Zero))))
+            .Select(g => FormattableString.Invariant($"{g.Channel} {Math.Max(0, g.Gap.TotalSeconds):0.0} s"))
+            .ToList();
+        return gaps.Count == 0
+            ? null
+            : $"These cameras allow one session and changed hands, so nobody recorded them for a moment: {string.Join(", ", gaps)}.";
+    }
+
+    private static string Describe(VmsServer server, int required, List<ChannelRecording> dark, ConfirmWait wait)
+    {
+        var named = dark.Take(MostNamed).Select(c => c switch
+        {
+            _ when wait.Released.GetValueOrDefault(c.ChannelId) is not null => $"{c.ChannelId} (the failover server let go of its camera)",
+            { Problem: ChannelProblems.SourceBusy } => $"{c.ChannelId} (its camera is taken)",
+            { Problem: { } problem } => $"{c.ChannelId} ({problem})",
+            { Recording: false } => $"{c.ChannelId} (not armed)",
+            _ => $"{c.ChannelId} (no frames yet)",
+        });
+        var more = dark.Count > MostNamed ? $" and {dark.Count - MostNamed} more" : "";
+        return $"{server.Name} has frames of {required - dark.Count} of {required} required channels; still dark: {string.Join(", ", named)}{more}.";
+    }
+
+    private static ConfirmWait WaitOf(ActivityExecutionContext context, DateTimeOffset now) => context.Progress switch
+    {
+        // As runs wrote it that began before cameras could be let go of.
+        string since => new(DateTimeOffset.Parse(since, System.Globalization.CultureInfo.InvariantCulture)),
+        null => new(now),
+        var progress => PlainValue.To<ConfirmWait>(progress) ?? new(now),
+    };
+
+    /// <summary>What one look leaves for the next.</summary>
+    /// <param name="Since">The first look.</param>
+    private sealed record ConfirmWait(DateTimeOffset Since)
+    {
+        /// <summary>Channels whose cameras the failover server is to let go of now.</summary>
+        public IReadOnlyList<string> Releasing { get; init; } = [];
+
+        /// <summary>Those it was asked about, with its last frame of each; null where it has none or cannot let go.</summary>
+        public IReadOnlyDictionary<string, DateTimeOffset?> Released { get; init; } = new Dictionary<string, DateTimeOffset?>();
+
+        /// <summary>A sentence on what is waited for; shown with the step (<see cref="Runs.RunReports"/>).</summary>
+        public string? Status { get; init; }
+
+        [System.Text.Json.Serialization.JsonIgnore]
+        public bool IsReleasing => Releasing.Count > 0;
     }
 }
 
@@ -299,14 +422,17 @@ public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorder
         return ActivityResult.Completed("Stopped").With<IReadOnlyDictionary<string, DateTimeOffset>>(LastTimes, lastTimes);
     }
 
-    /// <summary>Frames on at least one channel, written since the first look and not older than <see cref="FreshFrame"/>; ages are by the recorder's own clock.</summary>
+    /// <summary>
+    /// Frames on at least one channel, written after the first look, which comes after the commit of the point of no return, and not older than
+    /// <see cref="FreshFrame"/>; ages are by the recorder's own clock. A frame of that very moment may have been the last one before it.
+    /// </summary>
     private async Task<bool> IsRecordingAsync(ActivityExecutionContext context, VmsServer failed, string identity, DateTimeOffset since, DateTimeOffset now, CancellationToken cancellationToken)
     {
         try
         {
             var state = await recorders.GetRecordingAsync(await calls.GetFencedAsync(context, identity, failed.Id, cancellationToken), identity, cancellationToken);
             return state.Channels.Any(c =>
-                c.Recording && c.FirstFrameAt is not null && c.LastFrameAt is { } last && state.AsOf - last is var age && age <= FreshFrame && now - age >= since);
+                c.Recording && c.FirstFrameAt is not null && c.LastFrameAt is { } last && state.AsOf - last is var age && age <= FreshFrame && now - age > since);
         }
         catch (RecorderException exception) when (exception.IsTransient)
         {

@@ -166,7 +166,7 @@ public sealed class RunReports(IWorkflowStore store, IWorkflowRuntime runtime, W
                     break;
                 case ActivitySuspended suspended:
                     State = RunStepState.Waiting;
-                    Message = suspended.Notes?[^1] ?? Message;
+                    Message = suspended.Notes?[^1] ?? StatusOf(suspended.Progress) ?? Message;
                     break;
                 case BookmarkDue or StimulusReceived:
                     State = RunStepState.Running;
@@ -178,6 +178,9 @@ public sealed class RunReports(IWorkflowStore store, IWorkflowRuntime runtime, W
                     break;
             }
         }
+
+        /// <summary>What an activity that waits says of it, if it does.</summary>
+        private static string? StatusOf(object? progress) => (progress as IReadOnlyDictionary<string, object?>)?.GetValueOrDefault("status") as string;
 
         public void Fail(InstanceFaulted fault) => (State, EndedAt, Message) = (RunStepState.Faulted, fault.At, fault.Fault.Message);
     }

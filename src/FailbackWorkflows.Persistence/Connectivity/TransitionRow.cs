@@ -105,4 +105,23 @@ internal sealed class ConnectivityHistory(IDatabase database) : IConnectivityHis
             .Select(group => new { group.Key, Count = group.Count() })
             .ToDictionaryAsync(group => group.Key, group => group.Count, cancellationToken);
     }
+
+    public async Task<int> RemoveBeforeAsync(DateTimeOffset before, long published, int take, CancellationToken cancellationToken)
+    {
+        await using var session = await database.BeginWriteAsync(cancellationToken);
+        var removed = await session.ExecuteAsync(
+            """
+            DELETE FROM connectivity_transitions WHERE sequence IN (
+                SELECT t.sequence FROM connectivity_transitions t
+                WHERE t.at < @before AND t.sequence <= @published
+                    AND EXISTS (SELECT 1 FROM connectivity_transitions n WHERE n.server_id = t.server_id AND n.sequence > t.sequence)
+                ORDER BY t.at, t.sequence LIMIT @take)
+            """,
+            cancellationToken,
+            ("before", database.ToParameter(before)),
+            ("published", published),
+            ("take", take));
+        await session.CommitAsync(cancellationToken);
+        return removed;
+    }
 }

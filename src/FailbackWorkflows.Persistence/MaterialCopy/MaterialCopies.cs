@@ -73,11 +73,23 @@ internal sealed class KeepCoverageHandler : ModelChangeHandler<KeepCoverage>
     }
 }
 
-internal sealed class SaveHoldReleaseHandler : ModelChangeHandler<SaveHoldRelease>
+internal sealed class SaveHoldReleaseHandler(IDatabase database) : ModelChangeHandler<SaveHoldRelease>
 {
     protected override async Task ApplyAsync(FailbackDbContext db, SaveHoldRelease change, CancellationToken cancellationToken)
     {
         var order = change.Order;
+        var stored = await db.Set<HoldReleaseRow>().FindAsync([order.EntryId, order.ServerId], cancellationToken);
+        if (order.Revision > 0 && order.Revision != stored?.Revision)
+        {
+            throw new ConcurrentChangeException(NameOf(order));
+        }
+
+        if (stored is { Release: HoldRelease.AcceptedLoss } && order.Release != HoldRelease.AcceptedLoss)
+        {
+            // Somebody has decided already; the decision is delivered.
+            return;
+        }
+
         var row = new HoldReleaseRow
         {
             EntryId = order.EntryId,
@@ -90,14 +102,8 @@ internal sealed class SaveHoldReleaseHandler : ModelChangeHandler<SaveHoldReleas
             Refusals = order.Refusals,
             LastError = order.LastError,
             ReleasedAt = order.ReleasedAt,
+            Revision = (stored?.Revision ?? 0) + 1,
         };
-        var stored = await db.Set<HoldReleaseRow>().FindAsync([order.EntryId, order.ServerId], cancellationToken);
-        if (stored is { Release: HoldRelease.AcceptedLoss } && order.Release != HoldRelease.AcceptedLoss)
-        {
-            // Somebody decided while a weaker order was being delivered; the decision is delivered next.
-            return;
-        }
-
         if (stored is null)
         {
             db.Add(row);
@@ -107,8 +113,17 @@ internal sealed class SaveHoldReleaseHandler : ModelChangeHandler<SaveHoldReleas
             db.Entry(stored).CurrentValues.SetValues(row);
         }
 
-        await db.SaveChangesAsync(cancellationToken);
+        try
+        {
+            await db.SaveChangesAsync(cancellationToken);
+        }
+        catch (DbUpdateException exception) when (exception is DbUpdateConcurrencyException || (exception.InnerException is { } inner && database.IsUniqueViolation(inner)))
+        {
+            throw new ConcurrentChangeException(NameOf(order));
+        }
     }
+
+    private static string NameOf(HoldReleaseOrder order) => $"The release of the hold of {order.EntryId} at {order.ServerId}";
 }
 
 internal sealed class MaterialCopies(IDatabase database) : IMaterialCopies

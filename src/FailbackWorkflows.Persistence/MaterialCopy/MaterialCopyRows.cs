@@ -243,7 +243,7 @@ internal sealed class CoverageReportRow
 }
 
 /// <summary>An order that a hold may end, and whether its server has been told.</summary>
-internal sealed class HoldReleaseRow
+internal sealed class HoldReleaseRow : IVersionedRow
 {
     public required string EntryId { get; set; }
 
@@ -265,13 +265,16 @@ internal sealed class HoldReleaseRow
 
     public DateTimeOffset? ReleasedAt { get; set; }
 
+    public long Revision { get; set; }
+
     public static void Configure(EntityTypeBuilder<HoldReleaseRow> row)
     {
         row.ToTable("hold_releases");
         row.HasKey(r => new { r.EntryId, r.ServerId });
+        row.Property(r => r.Revision).IsConcurrencyToken();
         row.Property(r => r.Release).HasConversion<string>();
         row.HasIndex(r => r.ReleasedAt);
     }
 
-    public HoldReleaseOrder ToOrder() => new(EntryId, ServerId, Identity, TaskId, Release, Reason, OrderedAt, Refusals, LastError, ReleasedAt);
+    public HoldReleaseOrder ToOrder() => new(EntryId, ServerId, Identity, TaskId, Release, Reason, OrderedAt, Refusals, LastError, ReleasedAt, Revision);
 }

@@ -30,6 +30,7 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
     private readonly Lock _checkpointing = new();
     private SqliteFailbackDbContext? _writeContext;
     private int _writesSinceCheckpoint;
+    private long _commits;
     private bool _isDisposed;
 
     public SqliteDatabase(string file)
@@ -92,7 +93,7 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
         {
             ObjectDisposedException.ThrowIf(_isDisposed, this);
             var transaction = await _writer.BeginTransactionAsync(cancellationToken);
-            return new WriteSession(_writer, transaction, OpenWriteContext, ReleaseAsync, _prepared);
+            return new WriteSession(_writer, transaction, OpenWriteContext, ReleaseAsync, _prepared, () => Interlocked.Increment(ref _commits));
         }
         catch
         {
@@ -100,6 +101,8 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
             throw;
         }
     }
+
+    public long Commits => Interlocked.Read(ref _commits);
 
     public object ToParameter(DateTimeOffset instant) => instant.UtcTicks;
 

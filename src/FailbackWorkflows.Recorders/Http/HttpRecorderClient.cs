@@ -48,6 +48,13 @@ public sealed class HttpRecorderClient : IRecorderClient, IDisposable
             (api, auth, ct) => api.StopRecordingAsync(auth, idempotencyKey, command.Authority.Epoch, command.Authority.Fence, new RecordingBody(command.Identity, command.AuthorityEnds), ct),
             cancellationToken);
 
+    public Task<RecordingState> ReleaseChannelsAsync(RecorderEndpoint recorder, ReleaseChannelsCommand command, string idempotencyKey, CancellationToken cancellationToken) =>
+        CallAsync<RecordingState>(
+            recorder,
+            "release channels",
+            (api, auth, ct) => api.ReleaseChannelsAsync(auth, idempotencyKey, command.Authority.Epoch, command.Authority.Fence, new ReleaseBody(command.Identity, command.ChannelIds), ct),
+            cancellationToken);
+
     public Task<SettingsBundle> GetSettingsAsync(RecorderEndpoint recorder, string identity, CancellationToken cancellationToken) =>
         CallAsync<SettingsBundle>(recorder, "read settings", (api, auth, ct) => api.GetSettingsAsync(auth, identity, ct), cancellationToken);
 

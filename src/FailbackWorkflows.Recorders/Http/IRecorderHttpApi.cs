@@ -49,6 +49,15 @@ public interface IRecorderHttpApi
         [Body] RecordingBody body,
         CancellationToken cancellationToken);
 
+    [Post("v1/recording:release")]
+    Task<HttpResponseMessage> ReleaseChannelsAsync(
+        [Header("Authorization")] string authorization,
+        [Header(RecorderHeaders.IdempotencyKey)] string idempotencyKey,
+        [Header(RecorderHeaders.DutyEpoch)] long epoch,
+        [Header(RecorderHeaders.DutyFence)] long fence,
+        [Body] ReleaseBody body,
+        CancellationToken cancellationToken);
+
     [Get("v1/duties/{identity}/config")]
     Task<HttpResponseMessage> GetSettingsAsync([Header("Authorization")] string authorization, [Path] string identity, CancellationToken cancellationToken);
 

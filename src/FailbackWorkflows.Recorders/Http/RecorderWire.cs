@@ -33,6 +33,9 @@ public sealed record FenceBody(long Fence);
 /// <summary>Body of <c>POST /v1/recording:start</c> and <c>:stop</c>; the authority travels in headers.</summary>
 public sealed record RecordingBody(string Identity, IReadOnlyDictionary<string, DateTimeOffset>? AuthorityEnds = null);
 
+/// <summary>Body of <c>POST /v1/recording:release</c>.</summary>
+public sealed record ReleaseBody(string Identity, IReadOnlyList<string> ChannelIds);
+
 /// <summary>Body of <c>POST …/config:validate</c> and <c>PUT …/config</c>.</summary>
 public sealed record SettingsBody(SettingsContent Content);
 

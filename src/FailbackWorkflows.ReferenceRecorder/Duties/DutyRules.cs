@@ -69,6 +69,7 @@ public static class DutyRules
     /// <summary>Gives or takes the duty, or confirms it after a restart. The caller has refused stale authority already.</summary>
     public static DutyRow Assign(Sql sql, RecordingEngine engine, DutyRow known, DutyAssignment assignment, DateTimeOffset now)
     {
+        engine.TakeBack(known.Identity);
         var isRepeat = assignment.Epoch == known.Epoch && known.AllocationId is not null;
         return isRepeat ? Confirm(sql, engine, known, assignment, now) : Give(sql, engine, known, assignment, now);
     }

@@ -21,7 +21,8 @@ public static class ChannelTimes
             ("$identity", identity), ("$channel", channelId), ("$epoch", epoch), ("$first", first.UtcTicks), ("$last", last.UtcTicks));
 
     /// <summary>Per configured channel: what is recorded and what was written.</summary>
-    public static RecordingState State(Sql sql, DutyRow duty, DateTimeOffset now)
+    /// <param name="isSourceBusy">By identity and channel id: its camera is taken.</param>
+    public static RecordingState State(Sql sql, DutyRow duty, DateTimeOffset now, Func<string, string, bool> isSourceBusy)
     {
         var times = sql.Query(
             "SELECT channel_id, first_epoch, first_frame, last_frame FROM channel_times WHERE identity = $identity",
@@ -38,7 +39,8 @@ public static class ChannelTimes
                 c.Enabled && c.Required,
                 duty.IsRecording && c.Enabled,
                 time.Epoch == duty.Epoch ? time.First : null,
-                time.Last);
+                time.Last,
+                duty.IsRecording && c.Enabled && isSourceBusy(duty.Identity, c.Id) ? ChannelProblems.SourceBusy : null);
         });
         return new RecordingState(duty.Identity, now, [.. channels]);
     }

@@ -10,7 +10,7 @@ using FailbackWorkflows.ReferenceRecorder.Storage;
 namespace FailbackWorkflows.ReferenceRecorder.Recording;
 
 /// <summary>A channel that should be recorded now, under one epoch.</summary>
-public sealed record PlannedChannel(string Identity, string ChannelId, ChannelKind Kind, long Epoch, bool Provisional);
+public sealed record PlannedChannel(string Identity, string ChannelId, ChannelKind Kind, long Epoch, bool Provisional, string? Camera = null);
 
 /// <summary>
 /// Writes the frames of one channel: of video and audio into growing segments, of text as records. What analytics and alarm inputs deliver

@@ -16,10 +16,10 @@ public static class RecordingEndpoints
 {
     public static void MapRecording(this IEndpointRouteBuilder routes)
     {
-        routes.MapGet("/v1/duties/{identity}/recording", (HttpContext context, RecorderStore store) =>
+        routes.MapGet("/v1/duties/{identity}/recording", (HttpContext context, RecorderStore store, RecordingEngine engine) =>
         {
             var identity = RequestReader.Identity(context);
-            var state = store.Read(sql => DutyStore.Find(sql, identity) is { } duty ? ChannelTimes.State(sql, duty, store.Time.GetUtcNow()) : null);
+            var state = store.Read(sql => DutyStore.Find(sql, identity) is { } duty ? ChannelTimes.State(sql, duty, store.Time.GetUtcNow(), engine.IsSourceBusy) : null);
             return Answer.Ok(state ?? throw Refusal.UnknownIdentity(identity)).WriteAsync(context);
         }).Produces<RecordingState>().WithSummary("Per channel: recording or not, first and last frame on disk.");
 
@@ -36,6 +36,22 @@ public static class RecordingEndpoints
             RequestReader.CheckName(body.Identity, "identity");
             await gate.RunAsync(context, body.Identity, hash, (sql, duty) => Answer.Ok(Stop(sql, engine, duty, body.AuthorityEnds, store.Time.GetUtcNow())));
         }).Accepts<RecordingBody>("application/json").Produces<RecordingState>().WithSummary("Stops recording of an identity; answers with the last frames.");
+
+        routes.MapPost("/v1/recording:release", async (HttpContext context, CommandGate gate, RecordingEngine engine, RecorderStore store) =>
+        {
+            var (body, hash) = await RequestReader.ReadAsync<ReleaseBody>(context);
+            RequestReader.CheckName(body.Identity, "identity");
+            if (body.ChannelIds is not { Count: > 0 and <= 10_000 })
+            {
+                throw Refusal.Malformed("channelIds must name at least one channel.");
+            }
+
+            await gate.RunAsync(context, body.Identity, hash, (sql, duty) =>
+            {
+                engine.Release(sql, duty.Identity, body.ChannelIds);
+                return Answer.Ok(ChannelTimes.State(sql, duty, store.Time.GetUtcNow(), engine.IsSourceBusy));
+            });
+        }).Accepts<ReleaseBody>("application/json").Produces<RecordingState>().WithSummary("Lets go of the sources of some channels, which their successor needs; records the others on.");
     }
 
     private static RecordingState Start(Sql sql, RecordingEngine engine, DataFolder folder, DutyRow duty, DateTimeOffset now)
@@ -63,13 +79,14 @@ public static class RecordingEndpoints
             throw Refusal.StorageFull("The storage has no more than its reserve free. Free some space, then start again.");
         }
 
+        engine.TakeBack(duty.Identity);
         if (!duty.Recording)
         {
             engine.ForgetFirstFrames(sql, duty.Identity, duty.Epoch);
             duty = DutyStore.Save(sql, duty with { Recording = true });
         }
 
-        return ChannelTimes.State(sql, duty, now);
+        return ChannelTimes.State(sql, duty, now, engine.IsSourceBusy);
     }
 
     private static RecordingState Stop(Sql sql, RecordingEngine engine, DutyRow duty, IReadOnlyDictionary<string, DateTimeOffset>? authorityEnds, DateTimeOffset now)
@@ -86,6 +103,6 @@ public static class RecordingEndpoints
             RecordStore.EndAuthority(sql, duty.Identity, channelId, end, duty.Epoch);
         }
 
-        return ChannelTimes.State(sql, duty, now);
+        return ChannelTimes.State(sql, duty, now, engine.IsSourceBusy);
     }
 }

@@ -28,6 +28,8 @@ public sealed partial class RecordingEngine : BackgroundService
     private readonly ILogger<RecordingEngine> _logger;
     private readonly Dictionary<(string Identity, string ChannelId), ChannelWriter> _writers = [];
     private readonly List<ChannelWriter> _closing = [];
+    private readonly HashSet<(string Identity, string ChannelId)> _released = [];
+    private readonly CameraSessions _cameras;
     private RecordingPlan _plan = new([], null);
     private bool _planIsOld = true;
     private bool _mustRecover;
@@ -44,6 +46,7 @@ public sealed partial class RecordingEngine : BackgroundService
         _folder = folder;
         _options = options;
         _clips = clips;
+        _cameras = new CameraSessions(options.CamerasFolder);
         _logger = logger;
         store.Committed = () => _planIsOld = true;
         store.RolledBack = Abandon;
@@ -79,7 +82,30 @@ public sealed partial class RecordingEngine : BackgroundService
             return;
         }
 
-        var stopping = _writers.Values.Where(w => w.Plan.Identity == identity).ToList();
+        _released.RemoveWhere(c => c.Identity == identity);
+        Close(sql, [.. _writers.Values.Where(w => w.Plan.Identity == identity)]);
+    }
+
+    /// <summary>Lets go of the cameras of some channels, in the caller's transaction; the others are recorded on. Until <see cref="TakeBack"/>, a stop or a restart.</summary>
+    public void Release(Sql sql, string identity, IReadOnlyCollection<string> channelIds)
+    {
+        if (_mustRecover)
+        {
+            Recover(sql);
+        }
+
+        _released.UnionWith(channelIds.Select(id => (identity, id)));
+        Close(sql, [.. _writers.Values.Where(w => _released.Contains((w.Plan.Identity, w.Plan.ChannelId)))]);
+    }
+
+    /// <summary>What was released is recorded again, once its camera is free.</summary>
+    public void TakeBack(string identity) => _released.RemoveWhere(c => c.Identity == identity);
+
+    /// <summary>Another recorder has the only session at the channel's camera.</summary>
+    public bool IsSourceBusy(string identity, string channelId) => _cameras.IsBusy(identity, channelId);
+
+    private void Close(Sql sql, IReadOnlyCollection<ChannelWriter> stopping)
+    {
         foreach (var writer in stopping)
         {
             writer.Fill();
@@ -88,9 +114,11 @@ public sealed partial class RecordingEngine : BackgroundService
         Confirm(sql, stopping);
         foreach (var writer in stopping)
         {
-            _writers.Remove((identity, writer.Plan.ChannelId));
+            _writers.Remove((writer.Plan.Identity, writer.Plan.ChannelId));
             writer.Dispose();
         }
+
+        _cameras.KeepOnly(_writers.ContainsKey, _ => true);
     }
 
     /// <summary>Brings what was written for an identity to the disk and into the index, in the caller's transaction: what the caller then says of it holds for all of it.</summary>
@@ -271,7 +299,7 @@ public sealed partial class RecordingEngine : BackgroundService
     /// <summary>Opens writers for what the plan wants; those it no longer wants are full and wait in <see cref="_closing"/>.</summary>
     private void Reconcile(DateTimeOffset now)
     {
-        var wanted = (_hasRoom ? _plan.Channels : []).ToDictionary(c => (c.Identity, c.ChannelId));
+        var wanted = (_hasRoom ? _plan.Channels : []).Where(c => !_released.Contains((c.Identity, c.ChannelId))).ToDictionary(c => (c.Identity, c.ChannelId));
         foreach (var (name, writer) in _writers.Where(w => wanted.GetValueOrDefault(w.Key) != w.Value.Plan).ToList())
         {
             writer.Fill();
@@ -279,8 +307,15 @@ public sealed partial class RecordingEngine : BackgroundService
             _writers.Remove(name);
         }
 
+        // A recording that goes on under another epoch keeps its camera.
+        _cameras.KeepOnly(c => _writers.ContainsKey(c) || wanted.ContainsKey(c), wanted.ContainsKey);
         foreach (var (name, plan) in wanted.Where(w => !_writers.ContainsKey(w.Key)).ToList())
         {
+            if (!_cameras.TryOpen(plan, now))
+            {
+                continue;
+            }
+
             // A recording that goes on under another epoch goes on with the very next frame.
             var former = _closing.Find(w => (w.Plan.Identity, w.Plan.ChannelId) == name);
             _writers.Add(name, new ChannelWriter(plan, former?.NextFrame ?? FirstFrameTime(plan, now), _folder, _store.MachineId, _clips, _options.IsBusy ? RecordPace.Busy : RecordPace.Quiet));
@@ -369,6 +404,8 @@ public sealed partial class RecordingEngine : BackgroundService
 
         _writers.Clear();
         _closing.Clear();
+        _released.Clear();
+        _cameras.CloseAll();
         _mustRecover = true;
         _planIsOld = true;
     }

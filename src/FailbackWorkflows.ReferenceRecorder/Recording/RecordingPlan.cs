@@ -30,7 +30,7 @@ internal sealed record RecordingPlan(IReadOnlyList<PlannedChannel> Channels, Dat
 
             channels.AddRange(ChannelSettings.Read(content)
                 .Where(c => c is { Enabled: true, IsDark: false })
-                .Select(c => new PlannedChannel(duty.Identity, c.Id, c.Kind, duty.Epoch, duty.Provisional)));
+                .Select(c => new PlannedChannel(duty.Identity, c.Id, c.Kind, duty.Epoch, duty.Provisional, c.IsSingleSession ? c.SourceId ?? c.Id : null)));
         }
 
         return new RecordingPlan(channels, next);

@@ -8,8 +8,10 @@ namespace FailbackWorkflows.ReferenceRecorder.Settings;
 
 /// <summary>What the recorder needs to know of a configured channel; everything else in the section is kept untouched.</summary>
 /// <param name="MasksRequired">It must not be recorded without a privacy mask.</param>
+/// <param name="SourceId">Its camera, where the settings name one.</param>
+/// <param name="IsSingleSession">Test knob <c>"singleSession": true</c>: its camera allows one session.</param>
 /// <param name="IsDark">Test knob <c>"generator": "dark"</c>: configured and enabled, but never gives a frame.</param>
-public sealed record ChannelSettings(string Id, string Name, ChannelKind Kind, bool Enabled, bool Required, bool MasksRequired, bool IsDark)
+public sealed record ChannelSettings(string Id, string Name, ChannelKind Kind, bool Enabled, bool Required, bool MasksRequired, bool IsDark, string? SourceId = null, bool IsSingleSession = false)
 {
     /// <summary>The channels of validated settings.</summary>
     public static IReadOnlyList<ChannelSettings> Read(SettingsContent content) =>
@@ -22,7 +24,9 @@ public sealed record ChannelSettings(string Id, string Name, ChannelKind Kind, b
                 Flag(c, "enabled", true),
                 Flag(c, "required", true),
                 Flag(c, "masksRequired", false),
-                Text(c, "generator") == "dark"))];
+                Text(c, "generator") == "dark",
+                Text(c, "sourceId"),
+                Flag(c, "singleSession", false)))];
 
     /// <summary>Id of the first enabled channel that requires a privacy mask and has none, or null.</summary>
     public static string? FirstUnmasked(SettingsContent content)

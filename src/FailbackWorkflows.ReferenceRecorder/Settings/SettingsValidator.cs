@@ -74,6 +74,7 @@ public sealed class SettingsValidator
             OptionalFlag(channel, path, "enabled");
             OptionalFlag(channel, path, "required");
             OptionalFlag(channel, path, "masksRequired");
+            OptionalFlag(channel, path, "singleSession");
             StoragePlace(channel, path);
         }
 

@@ -1,5 +1,6 @@
 using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Policies;
+using FailbackWorkflows.Failback.SettingsCache;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace FailbackWorkflows.Server.Health;
@@ -43,6 +44,18 @@ internal sealed class PollingCheck(PollRecorders poll, PollOptions options, Time
     }
 }
 
+/// <summary>Are the settings of recorders looked at when they should be?</summary>
+internal sealed class SettingsCheck(RefreshSettings refresh, RefreshSettingsOptions options) : IHealthCheck
+{
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
+    {
+        var now = refresh.Punctual();
+        var sentence = FormattableString.Invariant(
+            $"The settings of {now.Copies} duties are looked at; the latest look is {now.LongestLag.TotalSeconds:0} s late, {now.Skipped} were left out of the last round, which took {now.LastRound.TotalSeconds:0.0} s, and {now.InFlight} recorders have not answered yet.");
+        return Task.FromResult(now.LongestLag > options.Interval ? HealthCheckResult.Degraded(sentence) : HealthCheckResult.Healthy(sentence));
+    }
+}
+
 /// <summary>Part of a health answer.</summary>
 public sealed record HealthPart(string Name, string Status, string? Description, double ElapsedMilliseconds);
 
@@ -52,7 +65,7 @@ public sealed record HealthAnswer(string Status, IReadOnlyList<HealthPart>? Part
 /// <summary>For whoever watches the process: alive (it answers) and ready (it can work).</summary>
 internal static class HealthEndpoints
 {
-    public static void AddHealth(this IServiceCollection services) => services.AddHealthChecks().AddCheck<DatabaseCheck>("database").AddCheck<PollingCheck>("polling");
+    public static void AddHealth(this IServiceCollection services) => services.AddHealthChecks().AddCheck<DatabaseCheck>("database").AddCheck<PollingCheck>("polling").AddCheck<SettingsCheck>("settings");
 
     public static void MapHealth(this IEndpointRouteBuilder routes)
     {

@@ -16,6 +16,15 @@ public sealed class ServerOptions
     /// <summary>Recorders asked at the same time, of those that answered last time; those that did not have as many for themselves. 1 to 10,000. Default: 256.</summary>
     public int MaxConcurrentPolls { get; set; } = 256;
 
+    /// <summary>How long one recorder may take to say whether its settings are those in the cache; 1 s to 5 min. Default: 10 s.</summary>
+    public TimeSpan SettingsPatience { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Recorders asked for their settings at the same time, of those that answered the last time; a quarter of that for the others. 1 to 10,000. Default: 64.</summary>
+    public int MaxConcurrentSettings { get; set; } = 64;
+
+    /// <summary>How long changes of recorders' connections are kept; a recorder's newest one always is. 1 day to 100 years. Default: 400 days.</summary>
+    public TimeSpan ConnectivityKeptFor { get; set; } = TimeSpan.FromDays(400);
+
     /// <summary>How often it is looked at whether every server is ready for its failback or failover: 1 min to 7 days, or 0: only when somebody asks. Default: 15 min.</summary>
     public TimeSpan ReadinessInterval { get; set; } = TimeSpan.FromMinutes(15);
 
@@ -49,6 +58,10 @@ internal sealed class ServerOptionsCheck : IValidateOptions<ServerOptions>
         var mistakes = new List<string>();
         Between("PollInterval", options.PollInterval, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1));
         Between("SettingsInterval", options.SettingsInterval, TimeSpan.FromSeconds(1), TimeSpan.FromDays(1));
+        Between("SettingsPatience", options.SettingsPatience, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(5));
+        Between("MaxConcurrentSettings", options.MaxConcurrentSettings, 1, 10_000);
+        Between("ConnectivityKeptFor", options.ConnectivityKeptFor, TimeSpan.FromDays(1), TimeSpan.FromDays(36_525));
+
         if (options.ReadinessInterval != TimeSpan.Zero)
         {
             Between("ReadinessInterval", options.ReadinessInterval, TimeSpan.FromMinutes(1), TimeSpan.FromDays(7));

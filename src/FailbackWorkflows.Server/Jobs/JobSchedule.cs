@@ -16,6 +16,7 @@ internal static class JobSchedule
             quartz.ScheduleJob<RefreshSettingsJob>((provider, trigger) => trigger.WithIdentity("refresh-settings").StartNow().WithSimpleSchedule(schedule => Every(schedule, Options(provider).SettingsInterval)));
             quartz.ScheduleJob<ObligationsJob>((provider, trigger) => trigger.WithIdentity("obligations").StartNow().WithSimpleSchedule(schedule => Every(schedule, Options(provider).PollInterval)));
             quartz.ScheduleJob<MaterialCopyJob>((provider, trigger) => trigger.WithIdentity("material-copy").StartNow().WithSimpleSchedule(schedule => Every(schedule, Options(provider).PollInterval)));
+            quartz.ScheduleJob<PruneConnectivityJob>((_, trigger) => trigger.WithIdentity("prune-connectivity").StartNow().WithSimpleSchedule(schedule => Every(schedule, PruneConnectivityJob.Every)));
             quartz.ScheduleJob<ReadinessJob>((_, trigger) => trigger.WithIdentity("readiness").StartNow().WithSimpleSchedule(schedule => Every(schedule, ReadinessJob.Every)));
         });
         services.AddQuartzHostedService(options => options.WaitForJobsToComplete = true);

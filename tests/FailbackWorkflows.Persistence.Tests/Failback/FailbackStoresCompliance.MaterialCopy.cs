@@ -185,11 +185,13 @@ public abstract partial class FailbackStoresCompliance
         var order = new HoldReleaseOrder("entry-1", "vms-2", "vms-1", "copy-1", HoldRelease.VerifiedCopy, "digest", T0);
         await ApplyAsync(new SaveHoldRelease(order), new SaveHoldRelease(order with { EntryId = "entry-2", OrderedAt = T0.AddSeconds(-1) }));
         (await Copies.ListOwedReleasesAsync(None)).Select(o => o.EntryId).ShouldBe(["entry-2", "entry-1"]);
+        var read = (await Copies.FindReleaseAsync("entry-1", "vms-2", None))!;
+        read.ShouldBe(order with { Revision = 1 });
 
-        await ApplyAsync(new SaveHoldRelease(order with { Refusals = 2, LastError = "why", ReleasedAt = T0.AddHours(1) }));
+        await ApplyAsync(new SaveHoldRelease(read with { Refusals = 2, LastError = "why", ReleasedAt = T0.AddHours(1) }));
 
         (await Copies.ListOwedReleasesAsync(None)).Select(o => o.EntryId).ShouldBe(["entry-2"]);
-        (await Copies.FindReleaseAsync("entry-1", "vms-2", None)).ShouldBe(order with { Refusals = 2, LastError = "why", ReleasedAt = T0.AddHours(1) });
+        (await Copies.FindReleaseAsync("entry-1", "vms-2", None)).ShouldBe(order with { Refusals = 2, LastError = "why", ReleasedAt = T0.AddHours(1), Revision = 2 });
         (await Copies.FindReleaseAsync("entry-1", "vms-3", None)).ShouldBeNull();
     }
 
@@ -201,11 +203,30 @@ public abstract partial class FailbackStoresCompliance
         await ApplyAsync(new SaveHoldRelease(order));
         await ApplyAsync(new SaveHoldRelease(decision));
 
-        await ApplyAsync(new SaveHoldRelease(order with { ReleasedAt = T0.AddHours(1) }));
+        await ApplyAsync(new SaveHoldRelease(order with { Reason = "another digest" }));
 
-        (await Copies.ListOwedReleasesAsync(None)).ShouldBe([decision]);
-        await ApplyAsync(new SaveHoldRelease(decision with { ReleasedAt = T0.AddHours(2) }));
-        (await Copies.FindReleaseAsync("entry-1", "vms-2", None)).ShouldBe(decision with { ReleasedAt = T0.AddHours(2) });
+        var stored = (await Copies.ListOwedReleasesAsync(None)).ShouldHaveSingleItem();
+        stored.ShouldBe(decision with { Revision = 2 });
+        await ApplyAsync(new SaveHoldRelease(stored with { ReleasedAt = T0.AddHours(2) }));
+        (await Copies.FindReleaseAsync("entry-1", "vms-2", None)).ShouldBe(decision with { ReleasedAt = T0.AddHours(2), Revision = 3 });
+    }
+
+    // Whoever delivers an order must not write "released" over one that was given while he was on his way.
+    [Theory]
+    [InlineData(HoldRelease.VerifiedCopy)]
+    [InlineData(HoldRelease.AcceptedLoss)]
+    public async Task HoldRelease_OrderedAnewWhileItIsDelivered_StaysOwed(HoldRelease first)
+    {
+        var order = new HoldReleaseOrder("entry-1", "vms-2", "vms-1", "copy-1", first, "first", T0);
+        await ApplyAsync(new SaveHoldRelease(order));
+        var onItsWay = (await Copies.FindReleaseAsync("entry-1", "vms-2", None))!;
+        var anew = order with { Release = HoldRelease.AcceptedLoss, Reason = "second", OrderedAt = T0.AddMinutes(1) };
+        await ApplyAsync(new SaveHoldRelease(anew));
+
+        await Should.ThrowAsync<ConcurrentChangeException>(() => ApplyAsync(new SaveHoldRelease(onItsWay with { ReleasedAt = T0.AddHours(1) })));
+
+        (await Copies.ListOwedReleasesAsync(None)).ShouldBe([anew with { Revision = 2 }]);
+        await Should.ThrowAsync<ConcurrentChangeException>(() => ApplyAsync(new SaveHoldRelease(onItsWay with { EntryId = "entry-9" })));
     }
 
     [Fact]

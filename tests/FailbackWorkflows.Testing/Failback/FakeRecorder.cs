@@ -14,6 +14,7 @@ public sealed partial class FakeRecorder(string serverId, TimeProvider time)
     private readonly Dictionary<string, FakeDuty> _duties = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Remembered> _keys = new(StringComparer.Ordinal);
     private readonly ShiftedTimeProvider _clock = new(time);
+    private readonly HashSet<string> _busy = new(StringComparer.Ordinal);
     private int _boots = 1;
     private int _staged;
 
@@ -67,6 +68,29 @@ public sealed partial class FakeRecorder(string serverId, TimeProvider time)
 
     /// <summary>Channels that give no frames.</summary>
     public HashSet<string> DarkChannels { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>Channels whose cameras refuse it another session.</summary>
+    public IReadOnlyCollection<string> BusyChannels => _busy;
+
+    /// <summary>The cameras of these channels are taken, until <see cref="FreeChannel"/>.</summary>
+    public void TakeChannels(params ReadOnlySpan<string> channels)
+    {
+        foreach (var channel in channels)
+        {
+            _busy.Add(channel);
+        }
+    }
+
+    /// <summary>The camera allows it a session from now on.</summary>
+    public void FreeChannel(string channel)
+    {
+        if (_busy.Remove(channel))
+        {
+            FreeSince[channel] = _clock.GetUtcNow();
+        }
+    }
+
+    internal Dictionary<string, DateTimeOffset> FreeSince { get; } = new(StringComparer.Ordinal);
 
     /// <summary>No frame of any channel was written after this, although it says that it records.</summary>
     public DateTimeOffset? FramesEndAt { get; set; }
@@ -314,7 +338,7 @@ public sealed class FakeDuty(string identity, FakeRecorder recorder, TimeProvide
         ? new(Identity, Revision, Sha256, Frozen, Settings)
         : throw new RecorderException(RecorderErrorKind.NotFound, $"There is no duty for '{Identity}'.", RecorderProblems.UnknownIdentity);
 
-    internal RecordingState ToRecording()
+    public RecordingState ToRecording()
     {
         if (!IsKnown)
         {
@@ -332,11 +356,24 @@ public sealed class FakeDuty(string identity, FakeRecorder recorder, TimeProvide
             Required: true,
             IsRecording,
             _first.TryGetValue(c, out var first) ? first : null,
-            _last.TryGetValue(c, out var last) ? last : null))]);
+            _last.TryGetValue(c, out var last) ? last : null,
+            IsRecording && recorder.BusyChannels.Contains(c) ? ChannelProblems.SourceBusy : null))]);
+    }
+
+    /// <summary>Channels whose cameras it let go of.</summary>
+    public HashSet<string> Released { get; } = new(StringComparer.Ordinal);
+
+    internal RecordingState Release(IReadOnlyList<string> channelIds)
+    {
+        WriteFrames();
+        Released.UnionWith(channelIds);
+        return ToRecording();
     }
 
     internal DutyState Assign(DutyAssignment assignment)
     {
+        WriteFrames();
+        Released.Clear();
         if (assignment.Epoch == Epoch && AllocationId is not null)
         {
             var isSame = assignment.AllocationId == AllocationId && assignment.Role == AssignedRole && (assignment.Hold is null || assignment.Hold.EntryId == HoldEntryId);
@@ -379,6 +416,7 @@ public sealed class FakeDuty(string identity, FakeRecorder recorder, TimeProvide
             throw new RecorderException(RecorderErrorKind.Conflict, "There are no settings.", RecorderProblems.NotConfigured);
         }
 
+        Released.Clear();
         if (!Recording)
         {
             Recording = true;
@@ -392,6 +430,7 @@ public sealed class FakeDuty(string identity, FakeRecorder recorder, TimeProvide
     {
         WriteFrames();
         Recording = false;
+        Released.Clear();
         AuthorityEnds = authorityEnds ?? AuthorityEnds;
         return ToRecording();
     }
@@ -448,9 +487,10 @@ public sealed class FakeDuty(string identity, FakeRecorder recorder, TimeProvide
         var until = recorder.FramesEndAt is { } end && end < now ? end : now;
         foreach (var channel in FakeSettings.Channels)
         {
-            if (until >= _framesFrom && !recorder.DarkChannels.Contains(channel))
+            var from = recorder.FreeSince.TryGetValue(channel, out var free) && free > _framesFrom ? free : _framesFrom;
+            if (until >= from && !recorder.DarkChannels.Contains(channel) && !recorder.BusyChannels.Contains(channel) && !Released.Contains(channel))
             {
-                _first.TryAdd(channel, _framesFrom);
+                _first.TryAdd(channel, from);
                 _last[channel] = _last.TryGetValue(channel, out var last) && last > until ? last : until;
             }
         }

@@ -140,6 +140,9 @@ public sealed partial class FakeRecorders(TimeProvider time) : IRecorderClient
     public Task<RecordingState> StopRecordingAsync(RecorderEndpoint recorder, RecordingCommand command, string idempotencyKey, CancellationToken cancellationToken) =>
         CommandAsync(recorder, "StopRecording", command.Identity, command.Authority, idempotencyKey, command with { Authority = NoAuthority }, (_, d) => d.Stop(command.AuthorityEnds), cancellationToken);
 
+    public Task<RecordingState> ReleaseChannelsAsync(RecorderEndpoint recorder, ReleaseChannelsCommand command, string idempotencyKey, CancellationToken cancellationToken) =>
+        CommandAsync(recorder, "ReleaseChannels", command.Identity, command.Authority, idempotencyKey, command with { Authority = NoAuthority }, (_, d) => d.Release(command.ChannelIds), cancellationToken);
+
     public Task<SettingsBundle> GetSettingsAsync(RecorderEndpoint recorder, string identity, CancellationToken cancellationToken) =>
         ReadAsync(recorder, "GetSettings", identity, r => r.Duty(identity).ToBundle(), cancellationToken);
 

@@ -189,6 +189,7 @@ public sealed class SettingsTests
         (await host.Client.ValidateSettingsAsync(host.Endpoint, RecorderHost.Identity, content, default)).Findings.Single().Path.ShouldBe("files[0].path");
     }
 
+    // Scenario 14: whatever broke off, nothing is recorded without its privacy masks.
     [Fact]
     public async Task Recording_WithoutARequiredMask_IsRefused()
     {

@@ -286,6 +286,7 @@ public sealed class ApiTests(ServerHarness server)
         (await Answers.JsonAsync(await signedIn.GetAsync("/health/ready"))).GetProperty("parts").GetArrayLength().ShouldBeGreaterThan(0);
     }
 
+    // Scenario 25: a client comes back and says how far it came.
     [Fact]
     public async Task Changes_ResumedAfterACursor_MissNothing()
     {

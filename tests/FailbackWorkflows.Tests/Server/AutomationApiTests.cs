@@ -165,6 +165,7 @@ public sealed class AutomationApiTests(ServerHarness server)
         (await browser.GetStringAsync($"/failover-log/{entry.Id}")).ShouldContain("Automatic failback");
     }
 
+    // Scenario 8: how often a server was lost within the hour is shown.
     [Fact]
     public async Task ServerPage_ShowsHistoryAndSettings_AndSavesThem()
     {

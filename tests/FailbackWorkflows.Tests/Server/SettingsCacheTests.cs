@@ -155,6 +155,55 @@ public sealed class SettingsCacheTests(ServerHarness server)
     }
 
     [Fact]
+    public async Task Page_OfARollbackRun_CancelsItAndRetriesItWhenItStopped()
+    {
+        var id = await AddServerAsync();
+        using var browser = await server.SignInAsync();
+        var started = await ServerHarness.PostFormAsync(
+            browser, $"/servers/{id}/settings?back=1", $"/servers/{id}/settings?handler=RollBack", ("number", "1"), ("requestId", "a"), ("reason", "wrong mask"), ("confirmed", "true"));
+        var page = started.Headers.Location!.ToString();
+        var runId = page["/runs/".Length..];
+        var html = await browser.GetStringAsync(page);
+        html.ShouldContain("id=\"cancel-run\"");
+        html.ShouldNotContain("id=\"redrive\"");
+
+        var cancelled = await ServerHarness.PostFormAsync(browser, page, $"{page}?handler=Cancel", ("reason", " Not now. "));
+        var tooEarly = await ServerHarness.PostFormAsync(browser, page, $"{page}?handler=Redrive", ("reason", "Again."));
+
+        (cancelled.Headers.Location!.ToString(), tooEarly.Headers.Location!.ToString()).ShouldBe((page, page));
+        (await browser.GetStringAsync(page)).ShouldContain("Only a run that was stopped by an error can be retried.");
+        server.Runs.Put((await ((FailbackWorkflows.Failback.Runs.IRunReports)server.Runs).FindAsync(runId, default))! with { SubStatus = FailbackWorkflows.Engine.WorkflowSubStatus.Faulted, Result = "faulted" });
+        html = await browser.GetStringAsync(page);
+        html.ShouldContain("id=\"redrive\"");
+        html.ShouldNotContain("id=\"cancel-run\"");
+        (await ServerHarness.PostFormAsync(browser, page, $"{page}?handler=Redrive", ("reason", "The disk is back."))).Headers.Location!.ToString().ShouldBe(page);
+
+        server.Runs.Asked.Where(a => a.RunId == runId).Select(a => (a.What, a.Reason, a.Actor.Name)).ShouldBe([("cancel", "Not now.", "admin"), ("redrive", "The disk is back.", "admin")]);
+        server.Audit.Records.Where(r => r.Subject == runId).Select(r => r.Result).ShouldBe(["done", "refused", "done"]);
+    }
+
+    [Fact]
+    public async Task Page_OfARun_OffersAViewerNothing_AndCancelsNoFailback()
+    {
+        var id = await AddServerAsync();
+        var entry = await server.AddEntryAsync();
+        using var admin = await server.SignInAsync();
+        var rollback = await ServerHarness.PostFormAsync(
+            admin, $"/servers/{id}/settings?back=1", $"/servers/{id}/settings?handler=RollBack", ("number", "1"), ("requestId", "a"), ("reason", "wrong mask"), ("confirmed", "true"));
+        var page = rollback.Headers.Location!.ToString();
+        await server.CreateUserAsync($"viewer-{id}", Roles.Viewer);
+        using var viewer = await server.SignInAsync($"viewer-{id}");
+        (await viewer.GetStringAsync(page)).ShouldNotContain("id=\"cancel-run\"");
+
+        (await ServerHarness.PostFormAsync(viewer, page, $"{page}?handler=Cancel", ("reason", "x"))).Headers.Location!.ToString().ShouldContain("/denied");
+        using var client = server.Administrator();
+        var failback = (await Answers.JsonAsync(await client.PostAsync($"/api/v1/failover-log/{entry.Id}/failback", ServerHarness.Json("""{"requestId":"a","reason":"x"}""")))).GetProperty("runId").GetString();
+        (await ServerHarness.PostFormAsync(admin, page, $"/runs/{failback}?handler=Cancel", ("reason", "x"))).StatusCode.ShouldBe(HttpStatusCode.NotFound, "a failback is cancelled where its consequences are shown");
+
+        server.Runs.Asked.ShouldNotContain(a => a.RunId == page["/runs/".Length..] || a.RunId == failback);
+    }
+
+    [Fact]
     public async Task Page_Rollback_IsNotForOperators()
     {
         var id = await AddServerAsync();

@@ -155,6 +155,7 @@ public sealed class AutomaticFailbackTests
         (await LastRunAsync(world)).Result.ShouldBe("done");
     }
 
+    // Scenario 8, without a delay: at the first connection, as the site wants it, and only once.
     [Fact]
     public async Task Recorder_FlappingWithoutADelay_IsFailedBackAtTheFirstConnection()
     {
@@ -164,6 +165,18 @@ public sealed class AutomaticFailbackTests
 
         (await LastRunAsync(world)).Result.ShouldBe("done");
         (await world.ServerAsync()).ConnectionEpisode.ShouldBe(1);
+
+        // What is done is done: nine more connections within the hour start nothing, and are counted.
+        for (var i = 0; i < 9; i++)
+        {
+            world.Time.Advance(TimeSpan.FromMinutes(5));
+            await ReconnectAsync(world);
+        }
+
+        world.Store.Commits.Count(c => c.IsStart && c.Instance.DefinitionId == StartFailback.DefinitionId).ShouldBe(1);
+        (await world.Get<IConnectivityHistory>().CountLossesAsync(Failed, world.Time.GetUtcNow() - PollRecorder.FlapWindow, default)).ShouldBe(10);
+        (await world.ServerAsync()).Connection.ShouldBe(ConnectionState.Unstable);
+        (world.FailedDuty.IsRecording, (await world.DutyAsync()).HolderServerId).ShouldBe((true, Failed));
     }
 
     [Fact]
@@ -279,6 +292,21 @@ public sealed class AutomaticFailbackTests
 
         run.Result.ShouldBe("done");
         (await StateAsync(world)).ShouldBeNull();
+    }
+
+    // Scenario 1: a click that comes while the automatic failback is at work.
+    [Fact]
+    public async Task Operator_WhoWasSlower_IsToldWhichRunIsAtWork()
+    {
+        await using var world = await ArrangeAsync();
+        StartRunResult? click = null;
+        world.Recorders.Before(Failed, "Probe", async () => click = await world.StartFailbackAsync("click"));
+
+        await ReconnectAsync(world);
+
+        (await LastRunAsync(world)).Result.ShouldBe("done");
+        (click!.Outcome, click.RunId).ShouldBe((StartRunOutcome.Busy, (await world.EntryAsync()).FailbackRunId));
+        world.Store.Commits.Count(c => c.IsStart && c.Instance.DefinitionId == StartFailback.DefinitionId).ShouldBe(1);
     }
 
     [Theory]

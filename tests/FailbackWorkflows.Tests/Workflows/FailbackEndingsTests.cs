@@ -34,6 +34,7 @@ public sealed class FailbackEndingsTests
         (await world.OwedAsync()).ShouldBeEmpty();
     }
 
+    // Scenario 13, with consent; Scenario 23, and a debt that outlives weeks.
     [Theory]
     [InlineData(true, false)]
     [InlineData(false, true)]
@@ -46,6 +47,7 @@ public sealed class FailbackEndingsTests
         var run = await world.FailBackAsync(withoutFailoverServer: isConfirmed);
 
         run.Result.ShouldBe("done", run.Message);
+        run.Report.Alarms.ShouldContain(a => a.Text.Contains("come from the cache: stale since 2026-03-01 11:00:00 UTC, when rec-1 last confirmed them (revision 1)"));
         run.Report.Alarms.ShouldContain(a => a.Text.Contains(isConfirmed ? "Olga Operator has confirmed it: Repaired." : "policy"));
         (world.FailedDuty.ToState().Role, world.FailedDuty.IsRecording, world.FailedDuty.Sha256).ShouldBe((DutyRole.Recorder, true, Outcomes.OldDigest));
         (await world.ServerAsync()).State.ShouldBe(VmsServerState.Ok);
@@ -59,6 +61,29 @@ public sealed class FailbackEndingsTests
         (await world.OwedAsync()).ShouldBeEmpty();
         (world.FailoverDuty.ToState().Role, world.FailoverDuty.IsRecording).ShouldBe((DutyRole.FailoverServer, false));
         await ShouldBeAsync(world, FailbackState.Done, isHoldOpen: false);
+    }
+
+    // Scenario 13: consent to settings that nobody has helps nobody.
+    [Fact]
+    public async Task FailoverServer_DeadAndTheCacheIsEmpty_IsUndoneAndSaysWhatIsMissing()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        await using (var session = await world.Get<FailbackWorkflows.Persistence.IDatabase>().BeginWriteAsync(default))
+        {
+            await session.ExecuteAsync("DELETE FROM settings_bundles", default);
+            await session.CommitAsync(default);
+        }
+
+        world.FailoverRecorder.Die();
+
+        var run = await world.FailBackAsync(withoutFailoverServer: true);
+
+        run.Result.ShouldNotBe("done");
+        run.Report.Steps.Single(s => s.Number == 7).Message!.ShouldContain("the settings cache holds nothing for rec-1. Bring rec-2 back on the network");
+        (world.FailedDuty.IsRecording, world.FailedDuty.Sha256).ShouldBe((false, Outcomes.OldDigest));
+        (await world.EntryAsync()).Failback.ShouldBe(FailbackState.Failed);
+        (await world.DutyAsync()).HolderServerId.ShouldBe(FailbackWorld.Failover);
+        (await world.ClaimsAsync()).ShouldBeEmpty();
     }
 
     [Fact]

@@ -207,6 +207,7 @@ public sealed class MaterialCopyTests
     }
 
     // Design §6: a task whose source is away stays queued.
+    // Scenario 23: what a dead failover server owes is waited for.
     [Fact]
     public async Task Copy_TheSourceIsAway_WaitsForItAndGoesOn()
     {

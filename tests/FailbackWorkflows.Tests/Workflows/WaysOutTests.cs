@@ -32,6 +32,8 @@ public sealed class WaysOutTests
         run.Result.ShouldBe("done", run.Message);
         await ShouldBeAdoptedAsync(world, run);
         world.FailedDuty.Sha256.ShouldBe(Outcomes.OldDigest, "it stays as it stands");
+        var play = new MaterialCopyPlay(world);
+        await play.ShouldBeCopiedAsync(await play.CopyAsync());
     }
 
     // Scenario 3.
@@ -48,6 +50,11 @@ public sealed class WaysOutTests
         (refused.RefusedCheck, refused.Report.Offer).ShouldBe((2, RunOffers.Adopt));
         run.Result.ShouldBe("done", run.Message);
         await ShouldBeAdoptedAsync(world, run);
+
+        // And what was recorded during the failover comes home from whoever holds it.
+        var play = new MaterialCopyPlay(world);
+        await play.ShouldBeCopiedAsync(await play.CopyAsync());
+        (await play.TaskAsync()).Definition!.SourceRecorderId.ShouldBe("machine-of-rec-2");
     }
 
     [Fact]

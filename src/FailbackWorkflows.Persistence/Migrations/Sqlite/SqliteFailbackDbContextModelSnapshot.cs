@@ -807,6 +807,11 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                         .HasColumnType("INTEGER")
                         .HasColumnName("released_at");
 
+                    b.Property<long>("Revision")
+                        .IsConcurrencyToken()
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("revision");
+
                     b.Property<string>("TaskId")
                         .IsRequired()
                         .HasColumnType("TEXT")

@@ -250,7 +250,7 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
         var answer = await SendAsync(request, idle, cancellationToken).ConfigureAwait(false);
         try
         {
-            await RefuseProblemAsync(answer, idle).ConfigureAwait(false);
+            await RefuseProblemAsync(answer, idle, cancellationToken).ConfigureAwait(false);
             return answer;
         }
         catch
@@ -282,7 +282,7 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
         }
     }
 
-    private async Task RefuseProblemAsync(HttpResponseMessage answer, IdleTimer idle)
+    private async Task RefuseProblemAsync(HttpResponseMessage answer, IdleTimer idle, CancellationToken cancellationToken)
     {
         if (answer.IsSuccessStatusCode)
         {
@@ -295,7 +295,7 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
         }
 
         var status = (int)answer.StatusCode;
-        if (status is 404 or >= 500 && !await IsOfRecorderAsync(answer, idle).ConfigureAwait(false))
+        if (status is 404 or >= 500 && !await IsOfRecorderAsync(answer, idle, cancellationToken).ConfigureAwait(false))
         {
             throw new SourceException(
                 status == 404 ? SourceFault.Gone : SourceFault.Broken, $"Something else than a recorder answers in the source's place, with status {status}.", RetryAfter(answer)) { IsUnanswered = true };
@@ -323,7 +323,7 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
     }
 
     /// <summary>A recorder says what is wrong as a problem of a type of its own (RFC 9457); a gateway that stands for it does not.</summary>
-    private static async Task<bool> IsOfRecorderAsync(HttpResponseMessage answer, IdleTimer idle)
+    private static async Task<bool> IsOfRecorderAsync(HttpResponseMessage answer, IdleTimer idle, CancellationToken cancellationToken)
     {
         if (answer.Content.Headers.ContentType?.MediaType != "application/problem+json")
         {
@@ -332,11 +332,11 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
 
         try
         {
-            var body = await ReadBoundedAsync(answer, MostProblemBytes, idle, idle.Token).ConfigureAwait(false);
+            var body = await ReadBoundedAsync(answer, MostProblemBytes, idle, cancellationToken).ConfigureAwait(false);
             using var document = JsonDocument.Parse(body);
             return document.RootElement.TryGetProperty("type", out var type) && type.GetString()?.StartsWith(RecorderProblems.Prefix, StringComparison.Ordinal) == true;
         }
-        catch (Exception error) when (error is JsonException or InvalidOperationException or SourceException || (error is OperationCanceledException && idle.HasFired))
+        catch (Exception error) when (error is JsonException or InvalidOperationException or SourceException)
         {
             return false;
         }

@@ -8,6 +8,7 @@ using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Persistence.Workflows;
 using FailbackWorkflows.Server.Identity;
+using FailbackWorkflows.Server.Pages.Runs;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.RazorPages;
@@ -28,6 +29,7 @@ public sealed class DetailsModel(
     PlannedSteps planned,
     FailbackButtons buttons,
     FailbackStarter starter,
+    RunForms runForms,
     IMaintenanceModes modes,
     AutomaticFailbackCheck automatic,
     EntryAlerts alerts,
@@ -128,10 +130,10 @@ public sealed class DetailsModel(
         await MayAsync() ? await starter.StartAsync(this, entryId, requestId, reason, overrideMaintenance, cancellationToken) : Forbid();
 
     public Task<IActionResult> OnPostCancelAsync(string entryId, string? runId, string? reason, CancellationToken cancellationToken) =>
-        AskAsync(entryId, runId, reason, runtime.CancelAsync, "The cancellation was asked for.", cancellationToken);
+        runForms.CancelAsync(this, runId, reason, run => run.EntryId == entryId, PathOf(entryId), cancellationToken);
 
     public Task<IActionResult> OnPostRedriveAsync(string entryId, string? runId, string? reason, CancellationToken cancellationToken) =>
-        AskAsync(entryId, runId, reason, runtime.RedriveAsync, "The run goes on from the failed step.", cancellationToken);
+        runForms.RedriveAsync(this, runId, reason, run => run.EntryId == entryId, PathOf(entryId), cancellationToken);
 
     public async Task<IActionResult> OnPostStartCopyAsync(string entryId, string? requestId, string? reason, CancellationToken cancellationToken) =>
         await MayAsync() ? await copyForms.StartAsync(this, entryId, requestId, reason, cancellationToken) : Forbid();
@@ -156,43 +158,7 @@ public sealed class DetailsModel(
         return earlier;
     }
 
-    private async Task<IActionResult> AskAsync(
-        string entryId,
-        string? runId,
-        string? reason,
-        Func<string, Actor, string?, CancellationToken, Task> ask,
-        string done,
-        CancellationToken cancellationToken)
-    {
-        if (!await MayAsync())
-        {
-            return Forbid();
-        }
-
-        if (runId is not { Length: > 0 and <= 128 } || reason?.Length > 1000)
-        {
-            return BadRequest();
-        }
-
-        if (await reports.FindAsync(runId, cancellationToken) is not { } run || run.EntryId != entryId)
-        {
-            return NotFound();
-        }
-
-        var audit = HttpContext.Audit(runId, reason);
-        try
-        {
-            await ask(runId, CurrentActor.Of(HttpContext), string.IsNullOrWhiteSpace(reason) ? null : reason.Trim(), cancellationToken);
-            TempData["Notice"] = done;
-        }
-        catch (WorkflowRefusedException refused)
-        {
-            audit.Result = "refused";
-            TempData["Warning"] = refused.Message;
-        }
-
-        return Redirect($"/failover-log/{Uri.EscapeDataString(entryId)}");
-    }
+    private static string PathOf(string entryId) => $"/failover-log/{Uri.EscapeDataString(entryId)}";
 
     private async Task<bool> MayAsync() => (await authorization.AuthorizeAsync(User, Permissions.Operate)).Succeeded;
 }

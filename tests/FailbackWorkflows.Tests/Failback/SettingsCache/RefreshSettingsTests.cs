@@ -172,6 +172,93 @@ public sealed class RefreshSettingsTests
         (await Cache(world).FindNewestAsync(FailbackWorld.Failed, default))!.Sha256.ShouldBe(world.FailoverDuty.Sha256);
     }
 
+    // A recorder that hangs costs a round its patience and no more; while it hangs, nobody asks it again.
+    [Fact]
+    public async Task Recorder_ThatHangs_HasATimeToAnswer_AndIsLeftOutWhileItHangs()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        await RefreshAsync(world);
+        world.Time.Advance(TimeSpan.FromSeconds(30));
+        world.Recorders.ForgetCalls();
+        var (asked, hang) = (NewSource(), NewSource());
+        world.Recorders.Before(FailbackWorld.Failover, "FindChangedSettings", async () =>
+        {
+            asked.TrySetResult();
+            await hang.Task;
+        });
+        var options = world.Node.Get<RefreshSettingsOptions>();
+
+        var round = RefreshAsync(world);
+        await asked.Task.WaitAsync(Patience);
+        world.Time.Advance(options.Patience);
+        await round.WaitAsync(Patience);
+        var hanging = world.Node.Get<RefreshSettings>().Punctual();
+        world.Time.Advance(TimeSpan.FromSeconds(30));
+        await RefreshAsync(world).WaitAsync(Patience);
+
+        hanging.InFlight.ShouldBeInRange(1, 2, "the failover server has two duties, and one of its answers is held back");
+        world.Node.Get<RefreshSettings>().Punctual().Skipped.ShouldBe(hanging.InFlight);
+        world.Recorders.Calls.Count(c => c.ServerId == FailbackWorld.Spare && c.Name == "FindChangedSettings").ShouldBe(2);
+        var problems = (await world.Node.Get<SettingsAges>().ListAsync(default)).Values.Where(a => a.Problem is not null).ToList();
+        problems.ShouldNotBeEmpty();
+        problems.ShouldAllBe(a => a.Problem!.Contains("did not say within 10 s", StringComparison.Ordinal));
+
+        hang.SetResult();
+        while (world.Node.Get<RefreshSettings>().Punctual().InFlight > 0)
+        {
+            await Task.Yield();
+        }
+
+        world.Time.Advance(TimeSpan.FromSeconds(30));
+        await RefreshAsync(world);
+        world.Node.Get<RefreshSettings>().Punctual().ShouldSatisfyAllConditions(p => p.Skipped.ShouldBe(0), p => p.Copies.ShouldBe(4));
+        (await world.Node.Get<SettingsAges>().ListAsync(default)).Values.ShouldAllBe(a => a.Problem == null);
+    }
+
+    // With more that hang than a round has time for, it ends all the same, says how late it is, and the next one begins with what it left out.
+    [Fact]
+    public async Task Round_HasAnEnd_AndWhatItLeftOutIsFirstInTheNext()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        await RefreshAsync(world);
+        world.Time.Advance(TimeSpan.FromSeconds(30));
+        var options = world.Node.Get<RefreshSettingsOptions>();
+        options.MaxConcurrency = 1;
+        options.Interval = TimeSpan.FromSeconds(5);
+        var (asked, hang) = (NewSource(), NewSource());
+        var order = new List<string>();
+        foreach (var id in new[] { FailbackWorld.Failed, FailbackWorld.Failover, FailbackWorld.Spare })
+        {
+            world.Recorders.Before(id, "FindChangedSettings", async () =>
+            {
+                order.Add(id);
+                if (asked.TrySetResult())
+                {
+                    await hang.Task;
+                }
+            }, times: 100);
+        }
+
+        var round = RefreshAsync(world);
+        await asked.Task.WaitAsync(Patience);
+        world.Time.Advance(options.Patience);
+        await round.WaitAsync(Patience);
+
+        order.Count.ShouldBe(1);
+        var punctual = world.Node.Get<RefreshSettings>().Punctual();
+        (punctual.Copies, punctual.Skipped, punctual.LastRound).ShouldBe((4, 3, options.Patience));
+        punctual.LongestLag.ShouldBe(TimeSpan.FromSeconds(30) + options.Patience - options.Interval);
+
+        await RefreshAsync(world).WaitAsync(Patience);
+        order.Count.ShouldBe(4, "the three that were left out; the one that hangs is not asked again");
+        world.Node.Get<RefreshSettings>().Punctual().LongestLag.ShouldBe(options.Patience - options.Interval);
+        hang.SetResult();
+    }
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    private static TaskCompletionSource NewSource() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
     private static Task RefreshAsync(FailbackWorld world) => world.Node.Get<RefreshSettings>().ExecuteAsync(default);
 
     private static async Task AdvanceAsync(FailbackWorld world, TimeSpan time)
