@@ -58,9 +58,13 @@ internal sealed class LookingRecorders(IRecorderClient recorders, string? failed
     public Task<SettingsValidation> ValidateSettingsAsync(RecorderEndpoint recorder, string identity, SettingsContent content, CancellationToken cancellationToken) =>
         Of(recorder).ValidateSettingsAsync(recorder, identity, content, cancellationToken);
 
+    public Task<RetentionHoldState?> FindRetentionHoldAsync(RecorderEndpoint recorder, string entryId, CancellationToken cancellationToken) => Of(recorder).FindRetentionHoldAsync(recorder, entryId, cancellationToken);
+
     public Task<RecordingState> StartRecordingAsync(RecorderEndpoint recorder, RecordingCommand command, string idempotencyKey, CancellationToken cancellationToken) => throw Command(nameof(StartRecordingAsync));
 
     public Task<RecordingState> StopRecordingAsync(RecorderEndpoint recorder, RecordingCommand command, string idempotencyKey, CancellationToken cancellationToken) => throw Command(nameof(StopRecordingAsync));
+
+    public Task<RecordingState> ReleaseChannelsAsync(RecorderEndpoint recorder, ReleaseChannelsCommand command, string idempotencyKey, CancellationToken cancellationToken) => throw Command(nameof(ReleaseChannelsAsync));
 
     public Task<StagedSettings> StageSettingsAsync(RecorderEndpoint recorder, StageSettingsCommand command, string idempotencyKey, CancellationToken cancellationToken) => throw Command(nameof(StageSettingsAsync));
 

@@ -5,6 +5,7 @@ using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.MaterialCopy;
 using FailbackWorkflows.Failback.Obligations;
+using FailbackWorkflows.Failback.Runs;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
@@ -208,7 +209,7 @@ public sealed class ProtocolRulesTests
         await world.Node.Get<PollRecorders>().ExecuteAsync(default);
         var decision = await world.Node.Get<AutomaticFailbackCheck>().DecideAsync(await world.EntryAsync(), null, default);
 
-        decision.Verdict.ShouldBe(AutomaticFailbackVerdict.No);
+        decision.Verdict.ShouldBe(AutomaticVerdict.No);
         decision.Sentence.ShouldContain("must first be told");
         (await world.Get<IAutomaticFailbacks>().FindAsync(FailbackWorld.Entry, default)).ShouldBeNull();
 

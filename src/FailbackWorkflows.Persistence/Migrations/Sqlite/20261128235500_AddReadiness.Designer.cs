@@ -82,6 +82,69 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                     b.ToTable("automatic_failbacks", (string)null);
                 });
 
+            modelBuilder.Entity("FailbackWorkflows.Persistence.AutomaticFailover.AutomaticFailoverRow", b =>
+                {
+                    b.Property<string>("Identity")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("identity");
+
+                    b.Property<int>("Attempts")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("attempts");
+
+                    b.Property<string>("Episode")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("episode");
+
+                    b.Property<int>("Failures")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("failures");
+
+                    b.Property<long?>("LastEndedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("last_ended_at");
+
+                    b.Property<string>("LastMessage")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("last_message");
+
+                    b.Property<string>("LastRunId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("last_run_id");
+
+                    b.Property<long?>("NextAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("next_at");
+
+                    b.Property<string>("Refusal")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("refusal");
+
+                    b.Property<string>("RefusalCode")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("refusal_code");
+
+                    b.Property<long?>("RefusedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("refused_at");
+
+                    b.Property<long>("Revision")
+                        .IsConcurrencyToken()
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("revision");
+
+                    b.Property<string>("RunId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("run_id");
+
+                    b.HasKey("Identity");
+
+                    b.HasIndex("RunId")
+                        .IsUnique();
+
+                    b.ToTable("automatic_failovers", (string)null);
+                });
+
             modelBuilder.Entity("FailbackWorkflows.Persistence.Changes.ChangeNotificationRow", b =>
                 {
                     b.Property<long>("Cursor")
@@ -746,6 +809,11 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                         .HasColumnType("INTEGER")
                         .HasColumnName("released_at");
 
+                    b.Property<long>("Revision")
+                        .IsConcurrencyToken()
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("revision");
+
                     b.Property<string>("TaskId")
                         .IsRequired()
                         .HasColumnType("TEXT")
@@ -1218,6 +1286,10 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                         .HasColumnType("INTEGER")
                         .HasColumnName("created_at");
 
+                    b.Property<int>("FailoverAfterPolls")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("failover_after_polls");
+
                     b.Property<string>("FailoverGroup")
                         .HasColumnType("TEXT")
                         .HasColumnName("failover_group");
@@ -1225,6 +1297,10 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                     b.Property<bool>("IsAutomaticFailbackEnabled")
                         .HasColumnType("INTEGER")
                         .HasColumnName("is_automatic_failback_enabled");
+
+                    b.Property<bool>("IsAutomaticFailoverEnabled")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("is_automatic_failover_enabled");
 
                     b.Property<bool>("IsFailoverEnabled")
                         .HasColumnType("INTEGER")
@@ -1237,6 +1313,10 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                     b.Property<string>("MachineId")
                         .HasColumnType("TEXT")
                         .HasColumnName("machine_id");
+
+                    b.Property<int>("MostDutiesOfOthers")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("most_duties_of_others");
 
                     b.Property<string>("Name")
                         .IsRequired()
@@ -1256,6 +1336,10 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                         .IsConcurrencyToken()
                         .HasColumnType("INTEGER")
                         .HasColumnName("revision");
+
+                    b.Property<long>("RoomPerDutyBytes")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("room_per_duty_bytes");
 
                     b.Property<string>("SoftwareVersion")
                         .HasColumnType("TEXT")

@@ -234,40 +234,6 @@ public sealed class CopyFaultsTests
         (host.Target.Time.GetUtcNow() - new DateTimeOffset(last, TimeSpan.Zero)).ShouldBeGreaterThan(TimeSpan.FromMinutes(4));
     }
 
-    // Scenario 53: it falls silent while it says why it refuses. That is a silent source, not a copy that somebody cancelled.
-    [Fact]
-    public async Task ASourceThatFallsSilentInItsRefusal_IsAFaultThatIsSaidAndTriedAgain()
-    {
-        await using var host = await CopyHost.StartAsync();
-        host.Source.PageItems = 3;
-        host.Source.AddTrack("video-1", 10);
-        var isSilent = true;
-        host.Source.Instead = async context =>
-        {
-            if (!isSilent || !context.Request.Path.Value!.EndsWith("/segments", StringComparison.Ordinal) || context.Request.Query["pageToken"].Count == 0)
-            {
-                return false;
-            }
-
-            context.Response.StatusCode = 410;
-            context.Response.ContentType = "application/problem+json";
-            await context.Response.WriteAsync("{\"type\":");
-            await context.Response.Body.FlushAsync();
-            await Task.Delay(Timeout.Infinite, context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
-            return true;
-        };
-        await host.StartCopyAsync();
-
-        var task = await host.UntilAsync(t => t.Channels.Any(c => c.Error is not null), step: TimeSpan.FromSeconds(1));
-        var error = task.Channels.Single(c => c.Error is not null).Error!;
-        error.ShouldContain("The source sent nothing for");
-        error.ShouldContain("begun to say where its list goes on");
-        task.EndedAt.ShouldBeNull("it is transient");
-        isSilent = false;
-        (await host.EndAsync()).State.ShouldBe(CopyTaskState.Copied);
-        host.Rows().Count.ShouldBe(10);
-    }
-
     // Scenario 47: the wait has an end.
     [Fact]
     public async Task AnEndThatNeverStopsGrowing_IsGivenUp_AndItsClosedPartIsHome()
