@@ -200,8 +200,8 @@ public sealed class SettingsCacheTests(ServerHarness server)
         var failback = (await Answers.JsonAsync(await client.PostAsync($"/api/v1/failover-log/{entry.Id}/failback", ServerHarness.Json("""{"requestId":"a","reason":"x"}""")))).GetProperty("runId").GetString();
         (await ServerHarness.PostFormAsync(admin, page, $"/runs/{failback}?handler=Cancel", ("reason", "x"))).StatusCode.ShouldBe(HttpStatusCode.NotFound, "a failback is cancelled where its consequences are shown");
 
-        var rollback = page["/runs/".Length..];
-        server.Runs.Asked.ShouldNotContain(a => a.RunId == rollback || a.RunId == failback);
+        var rollbackRun = page["/runs/".Length..];
+        server.Runs.Asked.ShouldNotContain(a => a.RunId == rollbackRun || a.RunId == failback);
     }
 
     [Fact]
