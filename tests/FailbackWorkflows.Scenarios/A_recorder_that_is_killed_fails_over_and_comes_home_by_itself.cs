@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using FailbackWorkflows.Failback.FailoverLog;
-using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.Testing.Processes;
 using Shouldly;
