@@ -10,14 +10,15 @@ namespace FailbackWorkflows.Scenarios;
 /// <summary>What must hold after every scenario, whatever happened in it: I1, I2, I4, I5 and I6 of the failure scenarios; I3 is about material copies.</summary>
 internal static class Invariants
 {
-    public static async Task AssertAsync(Site site, string? runId = null)
+    /// <param name="reason">Why the run was started.</param>
+    public static async Task AssertAsync(Site site, string? runId = null, string reason = "scenario")
     {
         await HeldMaterialIsThereAsync(site);
         await OneHolderOfTheCurrentEpochAsync(site);
         await MaterialIsNotDoubledAsync(site);
         if (runId is not null)
         {
-            await EveryChangeHasItsEntryAsync(site, runId);
+            await EveryChangeHasItsEntryAsync(site, runId, reason);
             await EveryCommandTookEffectOnceAsync(site, runId);
         }
     }
@@ -122,11 +123,11 @@ internal static class Invariants
     }
 
     /// <summary>I5: who, what, when and why of every change is in the run's journal.</summary>
-    private static async Task EveryChangeHasItsEntryAsync(Site site, string runId)
+    private static async Task EveryChangeHasItsEntryAsync(Site site, string runId, string reason)
     {
         var run = await site.Server.GetRunAsync(runId);
         run.StartedBy.Name.ShouldNotBeNullOrWhiteSpace();
-        run.Reason.ShouldBe("scenario");
+        run.Reason.ShouldBe(reason);
         var journal = await site.Server.ListJournalAsync(runId);
         journal.Select(e => (long)e["sequence"]!).ShouldBe(Enumerable.Range(1, journal.Count).Select(n => (long)n));
     }
