@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using FailbackWorkflows.Failback.FailoverLog;
-using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.Testing.Processes;
 using Shouldly;
@@ -43,7 +42,7 @@ public sealed class A_recorder_that_is_killed_fails_over_and_comes_home_by_itsel
         copied.MaterialCopy.ShouldBe(MaterialCopyState.Copied, copied.Message);
         copied.IsActive.ShouldBeFalse();
         await CopyInvariants.AssertAsync(site, entry.Id, site.Standby, site.Main, held, before);
-        await Invariants.AssertAsync(site, run.RunId);
+        await Invariants.AssertAsync(site, run.RunId, $"Recorder {Site.MainId} is connected again.");
         (await site.Server.GetAsync($"api/v1/servers/{Site.MainId}")).Json!["state"]!.GetValue<string>().ShouldBe("ok");
         var automatic = (await site.Server.GetAsync($"api/v1/servers/{Site.MainId}/automatic-failover")).Json!;
         ((int)automatic["attempts"]!, (int)automatic["failedPolls"]!).ShouldBe((1, 0));

@@ -127,10 +127,8 @@ internal static class Invariants
     {
         var run = await site.Server.GetRunAsync(runId);
         run.StartedBy.Name.ShouldNotBeNullOrWhiteSpace();
-        if (reason is not null)
-        {
-            run.Reason.ShouldBe(reason);
-        }
+        run.Reason.ShouldNotBeNullOrWhiteSpace();
+        run.Reason.ShouldBe(reason ?? run.Reason);
 
         var journal = await site.Server.ListJournalAsync(runId);
         journal.Select(e => (long)e["sequence"]!).ShouldBe(Enumerable.Range(1, journal.Count).Select(n => (long)n));

@@ -4,7 +4,7 @@ namespace FailbackWorkflows.Failback.Connectivity;
 
 /// <summary>
 /// How many polls of a recorder in a row have failed. A poll fails when the recorder gives no answer, when another machine answers, or when it
-/// answers, is marked broken, has its own duty and does not record it: then nobody does. Counted in memory: after a restart of the
+/// answers, is marked broken, has its own duty, which no run is at work on, and does not record it: then nobody does. Counted in memory: after a restart of the
 /// management server a recorder has to fail as many polls again, so nothing is decided by what was seen before it.
 /// </summary>
 public sealed class FailedPolls

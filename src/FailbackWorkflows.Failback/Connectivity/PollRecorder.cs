@@ -85,7 +85,11 @@ public sealed class PollRecorder(
         var roundTrip = time.GetElapsedTime(sent);
         polled.Seen(now, status.TimeUtc - (sentAt + (roundTrip / 2)), roundTrip / 2);
         var isBackInService = await IsBackInServiceAsync(server, endpoint, status, cancellationToken);
-        var isIdle = server.State == VmsServerState.Broken && !isBackInService && roster.DutyOf(server.Id)?.HolderServerId == server.Id;
+        // While a run is at work on the duty it decides what becomes of it; what it was about to do is no failure.
+        var isIdle = server.State == VmsServerState.Broken
+            && !isBackInService
+            && roster.DutyOf(server.Id)?.HolderServerId == server.Id
+            && await duties.FindClaimAsync(DutyClaim.Identity(server.Id), cancellationToken) is null;
         if (isIdle)
         {
             failed.Count(server.Id);

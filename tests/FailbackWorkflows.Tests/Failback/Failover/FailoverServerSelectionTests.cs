@@ -3,7 +3,6 @@ using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.VmsServers;
-using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Testing.Failback;
 using FailbackWorkflows.Tests.Workflows;
 using Shouldly;
