@@ -422,17 +422,14 @@ public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorder
         return ActivityResult.Completed("Stopped").With<IReadOnlyDictionary<string, DateTimeOffset>>(LastTimes, lastTimes);
     }
 
-    /// <summary>
-    /// Frames on at least one channel, written after the first look, which comes after the commit of the point of no return, and not older than
-    /// <see cref="FreshFrame"/>; ages are by the recorder's own clock. A frame of that very moment may have been the last one before it.
-    /// </summary>
+    /// <summary>Frames on at least one channel, written since the first look and not older than <see cref="FreshFrame"/>; ages are by the recorder's own clock.</summary>
     private async Task<bool> IsRecordingAsync(ActivityExecutionContext context, VmsServer failed, string identity, DateTimeOffset since, DateTimeOffset now, CancellationToken cancellationToken)
     {
         try
         {
             var state = await recorders.GetRecordingAsync(await calls.GetFencedAsync(context, identity, failed.Id, cancellationToken), identity, cancellationToken);
             return state.Channels.Any(c =>
-                c.Recording && c.FirstFrameAt is not null && c.LastFrameAt is { } last && state.AsOf - last is var age && age <= FreshFrame && now - age > since);
+                c.Recording && c.FirstFrameAt is not null && c.LastFrameAt is { } last && state.AsOf - last is var age && age <= FreshFrame && now - age >= since);
         }
         catch (RecorderException exception) when (exception.IsTransient)
         {
