@@ -46,7 +46,11 @@ public sealed class FailoverServerSelection(IVmsServers servers, IDuties duties,
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     /// <summary>Chooses for the duty of a server, whoever has it now. Throws <see cref="ArgumentException"/> when there is no such server.</summary>
-    public async Task<FailoverSelection> SelectAsync(string failedServerId, CancellationToken cancellationToken)
+    /// <param name="untilOneIsFit">
+    /// Asks one after the other, the best first, and nobody after the first that is fit: the same choice with the fewest questions, for who is
+    /// in no hurry. The others then count as fit by the registry alone.
+    /// </param>
+    public async Task<FailoverSelection> SelectAsync(string failedServerId, bool untilOneIsFit, CancellationToken cancellationToken)
     {
         var failed = await servers.FindAsync(failedServerId, cancellationToken) ?? throw new ArgumentException($"There is no VMS server '{failedServerId}'.", nameof(failedServerId));
         if (failed.FailoverGroup is null)
@@ -59,7 +63,8 @@ public sealed class FailoverServerSelection(IVmsServers servers, IDuties duties,
         var owed = await log.CountOwedPeriodsAsync(cancellationToken);
         var unlucky = await FindUnluckyAsync(failedServerId, cancellationToken);
         var others = (await servers.ListGroupAsync(failed.FailoverGroup, cancellationToken)).Where(server => server.Id != failedServerId).ToList();
-        var candidates = await Task.WhenAll(others.Select(async server =>
+        var candidates = new List<FailoverCandidate>();
+        foreach (var server in others)
         {
             var taken = granted.Count(duty => duty.HolderServerId == server.Id && duty.Identity != server.Id);
             var periods = owed.GetValueOrDefault(server.Id);
@@ -68,24 +73,42 @@ public sealed class FailoverServerSelection(IVmsServers servers, IDuties duties,
                 HasFailedLately = server.Id == unlucky,
                 IsUnstable = server.Connection == ConnectionState.Unstable,
             };
-            return FindWhyNot(server, failed, holder, taken) is { } whyNot
-                ? candidate with { WhyNot = whyNot }
-                : await AskAsync(await CheckBusyAsync(candidate, failedServerId, cancellationToken), server, cancellationToken);
-        }));
-        var ordered = candidates
-            .OrderByDescending(c => c.IsFit)
-            .ThenBy(c => c.HasFailedLately)
-            .ThenBy(c => c.IsUnstable)
-            .ThenBy(c => c.OwedPeriods > 0)
-            .ThenBy(c => c.DutiesOfOthers)
-            .ThenBy(c => c.ServerId, StringComparer.Ordinal)
-            .ToList();
+            candidates.Add(FindWhyNot(server, failed, holder, taken) is { } whyNot ? candidate with { WhyNot = whyNot } : await CheckBusyAsync(candidate, failedServerId, cancellationToken));
+        }
+
+        var asked = await AskAsync([.. InOrder(candidates)], others.ToDictionary(server => server.Id), untilOneIsFit, cancellationToken);
+        var ordered = InOrder(asked).ToList();
         return ordered.FirstOrDefault() switch
         {
             { IsFit: true } chosen => new(chosen, ordered, null),
             null => new(null, ordered, $"The failover group {failed.FailoverGroup} has no server beside {failed.Name}. Add one to it, or choose a failover server yourself."),
             _ => new(null, ordered, $"No server of the failover group {failed.FailoverGroup} can take the duty of {failed.Name} over. {string.Join(' ', ordered.Select(c => c.WhyNot))}"),
         };
+    }
+
+    private static IEnumerable<FailoverCandidate> InOrder(IEnumerable<FailoverCandidate> candidates) => candidates
+        .OrderByDescending(c => c.IsFit)
+        .ThenBy(c => c.HasFailedLately)
+        .ThenBy(c => c.IsUnstable)
+        .ThenBy(c => c.OwedPeriods > 0)
+        .ThenBy(c => c.DutiesOfOthers)
+        .ThenBy(c => c.ServerId, StringComparer.Ordinal);
+
+    private async Task<IReadOnlyList<FailoverCandidate>> AskAsync(
+        IReadOnlyList<FailoverCandidate> candidates, Dictionary<string, VmsServer> registered, bool untilOneIsFit, CancellationToken cancellationToken)
+    {
+        if (!untilOneIsFit)
+        {
+            return await Task.WhenAll(candidates.Select(candidate => AskAsync(candidate, registered[candidate.ServerId], cancellationToken)));
+        }
+
+        var asked = new List<FailoverCandidate>();
+        foreach (var candidate in candidates)
+        {
+            asked.Add(asked.Exists(c => c.IsFit) ? candidate : await AskAsync(candidate, registered[candidate.ServerId], cancellationToken));
+        }
+
+        return asked;
     }
 
     /// <summary>Why not, as far as the registry knows.</summary>

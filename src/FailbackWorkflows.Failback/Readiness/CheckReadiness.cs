@@ -84,7 +84,7 @@ public sealed class CheckReadiness(
             };
         }
 
-        var selected = await selection.SelectAsync(server.Id, cancellationToken);
+        var selected = await selection.SelectAsync(server.Id, untilOneIsFit: true, cancellationToken);
         if (selected.Chosen is not { } candidate)
         {
             return blank with

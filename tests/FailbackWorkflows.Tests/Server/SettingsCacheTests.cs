@@ -178,7 +178,7 @@ public sealed class SettingsCacheTests(ServerHarness server)
         html.ShouldNotContain("id=\"cancel-run\"");
         (await ServerHarness.PostFormAsync(browser, page, $"{page}?handler=Redrive", ("reason", "The disk is back."))).Headers.Location!.ToString().ShouldBe(page);
 
-        server.Runs.Asked.Where(a => a.RunId == runId).Select(a => (a.What, a.Reason, a.Actor.Name)).ShouldBe([("cancel", "Not now.", "admin"), ("redrive", "The disk is back.", "admin")]);
+        server.Runs.Asked.Where(a => a.RunId == runId).Select(a => (a.What, a.Reason, a.Actor.Name)).ShouldBe([("cancel", "Not now.", "Administrator"), ("redrive", "The disk is back.", "Administrator")]);
         server.Audit.Records.Where(r => r.Subject == runId).Select(r => r.Result).ShouldBe(["done", "refused", "done"]);
     }
 

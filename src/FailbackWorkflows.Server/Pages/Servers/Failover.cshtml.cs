@@ -78,7 +78,7 @@ public sealed class FailoverModel(IVmsServers servers, FailoverServerSelection s
         }
 
         (Server, Others) = (server, [.. all.Where(other => other.Id != serverId)]);
-        Selection = await selection.SelectAsync(serverId, cancellationToken);
+        Selection = await selection.SelectAsync(serverId, untilOneIsFit: false, cancellationToken);
         return true;
     }
 }

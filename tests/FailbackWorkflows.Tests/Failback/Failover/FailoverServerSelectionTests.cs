@@ -169,5 +169,23 @@ public sealed class FailoverServerSelectionTests
         world.Store.Commits.ShouldBeEmpty();
     }
 
-    private static Task<FailoverSelection> SelectAsync(FailbackWorld world) => world.Node.Get<FailoverServerSelection>().SelectAsync(Lost, default);
+    // Who is in no hurry makes the same choice with fewer questions.
+    [Fact]
+    public async Task Selection_UntilOneIsFit_ChoosesTheSameAndAsksNobodyAfterIt()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        await world.ChangeServerAsync(Lost, server => server with { FailoverGroup = Group });
+        (await world.AddServerAsync("standby-1", Group)).CannotWriteBecause = "the disk is full.";
+        await world.AddServerAsync("standby-2", Group);
+        await world.AddServerAsync("standby-3", Group);
+        var all = await SelectAsync(world);
+        var before = world.Recorders.Calls.Count;
+
+        var lazy = await world.Node.Get<FailoverServerSelection>().SelectAsync(Lost, untilOneIsFit: true, default);
+
+        (lazy.Chosen!.ServerId, all.Chosen!.ServerId).ShouldBe(("standby-2", "standby-2"));
+        world.Recorders.Calls.Skip(before).Where(c => c.Name == "Probe").Select(c => c.ServerId).ShouldBe(["standby-1", "standby-2"]);
+    }
+
+    private static Task<FailoverSelection> SelectAsync(FailbackWorld world) => world.Node.Get<FailoverServerSelection>().SelectAsync(Lost, untilOneIsFit: false, default);
 }
