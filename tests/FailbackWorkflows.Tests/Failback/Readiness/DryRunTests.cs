@@ -2,6 +2,7 @@ using FailbackWorkflows.Engine;
 using FailbackWorkflows.Engine.Activities;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.Maintenance;
 using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.Policies;
@@ -93,10 +94,11 @@ public sealed class DryRunTests
         world.Recorders.Calls.Select(c => c.Name).Except(DryRuns.Looks).ShouldBeEmpty();
         world.Recorders.Calls.ShouldNotContain(c => c.ServerId == Spare, "it is taken as failed");
         (await world.RowsAsync()).ShouldBe(rows);
-        (dry.Kind, dry.FailoverServerId, dry.EntryId).ShouldBe((ReadinessKind.Failover, Standby, null));
+        (dry.Kind, dry.EntryId).ShouldBe((ReadinessKind.Failover, null));
 
         world.Recorders[Spare].Die();
-        await ShouldDecideAsync(world, dry, await world.StartFailoverAsync(failed: Spare, failover: Standby), "done");
+        await ShouldDecideAsync(world, dry, await world.Node.Get<StartFailover>().ExecuteAsync(new(Spare, null, "request-1", DryRuns.Olga, "It is broken."), default), "done");
+        dry.FailoverServerId.ShouldBe(situation is "failover server is away" or "failover server refuses the credential" or "failover server cannot write" or "failover server is another machine" or "failover server is owed something" ? null : Standby);
         if (situation is "settings were last confirmed long ago")
         {
             dry.Checks.Single(c => c.Outcome == ReadinessCheckOutcome.Warning).Sentence!.ShouldContain("stale since");
@@ -147,9 +149,9 @@ public sealed class DryRunTests
 
     [Theory]
     [InlineData("no group", "in no failover group")]
-    [InlineData("turned off", "none is enabled")]
-    [InlineData("broken", "none is enabled")]
-    [InlineData("disconnected", "none is enabled")]
+    [InlineData("turned off", "is not enabled for failover")]
+    [InlineData("broken", "is marked broken itself")]
+    [InlineData("disconnected", "is not connected")]
     public async Task Failover_NobodyCouldTakeOver_IsNotReady(string situation, string sentence)
     {
         await using var world = await CreateWithGroupAsync();
@@ -208,7 +210,7 @@ public sealed class DryRunTests
         IRecorderClient looking = new LookingRecorders(new FakeRecorders(TimeProvider.System), null);
         var commands = typeof(IRecorderClient).GetMethods().Where(m => m.GetParameters().Any(p => p.Name == "idempotencyKey") && m.Name != "AssignDutyAsync").ToList();
 
-        commands.Count.ShouldBe(7);
+        commands.Count.ShouldBe(8);
         foreach (var command in commands)
         {
             var thrown = Should.Throw<System.Reflection.TargetInvocationException>(() => command.Invoke(looking, [.. command.GetParameters().Select(_ => (object?)null).SkipLast(1), CancellationToken.None]), command.Name);
@@ -253,7 +255,7 @@ public sealed class DryRunTests
         var world = await FailbackWorld.CreateAsync();
         await world.ApplyAsync(
             new SaveVmsServer((await world.ServerAsync(Spare)) with { FailoverGroup = "north" }),
-            new SaveVmsServer((await world.ServerAsync(Standby)) with { FailoverGroup = "north" }),
+            new SaveVmsServer((await world.ServerAsync(Standby)) with { FailoverGroup = "north", MostDutiesOfOthers = 2 }),
             new SaveSettings(new CachedSettings(Spare, Spare, 1, 1, SettingsDigest.Compute(FakeSettings.Content(1)), world.Time.GetUtcNow(), FakeSettings.Content(1))));
         return world;
     }

@@ -148,6 +148,9 @@ public sealed class ModelPathTests(ITestOutputHelper output)
             await play.PollAsync();
             play.World.Time.Advance(TimeSpan.FromMinutes(1));
             await play.PollAsync();
+
+            // What it stores between its two calls is in no run's commit.
+            play.World.Recorders.Before(Spare, "ReleaseRetentionHold", () => play.LookAsync("the hold's end is stored"));
             await play.World.Node.Get<SettleFailedFailovers>().ExecuteAsync(default);
             await play.LookAsync("settled");
             play.World.FailedDuty.IsRecording.ShouldBeTrue();
