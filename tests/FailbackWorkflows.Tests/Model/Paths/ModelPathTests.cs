@@ -328,7 +328,8 @@ public sealed class ModelPathTests(ITestOutputHelper output)
     /// <summary>Each command of the duty carries a fence that is not lower than what its recorder has seen, nor higher than what was drawn.</summary>
     private static void ShouldSpeakWithGrowingFences(FailbackWorld world, GrantedDuty duty)
     {
-        foreach (var calls in world.Recorders.Effects.Where(c => c.Identity == Failed).GroupBy(c => c.ServerId))
+        // A release speaks under the fence of the copy, which is another.
+        foreach (var calls in world.Recorders.Effects.Where(c => c.Identity == Failed && c.Name != "ReleaseRetentionHold").GroupBy(c => c.ServerId))
         {
             var fences = calls.Select(c => c.Authority!.Fence).ToList();
             fences.ShouldBe(fences.Order().ToList(), $"{calls.Key}: {string.Join(", ", fences)}");
