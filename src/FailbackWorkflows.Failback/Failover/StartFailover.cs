@@ -50,7 +50,7 @@ public sealed class StartFailover(IVmsServers servers, IFailoverLog log, IDuties
             return new(StartRunOutcome.Refused, null, null, "A server cannot be its own failover server. Choose another one.");
         }
 
-        var startKey = StartKeyOf(request);
+        var startKey = await FindStartKeyAsync(request, cancellationToken);
         var failoverServerId = request.FailoverServerId;
         if (failoverServerId is null)
         {
@@ -77,7 +77,7 @@ public sealed class StartFailover(IVmsServers servers, IFailoverLog log, IDuties
 
         try
         {
-            var started = await runtime.StartAsync(ToWorkflow(request with { FailoverServerId = failoverServerId }), cancellationToken);
+            var started = await runtime.StartAsync(ToWorkflow(request with { FailoverServerId = failoverServerId }, startKey), cancellationToken);
             return new(
                 started.AlreadyStarted ? StartRunOutcome.AlreadyStarted : StartRunOutcome.Started,
                 started.InstanceId,
@@ -91,7 +91,7 @@ public sealed class StartFailover(IVmsServers servers, IFailoverLog log, IDuties
     }
 
     /// <summary>The start as the engine is asked for it; the failover server has been chosen.</summary>
-    internal StartWorkflow ToWorkflow(StartFailoverRequest request) => new(DefinitionId, request.Actor)
+    internal StartWorkflow ToWorkflow(StartFailoverRequest request, string startKey) => new(DefinitionId, request.Actor)
     {
         Input = new Dictionary<string, object?>
         {
@@ -102,10 +102,31 @@ public sealed class StartFailover(IVmsServers servers, IFailoverLog log, IDuties
             ["StartedAt"] = (request.StartedAt ?? time.GetUtcNow()).UtcDateTime.ToString("O"),
         },
         Reason = request.Reason,
-        StartKey = StartKeyOf(request),
+        StartKey = startKey,
     };
 
-    private static string StartKeyOf(StartFailoverRequest request) => $"failover:{request.ExternalId ?? request.RequestId}";
+    /// <summary>
+    /// A click is one run. A report of another system is one log entry: one whose run was refused, and so wrote none, may be made again when
+    /// what was in the way is gone.
+    /// </summary>
+    private async Task<string> FindStartKeyAsync(StartFailoverRequest request, CancellationToken cancellationToken)
+    {
+        if (request.ExternalId is null)
+        {
+            return $"failover:{request.RequestId}";
+        }
+
+        for (var attempt = 1; ; attempt++)
+        {
+            var key = attempt == 1 ? $"failover:{request.ExternalId}" : $"failover:{request.ExternalId}#{attempt}";
+            if (await store.FindInstanceByStartKeyAsync(key, cancellationToken) is not { } runId
+                || await runtime.FindAsync(runId, cancellationToken) is not { Status: WorkflowStatus.Finished }
+                || await log.FindAsync(EntryIdOf(runId), cancellationToken) is not null)
+            {
+                return key;
+            }
+        }
+    }
 
     private async Task<StartRunResult?> FindStartedAsync(string startKey, CancellationToken cancellationToken) =>
         await store.FindInstanceByStartKeyAsync(startKey, cancellationToken) is { } runId ? new(StartRunOutcome.AlreadyStarted, runId, EntryIdOf(runId), null) : null;

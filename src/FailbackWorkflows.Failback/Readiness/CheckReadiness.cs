@@ -97,7 +97,7 @@ public sealed class CheckReadiness(
 
         return await PlayAsync(
             blank with { FailoverServerId = candidate.ServerId, Checks = [new(null, "Failover server", ReadinessCheckOutcome.Passed, null)] },
-            failover.ToWorkflow(new(server.Id, candidate.ServerId, RequestId, actor, null)),
+            failover.ToWorkflow(new(server.Id, candidate.ServerId, RequestId, actor, null), RequestId),
             server.Id,
             cancellationToken);
     }

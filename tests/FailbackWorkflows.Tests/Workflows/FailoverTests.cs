@@ -109,6 +109,24 @@ public sealed class FailoverTests
     }
 
     [Fact]
+    public async Task Failover_ReportRefused_IsTakenWhenItIsMadeAgain()
+    {
+        await using var world = await CreateAsync();
+        world.Recorders[Broken].Die();
+        world.Recorders[Taker].IsCutOff = true;
+        var refused = await world.EndAsync((await world.StartFailoverAsync("request-1", Broken, Taker, "their-9")).RunId!);
+        world.Recorders[Taker].IsCutOff = false;
+
+        var again = await world.StartFailoverAsync("request-1", Broken, Taker, "their-9");
+        var run = await world.EndAsync(again.RunId!);
+        var repeated = await world.StartFailoverAsync("request-1", Broken, Taker, "their-9");
+
+        (refused.Result, again.Outcome, run.Result).ShouldBe(("refused", StartRunOutcome.Started, "done"));
+        (repeated.Outcome, repeated.RunId, repeated.EntryId).ShouldBe((StartRunOutcome.AlreadyStarted, run.Id, again.EntryId));
+        (await world.EntryAsync(again.EntryId!)).ExternalId.ShouldBe("their-9");
+    }
+
+    [Fact]
     public async Task Failover_ReportedTwiceAtTheSameMoment_IsOne()
     {
         await using var world = await CreateAsync();
