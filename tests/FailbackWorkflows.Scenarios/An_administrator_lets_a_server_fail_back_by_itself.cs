@@ -28,7 +28,7 @@ public sealed class An_administrator_lets_a_server_fail_back_by_itself
         await page.GetByRole(AriaRole.Link, new() { Name = $"Recorder {Site.MainId}", Exact = true }).ClickAsync();
         await page.GetByLabel("Automatic failback enabled").CheckAsync();
         await page.GetByLabel("Poll interval").FillAsync("1");
-        await page.GetByRole(AriaRole.Button, new() { Name = "Save" }).ClickAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = "Save", Exact = true }).ClickAsync();
         await Assertions.Expect(page.GetByText("The settings were saved.")).ToBeVisibleAsync();
         await page.GetByLabel("Reason").FillAsync("New disk");
         await page.GetByRole(AriaRole.Button, new() { Name = "Turn maintenance mode on" }).ClickAsync();

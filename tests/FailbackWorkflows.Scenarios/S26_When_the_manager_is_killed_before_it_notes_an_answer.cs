@@ -43,7 +43,9 @@ public sealed class S26_When_the_manager_is_killed_before_it_notes_an_answer
         await Invariants.AssertFailedBackAsync(site, entryId, runId, settings.Sha256);
         var again = (await recorder.ListCommandsAsync(runId)).Single(c => c.Key == held!.Key);
         again.EffectCount.ShouldBe(1);
-        again.Replays.ShouldBeGreaterThanOrEqualTo(1, "the restarted manager must have asked again under the same key");
+
+        // What became of a hold is read before it is told anything; every other command is asked again.
+        again.Replays.ShouldBeGreaterThanOrEqualTo(method == "PUT" && path.StartsWith("/v1/retention-holds", StringComparison.Ordinal) ? 0 : 1, "the restarted manager must have asked again under the same key");
         (await recorder.ListCommandsAsync(runId)).Count(c => c.Method == method && Matches(c.Path, path)).ShouldBe(1);
     }
 
