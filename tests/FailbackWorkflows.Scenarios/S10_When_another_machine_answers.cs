@@ -55,7 +55,7 @@ public sealed class S10_When_another_machine_answers
         (duty!.Role, duty.Recording).ShouldBe((FailbackWorkflows.Recorders.Duties.DutyRole.Recorder, true));
         (await exchanged.GetSettingsAsync(Site.MainId)).Sha256.ShouldBe(wanted.Sha256);
         (await site.Standby.FindDutyAsync(Site.MainId))!.Recording.ShouldBeFalse();
-        (await site.Server.ListAuditAsync()).ShouldContain(r => r.Action.EndsWith("/replace-machine", StringComparison.Ordinal) && r.Reason == "scenario" && r.Result == "done");
+        (await site.Server.ListAuditAsync()).ShouldContain(r => r.Action.EndsWith("/replace-machine", StringComparison.Ordinal) && (r.Reason ?? "").EndsWith(": scenario", StringComparison.Ordinal) && r.Result == "done");
         await Invariants.AssertAsync(site, run.RunId);
     }
 
