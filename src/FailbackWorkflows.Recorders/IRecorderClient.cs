@@ -15,8 +15,11 @@ public interface IRecorderClient
     /// <summary>Identity, boot id, software version, duties, storage. Reads only.</summary>
     Task<RecorderStatus> GetStatusAsync(RecorderEndpoint recorder, CancellationToken cancellationToken);
 
-    /// <summary>Writes and reads back a small file on every storage and reports free space. Changes nothing that lasts.</summary>
-    Task<ProbeResult> ProbeAsync(RecorderEndpoint recorder, CancellationToken cancellationToken);
+    /// <summary>
+    /// Writes and reads back a small file on every storage, and where the channels of <paramref name="identity"/> (null: none) would be written, and reports
+    /// free space. Changes nothing that lasts.
+    /// </summary>
+    Task<ProbeResult> ProbeAsync(RecorderEndpoint recorder, string? identity, CancellationToken cancellationToken);
 
     /// <summary>
     /// Raises the fence of a recorded identity and answers with the duty as it is: from then on calls with a lower fence are refused.
@@ -66,6 +69,9 @@ public interface IRecorderClient
 
     /// <summary>The hold of a failover log entry as the recorder keeps it, also after its release; null: it has none. Reads only.</summary>
     Task<RetentionHoldState?> FindRetentionHoldAsync(RecorderEndpoint recorder, string entryId, CancellationToken cancellationToken);
+
+    /// <summary>All holds the recorder keeps, released ones included. Reads only.</summary>
+    Task<IReadOnlyList<RetentionHoldState>> ListRetentionHoldsAsync(RecorderEndpoint recorder, CancellationToken cancellationToken);
 
     /// <summary>Opens a retention hold or gives an open one its end. What is held is not deleted by retention.</summary>
     Task<RetentionHoldState> PutRetentionHoldAsync(RecorderEndpoint recorder, RetentionHoldCommand command, string idempotencyKey, CancellationToken cancellationToken);

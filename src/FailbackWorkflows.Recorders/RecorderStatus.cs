@@ -21,7 +21,9 @@ public sealed record RecorderStatus(
     RecorderCapabilities Capabilities);
 
 /// <summary>One storage of a recorder; sizes in bytes. Recording stops before <paramref name="ReserveBytes"/> is touched.</summary>
-public sealed record StorageState(string Id, long TotalBytes, long FreeBytes, long ReserveBytes);
+/// <param name="HeldBytes">Material that holds, locks or copies keep: it gives way to nothing. Told by a probe only; null: not told.</param>
+/// <param name="ClearableBytes">Material that the recorder removes by itself, the oldest first, when it needs the room. Told by a probe only; null: not told.</param>
+public sealed record StorageState(string Id, long TotalBytes, long FreeBytes, long ReserveBytes, long? HeldBytes = null, long? ClearableBytes = null);
 
 /// <summary>What a recorder can do.</summary>
 /// <param name="RetentionHold">It can keep a range from its retention. Where not, a copy reads it oldest first.</param>
@@ -47,4 +49,13 @@ public enum DigestOrigin
 }
 
 /// <summary>Result of a probe write: <paramref name="Writable"/> only when every storage took and gave back the probe and has more than its reserve free.</summary>
-public sealed record ProbeResult(bool Writable, IReadOnlyList<StorageState> Storage, string? Reason);
+/// <param name="Channels">
+/// The enabled channels of the identity that was asked about, each written where its material would go; null: none was asked about, or the recorder tests
+/// its storages only. A storage may be well while the folder or the disk of one channel is not.
+/// </param>
+public sealed record ProbeResult(bool Writable, IReadOnlyList<StorageState> Storage, string? Reason, IReadOnlyList<ChannelProbe>? Channels = null);
+
+/// <summary>Whether a channel could be written now. Its source is not opened: that may allow one session, which somebody else has.</summary>
+/// <param name="Required">As its settings have it: a failback waits for its frames.</param>
+/// <param name="Reason">Why not, as a sentence; null when it is writable.</param>
+public sealed record ChannelProbe(string ChannelId, string Name, bool Required, bool Writable, string? Reason);

@@ -22,8 +22,8 @@ public sealed class HttpRecorderClient : IRecorderClient, IDisposable
     public Task<RecorderStatus> GetStatusAsync(RecorderEndpoint recorder, CancellationToken cancellationToken) =>
         CallAsync<RecorderStatus>(recorder, "read status", (api, auth, ct) => api.GetStatusAsync(auth, ct), cancellationToken);
 
-    public Task<ProbeResult> ProbeAsync(RecorderEndpoint recorder, CancellationToken cancellationToken) =>
-        CallAsync<ProbeResult>(recorder, "probe storage", (api, auth, ct) => api.ProbeAsync(auth, ct), cancellationToken);
+    public Task<ProbeResult> ProbeAsync(RecorderEndpoint recorder, string? identity, CancellationToken cancellationToken) =>
+        CallAsync<ProbeResult>(recorder, "probe storage", (api, auth, ct) => api.ProbeAsync(auth, identity, ct), cancellationToken);
 
     public Task<DutyState> RaiseFenceAsync(RecorderEndpoint recorder, string identity, long fence, CancellationToken cancellationToken) =>
         CallAsync<DutyState>(recorder, "raise fence", (api, auth, ct) => api.RaiseFenceAsync(auth, identity, new FenceBody(fence), ct), cancellationToken);
@@ -109,6 +109,9 @@ public sealed class HttpRecorderClient : IRecorderClient, IDisposable
             return null;
         }
     }
+
+    public async Task<IReadOnlyList<RetentionHoldState>> ListRetentionHoldsAsync(RecorderEndpoint recorder, CancellationToken cancellationToken) =>
+        (await CallAsync<HoldList>(recorder, "list retention holds", (api, auth, ct) => api.ListRetentionHoldsAsync(auth, ct), cancellationToken)).Items;
 
     public Task<RetentionHoldState> PutRetentionHoldAsync(RecorderEndpoint recorder, RetentionHoldCommand command, string idempotencyKey, CancellationToken cancellationToken) =>
         CallAsync<RetentionHoldState>(

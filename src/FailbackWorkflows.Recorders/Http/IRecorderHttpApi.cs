@@ -15,7 +15,7 @@ public interface IRecorderHttpApi
     Task<HttpResponseMessage> GetStatusAsync([Header("Authorization")] string authorization, CancellationToken cancellationToken);
 
     [Post("v1/recorder:probe")]
-    Task<HttpResponseMessage> ProbeAsync([Header("Authorization")] string authorization, CancellationToken cancellationToken);
+    Task<HttpResponseMessage> ProbeAsync([Header("Authorization")] string authorization, [Query] string? identity, CancellationToken cancellationToken);
 
     [Post("v1/duties/{identity}:fence")]
     Task<HttpResponseMessage> RaiseFenceAsync([Header("Authorization")] string authorization, [Path] string identity, [Body] FenceBody body, CancellationToken cancellationToken);
@@ -119,6 +119,9 @@ public interface IRecorderHttpApi
 
     [Get("v1/retention-holds/{entryId}")]
     Task<HttpResponseMessage> GetRetentionHoldAsync([Header("Authorization")] string authorization, [Path] string entryId, CancellationToken cancellationToken);
+
+    [Get("v1/retention-holds")]
+    Task<HttpResponseMessage> ListRetentionHoldsAsync([Header("Authorization")] string authorization, CancellationToken cancellationToken);
 
     [Put("v1/retention-holds/{entryId}")]
     Task<HttpResponseMessage> PutRetentionHoldAsync(

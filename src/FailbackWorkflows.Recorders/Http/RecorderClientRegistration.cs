@@ -11,7 +11,7 @@ public static class RecorderClientRegistration
 {
     /// <summary>
     /// Adds <see cref="IRecorderClient"/>, <see cref="IMaterialCopyClient"/> and <see cref="IMaterialReader"/> as singletons over one HTTP transport. Needs logging; uses the registered <see cref="TimeProvider"/> or the
-    /// system's. Options out of range throw here, before the host starts.
+    /// system's, and an <see cref="IRecorderCallObserver"/> if there is one. Options out of range throw here, before the host starts.
     /// </summary>
     public static IServiceCollection AddRecorderClient(this IServiceCollection services, Action<RecorderClientOptions>? configure = null)
     {
@@ -23,7 +23,8 @@ public static class RecorderClientRegistration
         services.AddSingleton(provider => new RecorderTransport(
             provider.GetRequiredService<RecorderClientOptions>(),
             provider.GetRequiredService<TimeProvider>(),
-            provider.GetRequiredService<ILogger<RecorderTransport>>()));
+            provider.GetRequiredService<ILogger<RecorderTransport>>(),
+            provider.GetService<IRecorderCallObserver>()));
         services.AddSingleton<IRecorderClient>(provider => new HttpRecorderClient(provider.GetRequiredService<RecorderTransport>()));
         services.AddSingleton<IMaterialCopyClient, HttpMaterialCopyClient>();
         services.AddSingleton<IMaterialReader, HttpMaterialReader>();

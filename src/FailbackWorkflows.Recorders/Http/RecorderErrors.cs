@@ -28,6 +28,11 @@ internal static class RecorderErrors
     /// <summary>The meaning of a call that brought no complete answer.</summary>
     public static RecorderException FromTransport(RecorderEndpoint recorder, Exception error)
     {
+        if (error is SocketException)
+        {
+            return new RecorderException(RecorderErrorKind.Unreachable, $"Recorder {recorder}: It closes connections as soon as they are made. Check that it runs and what stands between.", innerException: error);
+        }
+
         var request = error as HttpRequestException;
         var sentence = request?.HttpRequestError switch
         {
@@ -59,6 +64,10 @@ internal static class RecorderErrors
         $"Recorder {recorder}: Its answer was not understood. Check that the address is a recorder's and that its software version fits.",
         innerException: error);
 
+    public static RecorderException NotText(RecorderEndpoint recorder) => new(
+        RecorderErrorKind.ServerError,
+        $"Recorder {recorder}: Its answer holds a character that is not text (U+0000). Look for it in the names and descriptions that were entered there.");
+
     public static RecorderException PlainHttp(RecorderEndpoint recorder) => new(
         RecorderErrorKind.Rejected,
         $"Recorder {recorder}: Its address is plain HTTP, which would carry the credential unprotected. Use https; http is accepted on loopback only.",
@@ -72,6 +81,8 @@ internal static class RecorderErrors
         HttpIOException { HttpRequestError: HttpRequestError.ResponseEnded } => true,
         HttpIOException => false,
         IOException { InnerException: SocketException } => true,
+        // Of a connection that is reset between its beginning and its first byte, the framework asks who is at the other end, and lets out what the socket says to that.
+        SocketException => true,
         _ => false,
     };
 
@@ -118,7 +129,8 @@ internal static class RecorderErrors
             return null;
         }
 
-        var text = value.GetString();
+        // U+0000 is no text, and a reason with it could not be written down.
+        var text = value.GetString()!.Replace('\0', '\uFFFD');
         return string.IsNullOrWhiteSpace(text) ? null : text.Length <= 2000 ? text : text[..2000];
     }
 }

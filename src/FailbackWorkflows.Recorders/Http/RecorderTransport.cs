@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using System.Text.Json;
 using FailbackWorkflows.Recorders.Material;
 using Microsoft.Extensions.Logging;
@@ -20,14 +21,18 @@ public sealed partial class RecorderTransport : IDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly SocketsHttpHandler _handler;
+    private readonly RecorderTracing.Handler _traced;
+    private readonly IRecorderCallObserver? _observer;
     private readonly ConcurrentDictionary<(Uri BaseUrl, Type Api), object> _apis = new();
 
-    public RecorderTransport(RecorderClientOptions options, TimeProvider time, ILogger logger)
+    /// <param name="observer">Told of every call while it wants to be; null: nobody is.</param>
+    public RecorderTransport(RecorderClientOptions options, TimeProvider time, ILogger logger, IRecorderCallObserver? observer = null)
     {
         options.Validate();
         _options = options;
         _time = time;
         _logger = logger;
+        _observer = observer;
         _handler = new SocketsHttpHandler
         {
             AllowAutoRedirect = false,
@@ -38,10 +43,13 @@ public sealed partial class RecorderTransport : IDisposable
             PooledConnectionLifetime = TimeSpan.FromMinutes(5),
             PooledConnectionIdleTimeout = TimeSpan.FromSeconds(30),
             MaxResponseDrainSize = 64 * 1024,
+            // The trace is put in by ours, below: this one would put itself between, unseen, and name a span that nobody exports.
+            ActivityHeadersPropagator = null,
         };
+        _traced = new RecorderTracing.Handler(new CallNote.Handler(_handler, time));
     }
 
-    public void Dispose() => _handler.Dispose();
+    public void Dispose() => _traced.Dispose();
 
     /// <summary>Makes a call and reads its answer, which must not be empty. Throws <see cref="RecorderException"/>.</summary>
     internal Task<T> CallAsync<TApi, T>(
@@ -89,9 +97,8 @@ public sealed partial class RecorderTransport : IDisposable
                         }
 
                         var body = await ReadBodyAsync(recorder, response, ct).ConfigureAwait(false);
-                        return response.IsSuccessStatusCode
-                            ? JsonSerializer.Deserialize<T>(body.Span, RecorderJson.Options) ?? throw RecorderErrors.NotUnderstood(recorder, null)
-                            : throw RecorderErrors.FromAnswer(recorder, response.StatusCode, body.Span);
+                        Require(recorder, response, body.Span);
+                        return JsonSerializer.Deserialize<T>(body.Span, RecorderJson.Options) ?? throw RecorderErrors.NotUnderstood(recorder, null);
                     }
                 },
                 ct),
@@ -127,11 +134,26 @@ public sealed partial class RecorderTransport : IDisposable
                     using (response)
                     {
                         var body = await ReadBodyAsync(recorder, response, ct).ConfigureAwait(false);
-                        return response.IsSuccessStatusCode ? read(body) : throw RecorderErrors.FromAnswer(recorder, response.StatusCode, body.Span);
+                        Require(recorder, response, body.Span);
+                        return read(body);
                     }
                 },
                 ct),
             cancellationToken);
+
+    /// <summary>A success, and nothing in it that nobody could write down.</summary>
+    private static void Require(RecorderEndpoint recorder, HttpResponseMessage response, ReadOnlySpan<byte> body)
+    {
+        if (!response.IsSuccessStatusCode)
+        {
+            throw RecorderErrors.FromAnswer(recorder, response.StatusCode, body);
+        }
+
+        if (AnswerText.HasNul(body))
+        {
+            throw RecorderErrors.NotText(recorder);
+        }
+    }
 
     private async Task<T> WithinTimeAsync<T>(RecorderEndpoint recorder, string call, Func<CancellationToken, Task<T>> send, CancellationToken cancellationToken)
     {
@@ -141,9 +163,11 @@ public sealed partial class RecorderTransport : IDisposable
             throw RecorderErrors.PlainHttp(recorder);
         }
 
+        using var span = RecorderTracing.Begin(call, recorder);
         using var timeout = new CancellationTokenSource(_options.CallTimeout, _time);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timeout.Token);
         var startedAt = _time.GetTimestamp();
+        var note = CallNote.Begin(_observer);
         try
         {
             var answer = await send(linked.Token).ConfigureAwait(false);
@@ -152,10 +176,11 @@ public sealed partial class RecorderTransport : IDisposable
         }
         catch (RecorderException error)
         {
+            RecorderTracing.Failed(span, error.Kind);
             LogFailed(call, recorder.ServerId, error.Kind, error.ProblemType, error.Message);
             throw;
         }
-        catch (Exception error) when (error is OperationCanceledException or HttpRequestException or IOException)
+        catch (Exception error) when (error is OperationCanceledException or HttpRequestException or IOException or SocketException)
         {
             cancellationToken.ThrowIfCancellationRequested();
             var failure = error switch
@@ -164,8 +189,13 @@ public sealed partial class RecorderTransport : IDisposable
                 OperationCanceledException => RecorderErrors.TimedOut(recorder, _options.ConnectTimeout, error),
                 _ => RecorderErrors.FromTransport(recorder, error),
             };
+            RecorderTracing.Failed(span, failure.Kind);
             LogFailed(call, recorder.ServerId, failure.Kind, failure.ProblemType, failure.Message);
             throw failure;
+        }
+        finally
+        {
+            note?.Tell(_observer!, recorder.ServerId, call, _time.GetElapsedTime(startedAt));
         }
     }
 
@@ -245,14 +275,16 @@ public sealed partial class RecorderTransport : IDisposable
             buffer.Write(chunk, 0, read);
         }
 
-        return buffer.GetBuffer().AsMemory(0, (int)buffer.Length);
+        var body = buffer.GetBuffer().AsMemory(0, (int)buffer.Length);
+        CallNote.Answered(body.Span);
+        return body;
     }
 
     private TApi CreateApi<TApi>(Uri baseUrl)
         where TApi : class
     {
         var root = baseUrl.AbsoluteUri.EndsWith('/') ? baseUrl : new Uri(baseUrl.AbsoluteUri + "/");
-        var http = new HttpClient(_handler, disposeHandler: false) { BaseAddress = root, Timeout = Timeout.InfiniteTimeSpan };
+        var http = new HttpClient(_traced, disposeHandler: false) { BaseAddress = root, Timeout = Timeout.InfiniteTimeSpan };
         return new RestClient(http) { RequestBodySerializer = new WireBodySerializer() }.For<TApi>();
     }
 

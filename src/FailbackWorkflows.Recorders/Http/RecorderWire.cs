@@ -1,4 +1,5 @@
 using System.Globalization;
+using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.Recorders.Settings;
 
 namespace FailbackWorkflows.Recorders.Http;
@@ -18,6 +19,9 @@ public static class RecorderHeaders
 
     /// <summary>On calls for a copy task: the task's own fence, in place of the duty fence.</summary>
     public const string CopyFence = "X-Copy-Fence";
+
+    /// <summary>On every answer: the recorder's clock when the answer began, an instant in UTC.</summary>
+    public const string RecorderTime = "X-Recorder-Time";
 }
 
 /// <summary>The entity tag of settings: revision and digest, so that a revision number that comes again after a restored backup is not taken for the one before.</summary>
@@ -47,3 +51,6 @@ public sealed record RollBackBody(long ToRevision);
 
 /// <summary>Body of <c>PUT /v1/retention-holds/{entryId}</c>.</summary>
 public sealed record RetentionHoldBody(string Identity, DateTimeOffset FromUtc, DateTimeOffset? ToUtc, string Reason);
+
+/// <summary>Answer of <c>GET /v1/retention-holds</c>.</summary>
+public sealed record HoldList(IReadOnlyList<RetentionHoldState> Items);

@@ -148,4 +148,5 @@ public sealed record CopyTask(
     IReadOnlyList<CopyChannelProgress> Channels);
 
 /// <summary>Answer of <c>GET /v1/copy-tasks</c>, in the order of the queue.</summary>
-public sealed record CopyTaskList(IReadOnlyList<CopyTask> Items);
+/// <param name="NextPageToken">Give it as <c>pageToken</c> to read on; null: these are all there are, or the last.</param>
+public sealed record CopyTaskList(IReadOnlyList<CopyTask> Items, string? NextPageToken = null);
