@@ -1,4 +1,6 @@
 using System.Net.Sockets;
+using FailbackWorkflows.Recorders;
+using FailbackWorkflows.Recorders.Http;
 using FailbackWorkflows.ReferenceRecorder.Access;
 using FailbackWorkflows.ReferenceRecorder.Commands;
 using FailbackWorkflows.ReferenceRecorder.Duties;
@@ -48,7 +50,7 @@ public static class Program
         var folder = DataFolder.Open(options);
         try
         {
-            var store = new RecorderStore(folder, time, options.SeedIdentity is { } identity ? sql => SeedSettings.Plant(sql, identity, options.SeedChannels, time.GetUtcNow()) : null);
+            var store = new RecorderStore(folder, time, options.SeedIdentity is { } identity ? sql => SeedSettings.Plant(sql, identity, options.SeedChannels, time.GetUtcNow(), options.SeedCameras) : null);
             return Build(options, folder, store);
         }
         catch
@@ -131,6 +133,16 @@ public static class Program
             app.Services.GetRequiredService<RecordingEngine>().Boot();
         }
 
+        app.Use((context, next) =>
+        {
+            // Before anything that answers: refusals tell the time, too.
+            context.Response.OnStarting(() =>
+            {
+                context.Response.Headers[RecorderHeaders.RecorderTime] = RecorderJson.FormatInstant(store.Time.GetUtcNow());
+                return Task.CompletedTask;
+            });
+            return next(context);
+        });
         app.UseProblemAnswers();
         app.UseBearerToken(options.Token, store);
         if (options.TestFaults)

@@ -76,6 +76,16 @@ public sealed record RecorderOptions
     /// <summary>Video channels of the seeded identity (as many audio channels and one text channel come with them). 1 to 500; the default is 2.</summary>
     public required int SeedChannels { get; init; }
 
+    /// <summary>Video channels of the seeded identity, <c>camera-1</c> and so on, that record what a feeder beside a camera puts. 0 to 100; the default is 0.</summary>
+    public int SeedCameras { get; init; }
+
+    /// <summary>What may be given on the command line.</summary>
+    public static IReadOnlySet<string> OptionNames { get; } = new HashSet<string>(StringComparer.OrdinalIgnoreCase)
+    {
+        "urls", "data", "token", "softwareVersion", "bootConfirm", "reserveBytes", "capacityBytes", "onHoldPressure", "appendOnly", "frameInterval", "segmentLength",
+        "ffmpeg", "busy", "cameras", "maxChannels", "test-faults", "seedIdentity", "seedChannels", "seedCameras",
+    };
+
     /// <summary>Reads the options.</summary>
     /// <exception cref="StartRefusedException">Something is missing or out of range; the sentence says what and how to mend it.</exception>
     public static RecorderOptions Parse(string[] args)
@@ -83,6 +93,11 @@ public sealed record RecorderOptions
         IConfiguration configuration;
         try
         {
+            if (new ConfigurationBuilder().AddCommandLine(args).Build().GetChildren().FirstOrDefault(given => !OptionNames.Contains(given.Key)) is { } unknown)
+            {
+                throw Refuse($"There is no option --{unknown.Key}. docs/recorder-api.md lists them.");
+            }
+
             configuration = new ConfigurationBuilder().AddEnvironmentVariables("FAILBACK_RECORDER_").AddCommandLine(args).Build();
         }
         catch (FormatException error)
@@ -135,6 +150,7 @@ public sealed record RecorderOptions
             TestFaults = Flag(configuration, "test-faults"),
             SeedIdentity = seed,
             SeedChannels = (int)Whole(configuration, "seedChannels", 2, 1, 500),
+            SeedCameras = (int)Whole(configuration, "seedCameras", 0, 0, 100),
         };
         return options.CapacityBytes <= options.ReserveBytes ? throw Refuse("--capacityBytes must be more than --reserveBytes, or nothing could ever be recorded.") : options;
     }

@@ -39,7 +39,7 @@ public static class RequestReader
         catch (Exception error) when (error is JsonException or InvalidOperationException or ArgumentException)
         {
             // The latter two are how the JSON library says that a string is not valid Unicode.
-            throw Refusal.Malformed($"The body is not the JSON this route expects. {FirstSentence(error.Message)}");
+            throw Refusal.Malformed($"The body is not the JSON this route expects: {Place(error)}. Check it against /openapi/v1.json.");
         }
     }
 
@@ -145,9 +145,15 @@ public static class RequestReader
         return Convert.ToHexStringLower(SHA256.HashData(canonical.WrittenSpan));
     }
 
-    private static string FirstSentence(string message)
+    /// <summary>The library's own text names our types, and may hold what was sent; place and line are what helps the sender.</summary>
+    private static string Place(Exception error)
     {
-        var end = message.IndexOf(" LineNumber", StringComparison.Ordinal);
-        return end > 0 ? message[..end] : message;
+        if (error is not JsonException json)
+        {
+            return "a text in it is not valid Unicode";
+        }
+
+        var place = string.IsNullOrEmpty(json.Path) || json.Path == "$" ? "it cannot be read" : $"{json.Path} is missing, has a wrong type or is no such value";
+        return json.LineNumber is { } number ? $"{place} (line {number + 1}, byte {json.BytePositionInLine + 1})" : place;
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.MaterialCopy;
 using FailbackWorkflows.ReferenceRecorder.Commands;
@@ -13,6 +14,7 @@ internal static class CopyEndpoints
 {
     private const string Tag = "DVRFailoverService";
     private const string TaskRoute = "/v1/copy-tasks/{taskId}";
+    private const int LongestPage = 1000;
 
     public static void AddMaterialCopy(this IServiceCollection services)
     {
@@ -71,8 +73,14 @@ internal static class CopyEndpoints
     private static void MapReads(RouteGroupBuilder routes)
     {
         routes.MapGet("/v1/copy-tasks", (HttpContext context, RecorderStore store, CopyService service) =>
-            Answer.Ok(new CopyTaskList(store.Read(sql => CopyTaskStore.List(sql).ConvertAll(t => View(sql, t, service))))).WriteAsync(context))
-            .Produces<CopyTaskList>().WithSummary("Tasks in the order of the queue, ended ones included.");
+        {
+            var (after, most) = PageOfTasks(context);
+            return Answer.Ok(store.Read(sql =>
+            {
+                var rows = CopyTaskStore.List(sql, after, most);
+                return new CopyTaskList(rows.ConvertAll(t => View(sql, t, service)), rows.Count == most ? rows[^1].QueueOrder.ToString(CultureInfo.InvariantCulture) : null);
+            })).WriteAsync(context);
+        }).Produces<CopyTaskList>().WithSummary("Tasks in the order of the queue, ended ones included: all of them, or with limit one page.");
 
         routes.MapGet(TaskRoute, (HttpContext context, RecorderStore store, CopyService service) =>
         {
@@ -165,5 +173,15 @@ internal static class CopyEndpoints
         return new CopyChannelProgress(
             position.Kind, position.ChannelId, position.Position, position.Done + (first?.Done ?? 0), position.Total,
             position.BytesDone + (first?.BytesDone ?? 0), position.BytesTotal, position.Attempts, position.Error);
+    }
+
+    /// <summary>The place in the queue to read on behind, and how many. A task that is queued again meanwhile moves to the end, where it is read once more.</summary>
+    private static (long After, int Most) PageOfTasks(HttpContext context)
+    {
+        var token = context.Request.Query["pageToken"].ToString();
+        var most = RequestReader.Limit(context, int.MaxValue, LongestPage);
+        return token.Length == 0 ? (0, most)
+            : long.TryParse(token, NumberStyles.None, CultureInfo.InvariantCulture, out var after) ? (after, most)
+            : throw Refusal.Malformed("The query value 'pageToken' is none that a page of copy tasks ended with. List from the beginning.");
     }
 }

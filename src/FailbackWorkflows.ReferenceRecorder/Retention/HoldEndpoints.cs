@@ -52,6 +52,3 @@ public static class HoldEndpoints
 /// <summary>Body of <c>POST /v1/retention-holds/{entryId}:release</c>.</summary>
 /// <param name="TaskId">The copy task whose fence the call carries.</param>
 public sealed record HoldReleaseBody(string Identity, string TaskId, HoldRelease Release, string Reason);
-
-/// <summary>Answer of <c>GET /v1/retention-holds</c>.</summary>
-public sealed record HoldList(IReadOnlyList<RetentionHoldState> Items);

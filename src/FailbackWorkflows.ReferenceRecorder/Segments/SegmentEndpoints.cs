@@ -1,3 +1,4 @@
+using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -25,7 +26,7 @@ public static class SegmentEndpoints
             .Produces<ChannelList>().WithName("listChannels").WithSummary("Configured channels of every identity, with their track ids.");
 
         routes.MapPut("/v1/tracks/{trackId}/segments/{segmentId}", PutAsync)
-            .Accepts<Stream>("application/octet-stream").Produces<Segment>().Produces<Segment>(StatusCodes.Status201Created)
+            .Accepts<Stream>("application/octet-stream", "video/mp4", "audio/mp4").Produces<Segment>().Produces<Segment>(StatusCodes.Status201Created)
             .WithName("putSegment").WithSummary("Stores a segment; from and to in the query, Repr-Digest required.");
     }
 
@@ -66,7 +67,14 @@ public static class SegmentEndpoints
                 throw new Refusal(StatusCodes.Status422UnprocessableEntity, RecorderProblems.DigestMismatch, "The bytes do not have the digest stated in Repr-Digest. They were damaged on the way; send the segment again.");
             }
 
-            await gate.RunUnkeyedAsync(context, sql => Store(sql, store, folder, options, trackId, segmentId, from, to, bytes, sha256, temporary));
+            var contentType = MediaTypeOf(context.Request.ContentType);
+            SegmentInit? init;
+            using (var received = File.OpenHandle(temporary))
+            {
+                init = InitSegments.Read(contentType, received);
+            }
+
+            await gate.RunUnkeyedAsync(context, sql => Store(sql, store, folder, options, trackId, segmentId, from, to, bytes, sha256, contentType, init, temporary));
         }
         catch (IOException error) when (error is not BadHttpRequestException && !folder.HasRoom())
         {
@@ -78,7 +86,24 @@ public static class SegmentEndpoints
         }
     }
 
-    private static Answer Store(Sql sql, RecorderStore store, DataFolder folder, RecorderOptions options, string trackId, string segmentId, DateTimeOffset from, DateTimeOffset to, long bytes, string sha256, string temporary)
+    /// <summary>What the feeder says that it is, of what a player can play; anything else is kept as bytes that nobody shows.</summary>
+    private static string MediaTypeOf(string? contentType) =>
+        MediaTypeHeaderValue.TryParse(contentType, out var given) && given.MediaType is "video/mp4" or "audio/mp4" ? given.MediaType : SegmentFile.ContentType;
+
+    private static Answer Store(
+        Sql sql,
+        RecorderStore store,
+        DataFolder folder,
+        RecorderOptions options,
+        string trackId,
+        string segmentId,
+        DateTimeOffset from,
+        DateTimeOffset to,
+        long bytes,
+        string sha256,
+        string contentType,
+        SegmentInit? init,
+        string temporary)
     {
         var (duty, channel) = FindTrack(sql, trackId) ?? throw TrackEndpoints.Unknown(trackId);
         if (channel.Kind == ChannelKind.Text)
@@ -122,7 +147,7 @@ public static class SegmentEndpoints
         DurableFiles.FlushFolder(Path.GetDirectoryName(path)!);
         SegmentStore.EnsureTrack(sql, duty.Identity, channel.Id, JsonNamingPolicy.CamelCase.ConvertName(channel.Kind.ToString()));
         var row = new SegmentRow(
-            segmentId, duty.Identity, channel.Id, trackId, duty.Epoch, from, to, bytes, sha256, DisputeState.None, null, relative, store.MachineId, SegmentFile.ContentType, store.Time.GetUtcNow(), TaskId: null);
+            segmentId, duty.Identity, channel.Id, trackId, duty.Epoch, from, to, bytes, sha256, DisputeState.None, null, relative, store.MachineId, contentType, store.Time.GetUtcNow(), TaskId: null, Init: init);
         SegmentStore.Save(sql, row);
         if (duty.IsRecording)
         {

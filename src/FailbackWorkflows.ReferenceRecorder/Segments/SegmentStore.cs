@@ -220,6 +220,12 @@ public static class SegmentStore
         return rows;
     }
 
+    /// <summary>Bytes of whole segments that something keeps, and of those that may give way.</summary>
+    public static (long Held, long Clearable) Weigh(Sql sql, DateTimeOffset now) => sql.Single(
+        $"SELECT coalesce(sum(CASE WHEN kept THEN bytes END), 0), coalesce(sum(CASE WHEN kept THEN 0 ELSE bytes END), 0) FROM (SELECT s.bytes, EXISTS ({Kept}) AS kept FROM segments AS s WHERE s.sha256 IS NOT NULL)",
+        r => (r.GetInt64(0), r.GetInt64(1)),
+        ("$now", now.UtcTicks));
+
     /// <summary>Forgets what was removed long ago.</summary>
     public static int ForgetGone(Sql sql, DateTimeOffset before) => sql.Run("DELETE FROM gone_segments WHERE at < $before", ("$before", before.UtcTicks));
 

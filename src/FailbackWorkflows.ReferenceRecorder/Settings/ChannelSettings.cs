@@ -9,9 +9,10 @@ namespace FailbackWorkflows.ReferenceRecorder.Settings;
 /// <summary>What the recorder needs to know of a configured channel; everything else in the section is kept untouched.</summary>
 /// <param name="MasksRequired">It must not be recorded without a privacy mask.</param>
 /// <param name="SourceId">Its camera, where the settings name one.</param>
+/// <param name="StoragePath">A folder it must be able to write, where the settings name one.</param>
 /// <param name="IsSingleSession">Test knob <c>"singleSession": true</c>: its camera allows one session.</param>
 /// <param name="IsDark">Test knob <c>"generator": "dark"</c>: configured and enabled, but never gives a frame.</param>
-public sealed record ChannelSettings(string Id, string Name, ChannelKind Kind, bool Enabled, bool Required, bool MasksRequired, bool IsDark, string? SourceId = null, bool IsSingleSession = false)
+public sealed record ChannelSettings(string Id, string Name, ChannelKind Kind, bool Enabled, bool Required, bool MasksRequired, bool IsDark, string? SourceId = null, bool IsSingleSession = false, string? StoragePath = null)
 {
     /// <summary>The channels of validated settings.</summary>
     public static IReadOnlyList<ChannelSettings> Read(SettingsContent content) =>
@@ -26,7 +27,8 @@ public sealed record ChannelSettings(string Id, string Name, ChannelKind Kind, b
                 Flag(c, "masksRequired", false),
                 Text(c, "generator") == "dark",
                 Text(c, "sourceId"),
-                Flag(c, "singleSession", false)))];
+                Flag(c, "singleSession", false),
+                Text(c, "storagePath")))];
 
     /// <summary>Id of the first enabled channel that requires a privacy mask and has none, or null.</summary>
     public static string? FirstUnmasked(SettingsContent content)

@@ -15,13 +15,14 @@ public static class SeedSettings
     public const string AllocationId = "seed";
 
     /// <summary>Gives the identity's duty under epoch 1 with settings that depend on nothing but the arguments; recording is on.</summary>
-    public static void Plant(Sql sql, string identity, int channels, DateTimeOffset now)
+    /// <param name="cameras">Further video channels that record only what a feeder puts.</param>
+    public static void Plant(Sql sql, string identity, int channels, DateTimeOffset now, int cameras = 0)
     {
-        SettingsStore.Activate(sql, identity, Content(identity, channels), "seed", now);
+        SettingsStore.Activate(sql, identity, Content(identity, channels, cameras), "seed", now);
         DutyStore.Save(sql, DutyRow.Unknown(identity) with { AssignedRole = DutyRole.Recorder, Epoch = 1, AllocationId = AllocationId, Recording = true });
     }
 
-    public static SettingsContent Content(string identity, int channels)
+    public static SettingsContent Content(string identity, int channels, int cameras = 0)
     {
         var items = new JsonArray();
         var masks = new JsonArray();
@@ -44,6 +45,15 @@ public static class SeedSettings
         }
 
         items.Add(Channel(identity, "text-1", items.Count + 1, "text", "Till 1", masksRequired: false));
+        for (var number = 1; number <= cameras; number++)
+        {
+            // Nothing is made up for it, and no failback waits for its frames: they come from outside, or do not.
+            var camera = Channel(identity, $"camera-{number}", items.Count + 1, "video", $"Feeder {number}", masksRequired: false);
+            camera["generator"] = "dark";
+            camera["required"] = false;
+            items.Add(camera);
+        }
+
         foreach (var id in items.Select(c => c!["id"]!.GetValue<string>()))
         {
             schedules.Add(new JsonObject { ["id"] = $"schedule-{id}", ["channelId"] = id, ["rule"] = "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR,SA,SU" });

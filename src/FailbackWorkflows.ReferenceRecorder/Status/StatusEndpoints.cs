@@ -2,6 +2,8 @@ using FailbackWorkflows.Recorders;
 using FailbackWorkflows.ReferenceRecorder.Access;
 using FailbackWorkflows.ReferenceRecorder.Commands;
 using FailbackWorkflows.ReferenceRecorder.Duties;
+using FailbackWorkflows.ReferenceRecorder.Segments;
+using FailbackWorkflows.ReferenceRecorder.Settings;
 using FailbackWorkflows.ReferenceRecorder.Storage;
 
 namespace FailbackWorkflows.ReferenceRecorder.Status;
@@ -34,7 +36,15 @@ public static class StatusEndpoints
                 new RecorderCapabilities(RetentionHold: true, options.MaxChannels, ParallelReads, BackfillAnywhere: !options.IsAppendOnly, SideArchive: options.IsAppendOnly))).WriteAsync(context))
             .AllowReadToken().Produces<RecorderStatus>().WithSummary("Identity, version, duties, storage, capabilities.");
 
-        routes.MapPost("/v1/recorder:probe", (HttpContext context, DataFolder folder) => Answer.Ok(folder.Probe()).WriteAsync(context))
-            .Produces<ProbeResult>().WithSummary("Writes, flushes, reads back and deletes a small file on every storage.");
+        routes.MapPost("/v1/recorder:probe", (HttpContext context, RecorderStore store, DataFolder folder) =>
+        {
+            var identity = context.Request.Query["identity"].ToString() is { Length: > 0 } named ? RequestReader.CheckName(named, "query value 'identity'") : null;
+            var (weight, channels) = store.Read(sql => (SegmentStore.Weigh(sql, store.Time.GetUtcNow()), identity is null ? null : ChannelsOf(sql, identity)));
+            return Answer.Ok(folder.Probe(weight, channels)).WriteAsync(context);
+        })
+            .Produces<ProbeResult>().WithSummary("Writes, flushes, reads back and deletes a small file on every storage, and where the enabled channels of the identity in the query are written.");
     }
+
+    private static IReadOnlyList<PlacedChannel> ChannelsOf(Sql sql, string identity) =>
+        [.. ChannelSettings.Read(SettingsStore.Active(sql, identity).Content).Where(c => c.Enabled).Select(c => new PlacedChannel(identity, c.Id, c.Name, c.Required, c.StoragePath))];
 }

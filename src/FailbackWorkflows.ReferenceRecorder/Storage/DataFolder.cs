@@ -3,6 +3,10 @@ using FailbackWorkflows.Recorders;
 
 namespace FailbackWorkflows.ReferenceRecorder.Storage;
 
+/// <summary>A channel and where it is recorded.</summary>
+/// <param name="StoragePath">A folder that its settings name besides; null: none.</param>
+public sealed record PlacedChannel(string Identity, string Id, string Name, bool Required, string? StoragePath);
+
 /// <summary>
 /// The recorder's folder: database, segment files, and a lock that keeps a second process out for as long as this object lives.
 /// </summary>
@@ -83,9 +87,37 @@ public sealed class DataFolder : IDisposable
     }
 
     /// <summary>Really writes, flushes, reads back and deletes a small file.</summary>
-    public ProbeResult Probe()
+    /// <param name="weight">Bytes that are kept, and bytes that may give way.</param>
+    /// <param name="channels">To be written too, each where its segments go.</param>
+    public ProbeResult Probe((long Held, long Clearable) weight, IReadOnlyList<PlacedChannel>? channels)
     {
-        var path = Path.Combine(SegmentsPath, $".probe-{Guid.NewGuid():N}");
+        var reason = FindWhyNotWritable(SegmentsPath) is { } why ? $"Storage '{StorageId}' {why}" : null;
+        var state = Measure() with { HeldBytes = weight.Held, ClearableBytes = weight.Clearable };
+        reason ??= state.FreeBytes > state.ReserveBytes
+            ? null
+            : $"Storage '{StorageId}' has {state.FreeBytes} bytes free, which is not more than its reserve of {state.ReserveBytes}. Free some space.";
+        return new ProbeResult(reason is null, [state], reason, channels is null ? null : [.. channels.Select(Probe)]);
+    }
+
+    private ChannelProbe Probe(PlacedChannel channel)
+    {
+        // Nothing is made that stays: where the channel has no folder yet, the one is written in which that would be made.
+        var folder = Path.Combine(SegmentsPath, channel.Identity, channel.Id);
+        while (folder != SegmentsPath && !Path.Exists(folder))
+        {
+            folder = Path.GetDirectoryName(folder)!;
+        }
+
+        var reason = new[] { folder, channel.StoragePath }.OfType<string>()
+            .Select(place => FindWhyNotWritable(place) is { } why ? $"The folder {place} {why}" : null)
+            .FirstOrDefault(found => found is not null);
+        return new(channel.Id, channel.Name, channel.Required, reason is null, reason);
+    }
+
+    /// <summary>The end of a sentence that begins with the place; null: it took and gave back what was written.</summary>
+    private static string? FindWhyNotWritable(string folder)
+    {
+        var path = Path.Combine(folder, $".probe-{Guid.NewGuid():N}");
         try
         {
             var written = RandomNumberGenerator.GetBytes(4096);
@@ -98,7 +130,7 @@ public sealed class DataFolder : IDisposable
                 file.ReadExactly(read);
                 if (!read.AsSpan().SequenceEqual(written))
                 {
-                    return new ProbeResult(false, [Measure()], $"Storage '{StorageId}' gave back other bytes than were written. Check the disk.");
+                    return "gave back other bytes than were written. Check the disk.";
                 }
             }
 
@@ -106,13 +138,10 @@ public sealed class DataFolder : IDisposable
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            return new ProbeResult(false, [Measure()], $"Storage '{StorageId}' cannot be written: {error.Message}");
+            return $"cannot be written: {error.Message}";
         }
 
-        var state = Measure();
-        return state.FreeBytes > state.ReserveBytes
-            ? new ProbeResult(true, [state], null)
-            : new ProbeResult(false, [state], $"Storage '{StorageId}' has {state.FreeBytes} bytes free, which is not more than its reserve of {state.ReserveBytes}. Free some space.");
+        return null;
     }
 
     public void Dispose() => _lock.Dispose();

@@ -102,7 +102,11 @@ internal static class CopyTaskStore
     public static CopyTaskRow? Find(Sql sql, string taskId) =>
         sql.Single($"SELECT {Columns} FROM copy_tasks WHERE task_id = $id", Map, ("$id", taskId));
 
-    public static List<CopyTaskRow> List(Sql sql) => sql.Query($"SELECT {Columns} FROM copy_tasks ORDER BY queue_order", Map);
+    /// <summary>Tasks in the order of the queue, ended ones included.</summary>
+    /// <param name="after">Only those behind this place in the queue.</param>
+    /// <param name="most">So many at most.</param>
+    public static List<CopyTaskRow> List(Sql sql, long after = 0, int most = int.MaxValue) =>
+        sql.Query($"SELECT {Columns} FROM copy_tasks WHERE queue_order > $after ORDER BY queue_order LIMIT $most", Map, ("$after", after), ("$most", most));
 
     /// <summary>Tasks that are not at their end, in the order of the queue.</summary>
     public static List<CopyTaskRow> Open(Sql sql) => sql.Query($"SELECT {Columns} FROM copy_tasks WHERE ended_at IS NULL ORDER BY queue_order", Map);

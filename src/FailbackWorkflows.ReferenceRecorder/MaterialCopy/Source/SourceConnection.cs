@@ -3,6 +3,7 @@ using System.Globalization;
 using System.IO.Pipelines;
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using FailbackWorkflows.Recorders;
@@ -279,6 +280,11 @@ internal sealed class SourceConnection(HttpClient http, Uri baseUrl, string toke
                 : error.HttpRequestError is HttpRequestError.ConfigurationLimitExceeded
                     ? new SourceException(SourceFault.Refused, "The source's answer exceeds what is accepted.", inner: error)
                     : Unreachable(error);
+        }
+        catch (SocketException error)
+        {
+            // A connection reset between its beginning and its first byte: the framework lets out what the socket says.
+            throw Unreachable(error);
         }
     }
 
