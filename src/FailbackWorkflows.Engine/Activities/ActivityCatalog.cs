@@ -14,11 +14,64 @@ public enum ActivityShape
     Flowchart,
     Sequence,
     If,
+
+    /// <summary>Activities made of others: a class with a definition inside, or a workflow used as an activity.</summary>
     Composite,
+    Switch,
+    Fork,
+    Parallel,
+    For,
+    ForEach,
+    ParallelForEach,
+    While,
 }
 
 /// <summary>An input as the designer and the validation see it.</summary>
-public sealed record InputDescriptor(string Name, Type ValueType, bool IsRequired, object? DefaultValue, string DisplayName, string? Description, string UIHint);
+public sealed record InputDescriptor(string Name, Type ValueType, bool IsRequired, object? DefaultValue, string DisplayName, string? Description, string UIHint)
+{
+    /// <summary>The group of inputs that name no other.</summary>
+    public const string General = "General";
+
+    /// <summary>Group of inputs it is shown in.</summary>
+    public string Category { get; init; } = General;
+
+    /// <summary>The values there are to choose from; empty: any value.</summary>
+    public IReadOnlyList<string> Options { get; init; } = [];
+
+    /// <summary>True: definitions store it as <c>{typeName, expression}</c>. False: the bare value (the branches of a Switch, the join mode of a Fork).</summary>
+    public bool IsWrapped { get; init; } = true;
+
+    /// <summary>True: its value is never written into the journal, whatever the log persistence settings say.</summary>
+    public bool IsSensitive { get; init; }
+}
+
+/// <summary>What a port of an activity leads to.</summary>
+public enum PortKind
+{
+    /// <summary>An outcome: a connection of the enclosing flowchart leaves by it.</summary>
+    Flow,
+
+    /// <summary>An activity inside this one: stored in the definition as the property of the port's name (camelCase).</summary>
+    Embedded,
+}
+
+/// <summary>A port as the designer shows it.</summary>
+/// <param name="Name">As definitions know it: the outcome, or the property that holds the activity (camelCase).</param>
+/// <param name="IsBrowsable">False: it is there, but the designer does not offer it.</param>
+public sealed record PortDescriptor(string Name, string DisplayName, PortKind Kind, bool IsBrowsable = true)
+{
+    /// <summary>Variables that the activity in it sees, besides those around it.</summary>
+    public IReadOnlyList<string> Variables { get; init; } = [];
+}
+
+/// <summary>Elsa's kinds of activities.</summary>
+public enum ActivityKind
+{
+    Action,
+
+    /// <summary>May start its workflow (<c>canStartWorkflow</c>).</summary>
+    Trigger,
+}
 
 /// <summary>An output as the designer and the validation see it.</summary>
 public sealed record OutputDescriptor(string Name, Type ValueType, string DisplayName, string? Description);
@@ -55,6 +108,36 @@ public sealed record ActivityDescriptor
 
     /// <summary>Ports a connection may leave by.</summary>
     public required IReadOnlyList<string> Outcomes { get; init; }
+
+    /// <summary>All ports: the outcomes of the type and the activities it holds. Outcomes that an input adds (<see cref="OutcomesFromInput"/>) come on top.</summary>
+    public IReadOnlyList<PortDescriptor> Ports => [.. Outcomes.Select(o => new PortDescriptor(o, o, PortKind.Flow)), .. EmbeddedPorts];
+
+    /// <summary>The activities it holds by name (an If's <c>then</c> and <c>else</c>). What a container holds as a list (<c>activities</c>) is no port.</summary>
+    public IReadOnlyList<PortDescriptor> EmbeddedPorts { get; init; } = [];
+
+    /// <summary>Whether it may start its workflow.</summary>
+    public ActivityKind Kind => Trigger is null ? ActivityKind.Action : ActivityKind.Trigger;
+
+    /// <summary>True: it holds a list of activities (<c>activities</c>): a flowchart, a sequence, a Parallel.</summary>
+    public bool IsContainer { get; init; }
+
+    /// <summary>Nothing leads to it (Start).</summary>
+    public bool IsStart { get; init; }
+
+    /// <summary>Nothing follows it (End, Finish, Fault, Break).</summary>
+    public bool IsTerminal { get; init; }
+
+    /// <summary>False: it may be in definitions, but the designer does not offer it.</summary>
+    public bool IsBrowsable { get; init; } = true;
+
+    /// <summary>Runs it started and still waits for end with it: when it is cancelled, they are asked to cancel.</summary>
+    public bool CancelsChildren { get; init; }
+
+    /// <summary>Of a workflow used as an activity: its definition; null: it is none.</summary>
+    public string? WorkflowDefinitionId { get; init; }
+
+    /// <summary>Of a workflow used as an activity: the version that a definition using it stays with.</summary>
+    public string? WorkflowDefinitionVersionId { get; init; }
 
     /// <summary>The input whose items name further outcomes (FlowSwitch's cases), if any.</summary>
     public string? OutcomesFromInput { get; init; }
@@ -101,6 +184,10 @@ public sealed class ActivityCatalog
         Register(Describe(typeof(TActivity), ActivityShape.Code) with { ActivityType = typeof(TActivity) });
         return this;
     }
+
+    /// <summary>Adds a code activity whose descriptor says more than its class can.</summary>
+    internal void Add<TActivity>(Func<ActivityDescriptor, ActivityDescriptor> adjust)
+        where TActivity : CodeActivity => Register(adjust(Describe(typeof(TActivity), ActivityShape.Code) with { ActivityType = typeof(TActivity) }));
 
     /// <summary>Adds an activity made of others.</summary>
     public ActivityCatalog AddComposite<TComposite>()
@@ -149,7 +236,12 @@ public sealed class ActivityCatalog
                     PlainValue.From(input.DefaultValue),
                     input.DisplayName ?? Words(property.Name),
                     input.Description,
-                    input.UIHint));
+                    input.UIHint)
+                {
+                    Category = input.Category,
+                    Options = input.Options,
+                    IsSensitive = input.IsSensitive,
+                });
             }
             else if (property.GetCustomAttribute<OutputAttribute>() is { } output)
             {
@@ -169,6 +261,10 @@ public sealed class ActivityCatalog
             Inputs = inputs,
             Outputs = outputs,
             Outcomes = type.GetCustomAttribute<FlowNodeAttribute>()?.Outcomes ?? ["Done"],
+            OutcomesFromInput = type.GetCustomAttribute<FlowNodeAttribute>()?.OutcomesFromInput,
+            EmbeddedPorts = [.. type.GetCustomAttributes<PortAttribute>().Select(p => new PortDescriptor(p.Name, p.DisplayName, PortKind.Embedded) { Variables = p.Variables })],
+            IsStart = activity.IsStart,
+            IsTerminal = activity.IsTerminal,
             Trigger = type.GetCustomAttribute<TriggerAttribute>(),
             Rehearsal = type.GetCustomAttribute<RehearsalAttribute>()?.Mode ?? RehearsalMode.Ends,
             Retry = retry is null

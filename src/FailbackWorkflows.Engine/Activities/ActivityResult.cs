@@ -17,6 +17,8 @@ public sealed class ActivityResult
     private Dictionary<string, object?>? _workflowOutputs;
     private List<IDomainChange>? _changes;
     private List<string>? _notes;
+    private List<PortEntered>? _ports;
+    private List<Stimulus>? _stimuli;
 
     private ActivityResult(IReadOnlyList<string>? outcomes, IReadOnlyList<BookmarkRequest>? bookmarks)
     {
@@ -43,6 +45,14 @@ public sealed class ActivityResult
     internal CancellationMode? Cancellation { get; private set; }
 
     internal Ending Ends { get; private set; }
+
+    internal IReadOnlyList<PortEntered>? Ports => _ports;
+
+    internal IReadOnlyList<Stimulus>? Stimuli => _stimuli;
+
+    internal string? InstanceName { get; private set; }
+
+    internal string? CorrelationId { get; private set; }
 
     /// <summary>Completed; the run goes on along these ports, <c>Done</c> when none is named.</summary>
     public static ActivityResult Completed(params string[] outcomes) => new(outcomes.Length == 0 ? Done : outcomes, null);
@@ -100,7 +110,45 @@ public sealed class ActivityResult
         return this;
     }
 
-    /// <summary>Ends the enclosing container with this activity's outcomes.</summary>
+    /// <summary>
+    /// Has the activity in a port run, if the definition has one there, with variables that only it sees. This activity is completed after it,
+    /// or goes on waiting beside it. Naming a port twice runs its activity twice.
+    /// </summary>
+    public ActivityResult InPort(string port, IReadOnlyDictionary<string, object?>? variables = null)
+    {
+        (_ports ??= []).Add(new(port, variables is null ? null : (IReadOnlyDictionary<string, object?>?)PlainValue.From(variables)));
+        return this;
+    }
+
+    /// <summary>Tells whoever waits for it, in the transaction of this step: once, whatever happens to this node.</summary>
+    public ActivityResult WithStimulus(Stimulus stimulus)
+    {
+        (_stimuli ??= []).Add(stimulus with { Payload = PlainValue.From(stimulus.Payload) });
+        return this;
+    }
+
+    /// <summary>Names the instance; 1 to 200 characters.</summary>
+    public ActivityResult NamingInstance(string name)
+    {
+        InstanceName = name;
+        return this;
+    }
+
+    /// <summary>Gives the instance a correlation id; 1 to 200 characters.</summary>
+    public ActivityResult Correlating(string correlationId)
+    {
+        CorrelationId = correlationId;
+        return this;
+    }
+
+    /// <summary>Ends the nearest enclosing loop.</summary>
+    public ActivityResult EndingLoop()
+    {
+        Ends = Ending.Loop;
+        return this;
+    }
+
+    /// <summary>Ends the enclosing flowchart with this activity's outcomes.</summary>
     public ActivityResult EndingContainer()
     {
         Ends = Ending.Container;

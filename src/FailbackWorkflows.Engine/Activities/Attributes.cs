@@ -14,6 +14,12 @@ public sealed class ActivityAttribute(string type) : Attribute
     public string Category { get; init; } = "General";
 
     public string? Description { get; init; }
+
+    /// <summary>Nothing leads to it.</summary>
+    public bool IsStart { get; init; }
+
+    /// <summary>Nothing follows it.</summary>
+    public bool IsTerminal { get; init; }
 }
 
 /// <summary>
@@ -42,6 +48,22 @@ public sealed class FlowNodeAttribute(params string[] outcomes) : Attribute
     public const string Failed = "Failed";
 
     public IReadOnlyList<string> Outcomes { get; } = outcomes;
+
+    /// <summary>The input whose items are further outcomes: texts, numbers, or objects with a <c>label</c>.</summary>
+    public string? OutcomesFromInput { get; init; }
+}
+
+/// <summary>An activity that this one holds: when it leaves by the port (<see cref="ActivityResult.InPort"/>), that activity runs before it is completed.</summary>
+/// <param name="name">The property of the definition that holds it, camelCase.</param>
+[AttributeUsage(AttributeTargets.Class, AllowMultiple = true)]
+public sealed class PortAttribute(string name, string displayName) : Attribute
+{
+    public string Name { get; } = name;
+
+    public string DisplayName { get; } = displayName;
+
+    /// <summary>Variables that the activity in it sees.</summary>
+    public string[] Variables { get; init; } = [];
 }
 
 /// <summary>What a rehearsal (<see cref="Runtime.WorkflowRehearsal"/>) does when it comes to an activity.</summary>
@@ -73,6 +95,15 @@ public sealed class InputAttribute : Attribute
     public string? Description { get; init; }
 
     public string UIHint { get; init; } = "singleline";
+
+    /// <summary>Group of inputs it is shown in. Default: <c>General</c>.</summary>
+    public string Category { get; init; } = InputDescriptor.General;
+
+    /// <summary>The values there are to choose from (<c>dropdown</c>, <c>radiolist</c>, <c>checklist</c>); empty: any value.</summary>
+    public string[] Options { get; init; } = [];
+
+    /// <summary>Its value is never written into the journal. Default: false.</summary>
+    public bool IsSensitive { get; init; }
 
     /// <summary>Used when the definition leaves the input out.</summary>
     public object? DefaultValue { get; init; }

@@ -105,6 +105,12 @@ public sealed class ActivityExecutionContext
         }
     }
 
+    /// <summary>Whether the definition has something at a port: an activity in it, or a connection that leaves by it.</summary>
+    public bool IsConnected(string port) => Node is { } node && (node.Ports.ContainsKey(port) || node.Outbound.Any(c => c.Port == port));
+
+    /// <summary>The activity in its definition; null in a rehearsal.</summary>
+    internal Definitions.ActivityNode? Node { get; init; }
+
     /// <summary>
     /// Idempotency key of a call of this execution: the same after a crash and in every attempt, another one after a redrive.
     /// </summary>
@@ -118,4 +124,8 @@ public sealed record Stimulation(string? Key, object? Payload, Actor? Actor);
 public sealed record TriggerInfo(object? Payload);
 
 /// <summary>Who started an instance, when and why, and of which version it is.</summary>
-public sealed record RunInfo(string DefinitionId, string DefinitionVersionId, int DefinitionVersion, Actor StartedBy, string? Reason, DateTimeOffset StartedAt, string? CorrelationId);
+public sealed record RunInfo(string DefinitionId, string DefinitionVersionId, int DefinitionVersion, Actor StartedBy, string? Reason, DateTimeOffset StartedAt, string? CorrelationId)
+{
+    /// <summary>How many runs started one another before this one; 0 for a run that no activity started.</summary>
+    public int Depth { get; init; }
+}

@@ -5,7 +5,7 @@ using FailbackWorkflows.Engine.Journal;
 namespace FailbackWorkflows.Engine.BuiltIn;
 
 /// <summary>Marks where a flowchart starts.</summary>
-[Activity("Elsa.Start", Category = "Flow", Description = "Marks where a flowchart starts.")]
+[Activity("Elsa.Start", Category = "Flow", Description = "Marks where a flowchart starts.", IsStart = true)]
 [Rehearsal(RehearsalMode.Executes)]
 internal sealed class Start : CodeActivity
 {
@@ -14,7 +14,7 @@ internal sealed class Start : CodeActivity
 }
 
 /// <summary>Ends the enclosing flowchart.</summary>
-[Activity("Elsa.End", Category = "Flow", Description = "Ends the enclosing flowchart.")]
+[Activity("Elsa.End", Category = "Flow", Description = "Ends the enclosing flowchart.", IsTerminal = true)]
 [Rehearsal(RehearsalMode.Executes)]
 internal sealed class End : CodeActivity
 {
@@ -23,7 +23,7 @@ internal sealed class End : CodeActivity
 }
 
 /// <summary>Ends the enclosing composite with outcomes.</summary>
-[Activity("Elsa.Complete", Category = "Flow", Description = "Ends the enclosing container with the given outcomes.")]
+[Activity("Elsa.Complete", Category = "Flow", Description = "Ends the enclosing container with the given outcomes.", IsTerminal = true)]
 [Rehearsal(RehearsalMode.Executes)]
 internal sealed class Complete : CodeActivity
 {
@@ -44,7 +44,7 @@ internal sealed class Complete : CodeActivity
 }
 
 /// <summary>Ends the workflow at once.</summary>
-[Activity("Elsa.Finish", Category = "Flow", Description = "Ends the workflow at once.")]
+[Activity("Elsa.Finish", Category = "Flow", Description = "Ends the workflow at once.", IsTerminal = true)]
 [Rehearsal(RehearsalMode.Executes)]
 internal sealed class Finish : CodeActivity
 {
@@ -83,7 +83,7 @@ internal sealed class FlowSwitch : CodeActivity
 }
 
 /// <summary>Stops the workflow with a fault.</summary>
-[Activity("Elsa.Fault", Category = "Flow", Description = "Stops the workflow with a fault.")]
+[Activity("Elsa.Fault", Category = "Flow", Description = "Stops the workflow with a fault.", IsTerminal = true)]
 [Rehearsal(RehearsalMode.Executes)]
 internal sealed class Fault : CodeActivity
 {
@@ -97,28 +97,36 @@ internal sealed class Fault : CodeActivity
         throw new ActivityFaultException(context.GetOrDefault(Code) ?? "fault", context.GetOrDefault(Message) ?? "The workflow was stopped by a Fault activity.", false);
 }
 
-/// <summary>Waits for an event.</summary>
-[Activity("Elsa.Event", Category = "Events", Description = "Waits until an event of this name is published.")]
-internal sealed class Event : CodeActivity
+/// <summary>Ends the loop around it.</summary>
+[Activity("Elsa.Break", Category = "Looping", Description = "Ends the loop around it.", IsTerminal = true)]
+[Rehearsal(RehearsalMode.Executes)]
+internal sealed class Break : CodeActivity
 {
-    [Input(DisplayName = "Event name", Description = "Name of the event.")]
-    public required Input<string> EventName { get; init; }
-
-    [Output(Description = "What came with the event.")]
-    public Output<object>? Result { get; init; }
-
     protected internal override ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken) =>
-        ValueTask.FromResult(ActivityResult.Suspended(null, new BookmarkRequest("Event", $"Event:{context.Get(EventName)}", null, RunsAgain: false)));
+        ValueTask.FromResult(ActivityResult.Completed().EndingLoop());
 }
 
-/// <summary>Waits for a time.</summary>
-[Activity("Elsa.Delay", Category = "Scheduling", Description = "Waits for a time.")]
-[Rehearsal(RehearsalMode.PassesOver)]
-internal sealed class Delay : CodeActivity
+/// <summary>Leaves by every branch at once.</summary>
+[Activity("Elsa.FlowFork", DisplayName = "Fork (flow)", Category = "Branching", Description = "Leaves by all its branches, which go on side by side.")]
+[FlowNode(OutcomesFromInput = "branches")]
+[Rehearsal(RehearsalMode.Executes)]
+internal sealed class FlowFork : CodeActivity
 {
-    [Input(DisplayName = "Time span", Description = "How long to wait, e.g. 00:10:00.", DefaultValue = "00:00:01")]
-    public required Input<TimeSpan> TimeSpan { get; init; }
+    [Input(Description = "Names of the branches.", UIHint = "dynamic-outcomes")]
+    public Input<IReadOnlyList<string>>? Branches { get; init; }
 
     protected internal override ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken) =>
-        ValueTask.FromResult(ActivityResult.Suspended(null, new BookmarkRequest("Delay", null, context.Time.GetUtcNow() + context.GetOrDefault(TimeSpan), RunsAgain: false)));
+        ValueTask.FromResult(ActivityResult.Completed([.. context.GetOrDefault(Branches) ?? []]));
+}
+
+/// <summary>Where branches of a flowchart meet. How it waits is its merge mode, which the reader makes of its mode.</summary>
+[Activity("Elsa.FlowJoin", DisplayName = "Join (flow)", Category = "Branching", Description = "Waits for the branches that lead to it.")]
+[Rehearsal(RehearsalMode.Executes)]
+internal sealed class FlowJoin : CodeActivity
+{
+    [Input(Description = "WaitAny: the first branch goes on and ends the others. WaitAll: every branch has to come. WaitAllActive: every branch that was taken.", UIHint = "dropdown", DefaultValue = "WaitAny", Options = ["WaitAny", "WaitAll", "WaitAllActive"])]
+    public Input<string>? Mode { get; init; }
+
+    protected internal override ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken) =>
+        ValueTask.FromResult(ActivityResult.Completed());
 }

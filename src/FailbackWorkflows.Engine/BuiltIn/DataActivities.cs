@@ -35,6 +35,40 @@ internal sealed class SetOutput : CodeActivity
         ValueTask.FromResult(ActivityResult.Completed().WithWorkflowOutput(context.Get(OutputName), context.GetOrDefault(OutputValue)));
 }
 
+/// <summary>Names the run.</summary>
+[Activity("Elsa.SetName", DisplayName = "Set name", Category = "Primitives", Description = "Gives the run a name.")]
+[Rehearsal(RehearsalMode.Executes)]
+internal sealed class SetName : CodeActivity
+{
+    [Input(Description = "The name, up to 200 characters.")]
+    public required Input<string> Value { get; init; }
+
+    protected internal override ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken) =>
+        ValueTask.FromResult(ActivityResult.Completed().NamingInstance(Label.Of(context.Get(Value), "name")));
+}
+
+/// <summary>Gives the run a correlation id.</summary>
+[Activity("Elsa.Correlate", Category = "Primitives", Description = "Gives the run a correlation id, by which it is found and events reach it.")]
+[Rehearsal(RehearsalMode.Executes)]
+internal sealed class Correlate : CodeActivity
+{
+    [Input(DisplayName = "Correlation id", Description = "The correlation id, up to 200 characters.")]
+    public required Input<string> CorrelationId { get; init; }
+
+    protected internal override ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken) =>
+        ValueTask.FromResult(ActivityResult.Completed().Correlating(Label.Of(context.Get(CorrelationId), "correlation id")));
+}
+
+/// <summary>Texts that go into a column of the list of runs.</summary>
+internal static class Label
+{
+    private const int Most = 200;
+
+    public static string Of(string text, string what) => text.Length is > 0 and <= Most
+        ? text
+        : throw new ActivityFaultException("input.invalid", $"A {what} has 1 to {Most} characters; this one has {text.Length}.", false);
+}
+
 /// <summary>Writes a line to the server's log.</summary>
 [Activity("Elsa.WriteLine", DisplayName = "Write line", Category = "Primitives", Description = "Writes a line to the server's log.")]
 [Rehearsal(RehearsalMode.PassesOver)]

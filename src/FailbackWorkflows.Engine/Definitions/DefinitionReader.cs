@@ -11,16 +11,21 @@ namespace FailbackWorkflows.Engine.Definitions;
 /// Reads workflow definitions in Elsa 3's JSON format and validates them completely: what this reader accepts, the engine can run. Every
 /// problem is reported, each with its place.
 /// </summary>
-public sealed class DefinitionReader(ActivityCatalog catalog)
+public sealed partial class DefinitionReader(ActivityCatalog catalog, ICronSchedules? cron = null)
 {
     private const int MaxJsonLength = 4 * 1024 * 1024;
+    internal static readonly JsonDocumentOptions ReadingOptions = new() { MaxDepth = 128, CommentHandling = JsonCommentHandling.Skip };
     private static readonly TimeSpan MaxRetryDelay = TimeSpan.FromDays(365);
 
     /// <summary>Reads a definition. Throws <see cref="DefinitionInvalidException"/> with all problems.</summary>
-    public WorkflowDefinition Read(string json) => TryRead(json, out var problems) ?? throw new DefinitionInvalidException(problems);
+    public WorkflowDefinition Read(string json) => Read(json, NoWorkflowVersions.Instance);
 
-    /// <summary>Reads a definition; null when there are problems.</summary>
-    public WorkflowDefinition? TryRead(string json, out IReadOnlyList<DefinitionProblem> problems)
+    internal WorkflowDefinition Read(string json, IWorkflowVersions versions) => TryRead(json, versions, out var problems) ?? throw new DefinitionInvalidException(problems);
+
+    /// <summary>Reads a definition that uses no workflow as an activity; null when there are problems.</summary>
+    public WorkflowDefinition? TryRead(string json, out IReadOnlyList<DefinitionProblem> problems) => TryRead(json, NoWorkflowVersions.Instance, out problems);
+
+    internal WorkflowDefinition? TryRead(string json, IWorkflowVersions versions, out IReadOnlyList<DefinitionProblem> problems)
     {
         if (json.Length > MaxJsonLength)
         {
@@ -30,8 +35,8 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
 
         try
         {
-            using var document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = 128, CommentHandling = JsonCommentHandling.Skip });
-            var pass = new ReadingPass(catalog);
+            using var document = JsonDocument.Parse(json, ReadingOptions);
+            var pass = new ReadingPass(catalog, versions, cron ?? NoCronSchedules.Instance);
             var definition = pass.Read(document.RootElement, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(json))));
             problems = pass.Problems;
             return pass.Problems.Count == 0 ? definition : null;
@@ -49,8 +54,10 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
         }
     }
 
+    internal static bool MayBeUsedAsActivity(JsonElement root) => ReadingPass.IsUsableAsActivity(root);
+
     /// <summary>One reading of one definition; gathers problems on its way.</summary>
-    private sealed class ReadingPass(ActivityCatalog catalog)
+    private sealed partial class ReadingPass(ActivityCatalog catalog, IWorkflowVersions versions, ICronSchedules cron)
     {
         private readonly Dictionary<string, ActivityNode> _nodes = new(StringComparer.Ordinal);
         private readonly HashSet<string> _activityIds = new(StringComparer.Ordinal);
@@ -85,11 +92,14 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
                 return null;
             }
 
+            ReadLogPolicy(root);
             var rootNode = ReadActivity(rootActivity, "$.root", null, scope, null);
             foreach (var check in _whenAllNodesAreKnown)
             {
                 check();
             }
+
+            CheckHiddenOutputs();
 
             var cancelHandlerId = CustomProperty(rootActivity, "cancelHandler") is { ValueKind: JsonValueKind.String } handler ? handler.GetString() : null;
             var cancelHandler = cancelHandlerId is null ? null : rootNode?.Children.FirstOrDefault(c => c.Id == cancelHandlerId);
@@ -114,6 +124,10 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
                     Variables = variables,
                     Inputs = inputs,
                     Outputs = outputs,
+                    Outcomes = ReadTexts(root, "outcomes"),
+                    Activation = ReadActivation(root),
+                    Incidents = ReadIncidents(root),
+                    IsUsableAsActivity = IsUsableAsActivity(root),
                     Root = rootNode,
                     Sha256 = sha256,
                     Nodes = _nodes,
@@ -138,14 +152,15 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
             }
 
             var type = Text(element, "type");
-            if (type is null || !catalog.Descriptors.ContainsKey(type))
+            if (type is null || FindDescriptor(element, type, id, path) is not { } descriptor)
             {
-                Report(id, path + ".type", type is null ? "The activity has no type." : Unknown(type));
+                if (type is null)
+                {
+                    Report(id, path + ".type", "The activity has no type.");
+                }
+
                 return null;
             }
-
-            // Definitions made elsewhere name versions of their own; ours are told apart only where there is more than one.
-            var descriptor = catalog.Find(type, Integer(element, "version") ?? 1) ?? catalog.Descriptors[type];
 
             var nodeId = parent is null ? id : $"{parent.NodeId}:{id}";
             if (!_nodes.TryAdd(nodeId, null!) || (composite is null && !_activityIds.Add(id)))
@@ -164,15 +179,17 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
                 Descriptor = descriptor,
                 Parent = parent,
                 Retry = ReadRetry(element, id, path, descriptor),
-                Merge = ReadMergeMode(element, id, path),
+                Merge = descriptor.Type == "Elsa.FlowJoin" ? ReadJoinMode(element, id, path) : ReadMergeMode(element, id, path),
                 Outcomes = ReadOutcomes(element, id, path, descriptor),
             };
             _nodes[nodeId] = node;
             node.Variables = ReadVariables(element, path);
-            var inner = scope with { Parent = scope, Variables = node.Variables };
+            var inner = scope with { Parent = scope, Variables = node.Variables, IsInLoop = scope.IsInLoop };
             node.Inputs = ReadInputValues(element, node, path, scope);
             node.Outputs = ReadOutputTargets(element, node, path, scope);
-            if (descriptor.Trigger is { } trigger && CustomProperty(element, "canStartWorkflow") is { ValueKind: JsonValueKind.True })
+            node.Hidden = ReadHidden(element, node, path);
+            Check(element, node, path, scope);
+            if (composite is null && descriptor.Trigger is { } trigger && CustomProperty(element, "canStartWorkflow") is { ValueKind: JsonValueKind.True })
             {
                 ReadTrigger(trigger, node, path);
             }
@@ -185,13 +202,27 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
                 case ActivityShape.Sequence:
                     node.Children = ReadChildren(element, node, path, inner, composite);
                     break;
-                case ActivityShape.If:
-                    ReadPorts(element, node, path, inner, composite, "then", "else");
+                case ActivityShape.Parallel:
+                    node.Children = ReadChildren(element, node, path, inner, composite);
+                    break;
+                case ActivityShape.Fork:
+                    node.Children = ReadChildren(element, node, path, inner, composite, "branches");
+                    break;
+                case ActivityShape.Switch:
+                    ReadSwitch(element, node, path, inner, composite);
+                    break;
+                case ActivityShape.For or ActivityShape.ForEach or ActivityShape.ParallelForEach or ActivityShape.While:
+                    ReadPorts(element, node, path, InLoop(inner, descriptor.Shape), composite, Interpretation.Containers.Body);
                     break;
                 case ActivityShape.Composite:
                     ReadComposite(node, path);
                     break;
                 default:
+                    if (descriptor.EmbeddedPorts.Count > 0)
+                    {
+                        ReadEmbedded(element, node, path, inner, composite);
+                    }
+
                     break;
             }
 
@@ -227,6 +258,12 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
 
         private void ReadComposite(ActivityNode node, string path)
         {
+            if (node.Descriptor.WorkflowDefinitionVersionId is not null)
+            {
+                ReadWorkflow(node, path);
+                return;
+            }
+
             using var document = JsonDocument.Parse(node.Descriptor.CompositeJson!);
             // Inside a composite only its own inputs and variables are in sight; that keeps it the same wherever it is used.
             var scope = new Scope(null, [], [.. node.Descriptor.Inputs.Select(i => i.Name)], []);
@@ -344,13 +381,13 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
             }
         }
 
-        private List<ActivityNode> ReadChildren(JsonElement element, ActivityNode node, string path, Scope scope, string? composite)
+        private List<ActivityNode> ReadChildren(JsonElement element, ActivityNode node, string path, Scope scope, string? composite, string property = "activities")
         {
             var children = new List<ActivityNode>();
             var index = 0;
-            foreach (var item in Items(element, "activities"))
+            foreach (var item in Items(element, property))
             {
-                if (ReadActivity(item, $"{path}.activities[{index++}]", node, scope, composite) is { } child)
+                if (ReadActivity(item, $"{path}.{property}[{index++}]", node, scope, composite) is { } child)
                 {
                     children.Add(child);
                 }
@@ -379,12 +416,14 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
         private List<NodeInput> ReadInputValues(JsonElement element, ActivityNode node, string path, Scope scope)
         {
             var reader = new ExpressionReader(scope.FindVariable, scope.HasInput, Report, check => _whenAllNodesAreKnown.Add(check), activity =>
-                _nodes.Values.Any(n => n is not null && n.Composite == node.Composite && (n.Id == activity || n.Name == activity)));
+                _nodes.Values.Any(n => n is not null && n.Composite == node.Composite && (n.Id == activity || n.Name == activity)),
+                reference => _outputReferences.Add((node, reference)));
             var inputs = new List<NodeInput>();
             foreach (var descriptor in node.Descriptor.Inputs)
             {
                 var place = $"{path}.{descriptor.Name}";
-                var expression = element.TryGetProperty(descriptor.Name, out var value) ? reader.Read(value, descriptor.ValueType, node.Id, place) : null;
+                var expression = TryProperty(element, descriptor.Name, out var value) ? reader.Read(value, descriptor.ValueType, node.Id, place) : null;
+                expression = Typed(expression, descriptor, node, place);
                 if (expression is null && descriptor.DefaultValue is not null)
                 {
                     expression = new Expressions.LiteralExpression(descriptor.DefaultValue);
@@ -409,7 +448,7 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
             var outputs = new List<NodeOutput>();
             foreach (var descriptor in node.Descriptor.Outputs)
             {
-                if (!element.TryGetProperty(descriptor.Name, out var value)
+                if (!TryProperty(element, descriptor.Name, out var value)
                     || value.ValueKind != JsonValueKind.Object
                     || !value.TryGetProperty("memoryReference", out var reference)
                     || Text(reference, "id") is not { Length: > 0 } target)
@@ -454,17 +493,18 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
                     continue;
                 }
 
-                var typeName = Text(item, "typeName") ?? "Object";
+                var typeName = VariableTypes.AliasOf(Text(item, "typeName") ?? "Object");
+                var isArray = item.TryGetProperty("isArray", out var array) && array.ValueKind == JsonValueKind.True;
                 object? initial = null;
                 if (item.TryGetProperty("value", out var value) && value.ValueKind != JsonValueKind.Null)
                 {
-                    if (!VariableTypes.TryRead(typeName, value, out initial))
+                    if (!(isArray ? VariableTypes.TryReadArray(typeName, value, out initial) : VariableTypes.TryRead(typeName, value, out initial)))
                     {
-                        Report(null, place + ".value", $"'{value}' is no {typeName}.");
+                        Report(null, place + ".value", $"'{value}' is no {(isArray ? "list of " : string.Empty)}{typeName}.");
                     }
                 }
 
-                variables.Add(new(Text(item, "id") ?? name, name, typeName, initial));
+                variables.Add(new(Text(item, "id") ?? name, name, typeName, initial) { IsArray = isArray });
             }
 
             return variables;
@@ -483,7 +523,10 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
                     continue;
                 }
 
-                inputs.Add(new(name, Text(item, "type") ?? "Object", item.TryGetProperty("isRequired", out var required) && required.ValueKind == JsonValueKind.True));
+                inputs.Add(new(name, VariableTypes.AliasOf(Text(item, "type") ?? "Object"), item.TryGetProperty("isRequired", out var required) && required.ValueKind == JsonValueKind.True)
+                {
+                    IsArray = item.TryGetProperty("isArray", out var array) && array.ValueKind == JsonValueKind.True,
+                });
             }
 
             return inputs;
@@ -526,7 +569,7 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
 
             // By name only: Enum.TryParse would take numbers, too.
             if (mode.ValueKind == JsonValueKind.String
-                && Enum.GetNames<MergeMode>().FirstOrDefault(n => n.Equals(mode.GetString(), StringComparison.OrdinalIgnoreCase)) is { } name)
+                && Enum.GetNames<MergeMode>().FirstOrDefault(n => n != nameof(MergeMode.AllActive) && n.Equals(mode.GetString(), StringComparison.OrdinalIgnoreCase)) is { } name)
             {
                 return Enum.Parse<MergeMode>(name);
             }
@@ -538,17 +581,17 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
         private List<string> ReadOutcomes(JsonElement element, string id, string path, ActivityDescriptor descriptor)
         {
             var outcomes = descriptor.Outcomes.ToList();
-            if (descriptor.OutcomesFromInput is { } input && element.TryGetProperty(input, out var value))
+            if (descriptor.OutcomesFromInput is { } input && TryProperty(element, input, out var value))
             {
-                foreach (var item in FlowSwitchCases.Read(value))
+                foreach (var name in OutcomeNames.Read(value))
                 {
-                    if (string.IsNullOrEmpty(item.Label))
+                    if (string.IsNullOrEmpty(name))
                     {
                         Report(id, $"{path}.{input}", "A case needs a label.");
                     }
-                    else
+                    else if (!outcomes.Contains(name))
                     {
-                        outcomes.Add(item.Label);
+                        outcomes.Add(name);
                     }
                 }
             }
@@ -557,15 +600,6 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
         }
 
         private void Report(string? activityId, string path, string message) => Problems.Add(new(activityId, path, message));
-
-        private static string Unknown(string type) => type switch
-        {
-            "Elsa.HttpEndpoint" => "HTTP endpoints are not available: start workflows through the API or by an event instead.",
-            "Elsa.RunJavaScript" => "RunJavaScript is not available: use a JavaScript expression in SetVariable instead.",
-            _ when type.Contains("Python", StringComparison.Ordinal) || type.Contains("CSharp", StringComparison.Ordinal) =>
-                $"'{type}' would run code of the definition on the server and is not available: write an activity in C# instead.",
-            _ => $"There is no activity '{type}'.",
-        };
 
         private static string? DisplayText(JsonElement element) =>
             element.TryGetProperty("metadata", out var metadata) && metadata.ValueKind == JsonValueKind.Object ? Text(metadata, "displayText") : null;
@@ -616,15 +650,24 @@ public sealed class DefinitionReader(ActivityCatalog catalog)
         /// <summary>What an activity at some place can name.</summary>
         private sealed record Scope(Scope? Parent, IReadOnlyList<VariableDefinition> Variables, IReadOnlyList<string> Inputs, IReadOnlyList<string> Outputs)
         {
+            /// <summary>A Break has something to end.</summary>
+            public bool IsInLoop { get; init; }
+
+            /// <summary>How many workflows used as activities are around it.</summary>
+            public int Depth { get; init; }
+
+
             /// <summary>Name of the variable with this id or name, the nearest first.</summary>
-            public string? FindVariable(string idOrName)
+            public string? FindVariable(string idOrName) => Find(idOrName)?.Name;
+
+            public VariableDefinition? Find(string idOrName)
             {
                 for (var scope = this; scope is not null; scope = scope.Parent)
                 {
                     var found = scope.Variables.FirstOrDefault(v => v.Id == idOrName) ?? scope.Variables.FirstOrDefault(v => v.Name == idOrName);
                     if (found is not null)
                     {
-                        return found.Name;
+                        return found;
                     }
                 }
 

@@ -11,7 +11,8 @@ internal sealed class ExpressionReader(
     Func<string, bool> hasInput,
     Action<string?, string, string> report,
     Action<Action> whenAllNodesAreKnown,
-    Func<string, bool> hasActivity)
+    Func<string, bool> hasActivity,
+    Action<ScriptReference> readsOutput)
 {
     /// <summary>True when the last value read had a problem (then it is not also reported as missing).</summary>
     public bool Failed { get; private set; }
@@ -52,12 +53,14 @@ internal sealed class ExpressionReader(
                 return ReadVariable(value, valueType, activityId, path);
             case "Input":
                 return ReadInput(value, activityId, path);
+            case "Output":
+                return ReadOutput(value, activityId, path);
             case "JavaScript":
                 return ReadScript(value, activityId, path);
             case "CSharp" or "Liquid" or "Python":
                 return Fail(activityId, path + ".type", $"{type} expressions are not available. Write it as a JavaScript expression.");
             default:
-                return Fail(activityId, path + ".type", $"There is no expression type '{type}'. There are Literal, Object, Variable, Input and JavaScript.");
+                return Fail(activityId, path + ".type", $"There is no expression type '{type}'. There are Literal, Object, Variable, Input, Output and JavaScript.");
         }
     }
 
@@ -103,6 +106,7 @@ internal sealed class ExpressionReader(
 
     private IExpression? ReadVariable(JsonElement value, Type valueType, string activityId, string path)
     {
+        value = Opened(value);
         var reference = value.ValueKind switch
         {
             JsonValueKind.String => value.GetString(),
@@ -125,6 +129,7 @@ internal sealed class ExpressionReader(
 
     private IExpression? ReadInput(JsonElement value, string activityId, string path)
     {
+        value = Opened(value);
         var name = value.ValueKind == JsonValueKind.String ? value.GetString() : Text(value, "name");
         if (string.IsNullOrEmpty(name))
         {
@@ -137,6 +142,29 @@ internal sealed class ExpressionReader(
         }
 
         return new InputExpression(name);
+    }
+
+    /// <summary>The output of an activity: <c>activity</c>, <c>activity.output</c>, or <c>{activity, output}</c>, also as JSON text.</summary>
+    private IExpression? ReadOutput(JsonElement value, string activityId, string path)
+    {
+        value = Opened(value);
+        var (activity, output) = value.ValueKind == JsonValueKind.String && value.GetString()!.Split('.', 2) is var parts
+            ? (parts[0], parts.Length > 1 ? parts[1] : null)
+            : (Text(value, "activity") ?? Text(value, "activityId"), Text(value, "output") ?? Text(value, "outputName"));
+        if (string.IsNullOrEmpty(activity))
+        {
+            return null;
+        }
+
+        readsOutput(new(ScriptReferenceKind.Output, activity, null, output, 1, 1));
+        whenAllNodesAreKnown(() =>
+        {
+            if (!hasActivity(activity))
+            {
+                report(activityId, path + ".value", $"There is no activity '{activity}'.");
+            }
+        });
+        return new OutputExpression(activity, output);
     }
 
     private IExpression? ReadScript(JsonElement value, string activityId, string path)
@@ -175,6 +203,7 @@ internal sealed class ExpressionReader(
                 Fail(activityId, path + ".value", $"There is no input '{reference.Name}' here {place}.");
                 break;
             case ScriptReferenceKind.Output:
+                readsOutput(reference);
                 whenAllNodesAreKnown(() =>
                 {
                     if (!hasActivity(reference.Name))
@@ -201,6 +230,26 @@ internal sealed class ExpressionReader(
         }
 
         return new FlowSwitchExpression(cases);
+    }
+
+    /// <summary>The designer stores what an expression names as JSON in a text; files have the object itself, or its name.</summary>
+    private static JsonElement Opened(JsonElement value)
+    {
+        if (value.ValueKind != JsonValueKind.String || !value.GetString()!.TrimStart().StartsWith('{'))
+        {
+            return value;
+        }
+
+        try
+        {
+            using var document = JsonDocument.Parse(value.GetString()!);
+            return document.RootElement.Clone();
+        }
+        catch (JsonException)
+        {
+            // Whatever it is, it names nothing; that is said where it is looked up.
+            return value;
+        }
     }
 
     private IExpression? Fail(string activityId, string path, string message)

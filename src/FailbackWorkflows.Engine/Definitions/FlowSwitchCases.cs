@@ -25,7 +25,7 @@ internal static class FlowSwitchCases
     }
 
     /// <summary>Studio writes the list bare, or inside <c>{typeName, expression: {type: "Object", value}}</c> with the value as JSON or as JSON text.</summary>
-    private static JsonElement Unwrap(JsonElement value)
+    public static JsonElement Unwrap(JsonElement value)
     {
         if (value.ValueKind == JsonValueKind.Object && value.TryGetProperty("expression", out var expression) && expression.ValueKind == JsonValueKind.Object
             && expression.TryGetProperty("value", out var inner))
@@ -48,4 +48,31 @@ internal static class FlowSwitchCases
 
         return value;
     }
+}
+
+/// <summary>Outcomes that an input names: texts, numbers, or objects with a <c>label</c> or <c>statusCode</c>.</summary>
+internal static class OutcomeNames
+{
+    public static IEnumerable<string?> Read(JsonElement value)
+    {
+        var array = FlowSwitchCases.Unwrap(value);
+        if (array.ValueKind != JsonValueKind.Array)
+        {
+            yield break;
+        }
+
+        foreach (var item in array.EnumerateArray())
+        {
+            yield return Name(item);
+        }
+    }
+
+    private static string? Name(JsonElement item) => item.ValueKind switch
+    {
+        JsonValueKind.String => item.GetString(),
+        JsonValueKind.Number => item.GetRawText(),
+        JsonValueKind.Object when item.TryGetProperty("label", out var label) => Name(label),
+        JsonValueKind.Object when item.TryGetProperty("statusCode", out var status) => Name(status),
+        _ => null,
+    };
 }

@@ -24,6 +24,18 @@ public sealed record WorkflowDefinition
 
     public required IReadOnlyList<string> Outputs { get; init; }
 
+    /// <summary>Outcomes it can leave by when it is used as an activity, besides <c>Done</c>.</summary>
+    public IReadOnlyList<string> Outcomes { get; init; } = [];
+
+    /// <summary>How many of its runs there may be at a time.</summary>
+    public ActivationStrategy Activation { get; init; }
+
+    /// <summary>What a fault that no port takes does to a run.</summary>
+    public IncidentStrategy Incidents { get; init; }
+
+    /// <summary>True: other definitions may use it as an activity.</summary>
+    public bool IsUsableAsActivity { get; init; }
+
     public required ActivityNode Root { get; init; }
 
     /// <summary>Lower-case hex SHA-256 of the JSON text.</summary>
@@ -59,11 +71,47 @@ public sealed record WorkflowDefinition
     }
 }
 
+/// <summary>How many runs of a definition there may be at a time. A run counts until it has finished, was cancelled or an incident stopped it.</summary>
+public enum ActivationStrategy
+{
+    /// <summary>Any number.</summary>
+    AllowAlways,
+
+    /// <summary>One of the definition.</summary>
+    Singleton,
+
+    /// <summary>One of the definition for each correlation id.</summary>
+    CorrelatedSingleton,
+
+    /// <summary>One for each correlation id, of whatever definition.</summary>
+    Correlation,
+}
+
+/// <summary>What a fault that no port takes does to a run.</summary>
+public enum IncidentStrategy
+{
+    /// <summary>It stops the run, which can be redriven.</summary>
+    Fault,
+
+    /// <summary>It stops its branch; the others go on, and the run finishes with the incident.</summary>
+    ContinueWithIncidents,
+}
+
 /// <summary>A variable of the workflow or of a container.</summary>
-public sealed record VariableDefinition(string Id, string Name, string TypeName, object? InitialValue);
+/// <param name="TypeName">Elsa's alias: <c>String</c>, <c>Int32</c>, <c>Boolean</c>, <c>Object</c> and so on.</param>
+public sealed record VariableDefinition(string Id, string Name, string TypeName, object? InitialValue)
+{
+    /// <summary>It holds a list of values of the type.</summary>
+    public bool IsArray { get; init; }
+}
 
 /// <summary>An input of a workflow.</summary>
-public sealed record InputDefinition(string Name, string TypeName, bool IsRequired);
+/// <param name="TypeName">Elsa's alias: <c>String</c>, <c>Int32</c>, <c>Boolean</c>, <c>Object</c> and so on.</param>
+public sealed record InputDefinition(string Name, string TypeName, bool IsRequired)
+{
+    /// <summary>It takes a list of values of the type.</summary>
+    public bool IsArray { get; init; }
+}
 
 /// <summary>A trigger activity that may start its workflow.</summary>
 /// <param name="Key">What stimuli find it by; see <see cref="TriggerAttribute"/>.</param>
@@ -107,6 +155,9 @@ public sealed class ActivityNode
     /// <summary>Variables that live as long as the container runs.</summary>
     public IReadOnlyList<VariableDefinition> Variables { get; internal set; } = [];
 
+    /// <summary>Inputs and outputs whose values the journal does not show.</summary>
+    internal HiddenValues Hidden { get; set; } = HiddenValues.None;
+
     /// <summary>Children of a flowchart or sequence in order; the inside of a composite.</summary>
     public IReadOnlyList<ActivityNode> Children { get; internal set; } = [];
 
@@ -142,6 +193,9 @@ public enum MergeMode
 
     /// <summary>The first token wins, its rivals are cancelled.</summary>
     Race,
+
+    /// <summary>Waits until nothing before it in the flowchart can bring another token (a FlowJoin that waits for all active branches).</summary>
+    AllActive,
 }
 
 /// <summary>A connection of a flowchart.</summary>
@@ -149,6 +203,12 @@ public sealed record Connection(ActivityNode Source, string Port, ActivityNode T
 {
     /// <summary>It closes a loop: its target leads to its source.</summary>
     public bool IsBackward { get; internal set; }
+}
+
+/// <summary>Names of inputs and outputs that the journal does not show.</summary>
+internal sealed record HiddenValues(IReadOnlySet<string> Inputs, IReadOnlySet<string> Outputs)
+{
+    public static HiddenValues None { get; } = new(new HashSet<string>(), new HashSet<string>());
 }
 
 internal sealed record NodeInput(InputDescriptor Descriptor, IExpression? Expression);

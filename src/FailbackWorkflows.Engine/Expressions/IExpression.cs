@@ -32,6 +32,12 @@ internal sealed class InputExpression(string name) : IExpression
     public object? Evaluate(IScriptScope scope) => scope.TryGetInput(name, out var value) ? value : null;
 }
 
+/// <summary>The latest output of an activity, by its id or name; null when there is none yet.</summary>
+internal sealed class OutputExpression(string activity, string? output) : IExpression
+{
+    public object? Evaluate(IScriptScope scope) => scope.TryGetOutput(activity, output, out var value) ? value : null;
+}
+
 /// <summary>Elsa's JavaScript, in the subset of docs/expressions.md.</summary>
 internal sealed class ScriptExpression(Script.Script script) : IExpression
 {

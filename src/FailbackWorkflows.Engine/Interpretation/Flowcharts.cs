@@ -40,14 +40,17 @@ internal sealed class Flowcharts
             }
         }
 
-        if (!HasChildren(step, flowchart))
+        if (!Interpreter.HasChildren(step, flowchart))
         {
             if (tokens.Count == 0)
             {
                 interpreter.FlowchartEnded(step, flowchart);
             }
-
-            // Tokens that nobody can take: the interpreter sees that nothing is left to run and stops the instance in sight.
+            else
+            {
+                // Tokens that nobody will ever take. Elsa would leave a suspended instance that nothing can wake; here it is said at once.
+                interpreter.FlowchartStuck(step, flowchart, Waiting(node, tokens));
+            }
         }
     }
 
@@ -69,6 +72,7 @@ internal sealed class Flowcharts
             MergeMode.Merge => target.Inbound.All(c => c.IsBackward || HasToken(tokens, c)) || CameBack(tokens, target),
             MergeMode.Converge => target.Inbound.All(c => HasToken(tokens, c)),
             MergeMode.Race => true,
+            MergeMode.AllActive => IsAllThatComes(step, flowchart, tokens, target),
             _ => IsStreamComplete(step, flowchart, tokens, target),
         };
     }
@@ -142,17 +146,41 @@ internal sealed class Flowcharts
         return false;
     }
 
-    private static bool HasChildren(Step step, Execution flowchart)
+    /// <summary>The first activity in the definition's order that tokens wait for in vain.</summary>
+    private static ActivityNode Waiting(ActivityNode flowchart, List<Token> tokens) => flowchart.Children.First(c => IsWaiting(tokens, c));
+
+    /// <summary>Nothing before the target in the flowchart runs or has a token: what has arrived is all there will be.</summary>
+    private static bool IsAllThatComes(Step step, Execution flowchart, List<Token> tokens, ActivityNode target)
     {
-        foreach (var execution in step.State.Executions)
+        foreach (var source in Upstream(target))
         {
-            if (execution.ParentId == flowchart.Id)
+            if (IsUpstreamBusy(step, flowchart, tokens, source))
             {
-                return true;
+                return false;
             }
         }
 
-        return false;
+        return true;
+    }
+
+    /// <summary>Everything that leads to the target, backward connections aside.</summary>
+    private static List<ActivityNode> Upstream(ActivityNode target)
+    {
+        var seen = new HashSet<ActivityNode> { target };
+        var queue = new Queue<ActivityNode>([target]);
+        while (queue.TryDequeue(out var next))
+        {
+            foreach (var connection in next.Inbound)
+            {
+                if (!connection.IsBackward && seen.Add(connection.Source))
+                {
+                    queue.Enqueue(connection.Source);
+                }
+            }
+        }
+
+        seen.Remove(target);
+        return [.. seen];
     }
 
     private static void Take(Interpreter interpreter, Step step, Execution flowchart, ActivityNode node, List<Token> tokens, ActivityNode target)
@@ -180,20 +208,7 @@ internal sealed class Flowcharts
     /// <summary>The winner of a race ends everything upstream of it that still runs, and what its rivals had under way.</summary>
     private static void CancelRivals(Interpreter interpreter, Step step, Execution flowchart, ActivityNode node, List<Token> tokens, ActivityNode target)
     {
-        var upstream = new HashSet<string>(StringComparer.Ordinal);
-        var queue = new Queue<ActivityNode>([target]);
-        while (queue.TryDequeue(out var next))
-        {
-            foreach (var connection in next.Inbound.Where(c => !c.IsBackward))
-            {
-                if (upstream.Add(connection.Source.Id))
-                {
-                    queue.Enqueue(connection.Source);
-                }
-            }
-        }
-
-        upstream.Remove(target.Id);
+        var upstream = Upstream(target).Select(n => n.Id).ToHashSet(StringComparer.Ordinal);
         foreach (var execution in step.State.Executions.Where(e => e.ParentId == flowchart.Id && upstream.Contains(interpreter.NodeOf(e).Id)).ToList())
         {
             interpreter.CancelChild(step, execution);

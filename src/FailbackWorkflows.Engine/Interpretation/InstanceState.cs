@@ -46,6 +46,17 @@ internal sealed class InstanceState
     /// <summary>True once a request to cancel was taken: when the root ends, the instance ends cancelled.</summary>
     public bool IsCancelling { get; set; }
 
+    /// <summary>Name given on the way; null: that of its start.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Name { get; set; }
+
+    /// <summary>Correlation id given on the way; null: that of its start.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? GivenCorrelationId { get; set; }
+
+    [JsonIgnore]
+    public string? CorrelationId => GivenCorrelationId ?? Started?.CorrelationId;
+
     [JsonIgnore]
     public bool HasEnded => SubStatus is WorkflowSubStatus.Finished or WorkflowSubStatus.Cancelled or WorkflowSubStatus.Faulted;
 
@@ -65,6 +76,20 @@ internal sealed class InstanceState
         }
 
         return null;
+    }
+
+    /// <summary>Something runs or waits inside an execution.</summary>
+    public bool HasChildren(string executionId)
+    {
+        foreach (var execution in Executions)
+        {
+            if (execution.ParentId == executionId)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     public string ToJson() => JsonSerializer.Serialize(this, PlainValue.Json);
@@ -119,8 +144,20 @@ internal sealed class Execution
     /// <summary>Tokens of a flowchart.</summary>
     public List<Token>? Tokens { get; set; }
 
-    /// <summary>Next child of a sequence.</summary>
+    /// <summary>Next child of a sequence, next round of a loop.</summary>
     public int Next { get; set; }
+
+    /// <summary>Workflow outputs that were set inside a workflow used as an activity.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public Dictionary<string, object?>? Outputs { get; set; }
+
+    /// <summary>What the activity is left by once the activities in its ports have ended.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Outcomes { get; set; }
+
+    /// <summary>A branch was stopped by an incident, so what waits for all branches cannot complete.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool HasStopped { get; set; }
 }
 
 /// <summary>A token of a flowchart: it waits on a connection until its target has run.</summary>

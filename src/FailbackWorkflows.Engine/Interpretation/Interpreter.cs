@@ -10,10 +10,10 @@ namespace FailbackWorkflows.Engine.Interpretation;
 /// The deterministic half of the engine: (definition, state, fact) → (state', decisions). It has no clock, does no I/O and draws nothing at
 /// random; every time it writes down is the fact's. What activities do happens elsewhere and comes back as facts.
 /// </summary>
-internal sealed class Interpreter(WorkflowDefinition definition, string instanceId)
+internal sealed partial class Interpreter(WorkflowDefinition definition, string instanceId)
 {
     /// <summary>More activities than this cannot start for one fact: a loop without an activity that runs code would never let go.</summary>
-    private const int MaxStartsPerFact = 1_000;
+    private const int MaxStartsPerFact = 5_000;
 
     private static readonly string[] Done = ["Done"];
 
@@ -38,14 +38,17 @@ internal sealed class Interpreter(WorkflowDefinition definition, string instance
             case ActivitySuspended suspended:
                 Suspend(step, Require(state, suspended.ExecutionId), suspended);
                 break;
+            case ActivityBranched branched:
+                Branch(step, Require(state, branched.ExecutionId), branched);
+                break;
             case BookmarkDue due:
                 Wake(step, Require(state, due.ExecutionId), due.BookmarkId, null);
                 break;
             case StimulusReceived stimulus:
                 Wake(step, Require(state, stimulus.ExecutionId), stimulus.BookmarkId, stimulus);
                 break;
-            case CancelRequested:
-                Cancel(step);
+            case CancelRequested cancel:
+                Cancel(step, cancel.IsFinal);
                 break;
             case RedriveRequested:
                 Redrive(step);
@@ -163,7 +166,12 @@ internal sealed class Interpreter(WorkflowDefinition definition, string instance
         step.Append(Started(step, execution, node));
         if (node.Variables.Count > 0 || node.Descriptor.Shape == ActivityShape.Composite)
         {
-            execution.Variables = node.Variables.ToDictionary(v => v.Name, v => v.InitialValue, StringComparer.Ordinal);
+            // What the round of a loop brought along stays in sight.
+            execution.Variables ??= new(StringComparer.Ordinal);
+            foreach (var variable in node.Variables)
+            {
+                execution.Variables[variable.Name] = variable.InitialValue;
+            }
         }
 
         switch (node.Descriptor.Shape)
@@ -187,7 +195,8 @@ internal sealed class Interpreter(WorkflowDefinition definition, string instance
                 ScheduleOrComplete(step, execution, node.Children.Count > 0 ? node.Children[0] : null);
                 break;
             default:
-                throw new InvalidOperationException($"Unknown shape {node.Descriptor.Shape}.");
+                RunContainer(step, execution, node, begins: true);
+                break;
         }
     }
 
@@ -210,14 +219,14 @@ internal sealed class Interpreter(WorkflowDefinition definition, string instance
         return null;
     }
 
-    private static ActivityStarted Started(Step step, Execution execution, ActivityNode node) => new()
+    private ActivityStarted Started(Step step, Execution execution, ActivityNode node) => new()
     {
         At = step.At,
         ExecutionId = execution.Id,
         NodeId = execution.NodeId,
         ParentExecutionId = execution.ParentId,
         ActivityType = node.Descriptor.Type,
-        Inputs = execution.Inputs.Count > 0 ? execution.Inputs : null,
+        Inputs = execution.Inputs.Count > 0 ? Shown(execution) : null,
     };
 
     private void ScheduleOrComplete(Step step, Execution container, ActivityNode? child)
@@ -232,9 +241,15 @@ internal sealed class Interpreter(WorkflowDefinition definition, string instance
         }
     }
 
-    private static void Schedule(Step step, ActivityNode node, Execution? parent)
+    private static void Schedule(Step step, ActivityNode node, Execution? parent, Dictionary<string, object?>? variables = null)
     {
-        var execution = new Execution { Id = (++step.State.LastExecution).ToString(System.Globalization.CultureInfo.InvariantCulture), NodeId = node.NodeId, ParentId = parent?.Id };
+        var execution = new Execution
+        {
+            Id = (++step.State.LastExecution).ToString(System.Globalization.CultureInfo.InvariantCulture),
+            NodeId = node.NodeId,
+            ParentId = parent?.Id,
+            Variables = variables,
+        };
         step.State.Executions.Add(execution);
         step.State.Ready.Add(execution.Id);
     }
@@ -242,7 +257,12 @@ internal sealed class Interpreter(WorkflowDefinition definition, string instance
     private void CompleteContainer(Step step, Execution container, IReadOnlyList<string> outcomes)
     {
         Dictionary<string, object?>? outputs = null;
-        if (NodeOf(container) is { Descriptor.Shape: ActivityShape.Composite } node)
+        if (NodeOf(container) is { Descriptor: { Shape: ActivityShape.Composite, WorkflowDefinitionId: not null } })
+        {
+            outputs = container.Outputs;
+            outcomes = outcomes.Contains(Done[0]) ? outcomes : [.. outcomes, Done[0]];
+        }
+        else if (NodeOf(container) is { Descriptor.Shape: ActivityShape.Composite } node)
         {
             // The inside's variables are gone with it; the composite's outputs were put aside when it ended.
             outputs = node.Descriptor.Outputs
@@ -273,30 +293,13 @@ internal sealed class Interpreter(WorkflowDefinition definition, string instance
         {
             foreach (var (name, value) in workflowOutputs)
             {
-                state.Output[name] = value;
+                SetWorkflowOutput(step, execution, name, value);
             }
         }
 
-        if (completed.Outputs is { Count: > 0 } outputs)
-        {
-            state.Results[node.NodeId] = new(outputs, StringComparer.Ordinal);
-            state.LastResult = outputs.GetValueOrDefault("result");
-            foreach (var output in node.Outputs)
-            {
-                if (outputs.TryGetValue(output.Name, out var value))
-                {
-                    if (output.IsWorkflowOutput)
-                    {
-                        state.Output[output.Target] = value;
-                    }
-                    else
-                    {
-                        new ScopeOfExecution(definition, state, instanceId, execution.ParentId).SetVariable(output.Target, value);
-                    }
-                }
-            }
-        }
-
+        ApplyOutputs(step, execution, node, completed.Outputs);
+        state.Name = completed.InstanceName ?? state.Name;
+        state.GivenCorrelationId = completed.CorrelationId ?? state.GivenCorrelationId;
         state.Cancellation = completed.Cancellation ?? state.Cancellation;
         HandComposite(step, execution);
         CancelChildren(step, execution);
@@ -309,14 +312,48 @@ internal sealed class Interpreter(WorkflowDefinition definition, string instance
         }
 
         var parent = Require(state, execution.ParentId);
-        if (completed.Ends == Ending.Container)
+        switch (completed.Ends)
         {
-            CancelChildren(step, parent);
-            CompleteContainer(step, parent, completed.Outcomes);
-            return;
+            case Ending.Container:
+                EndContainer(step, EnclosingFlowchart(state, parent), completed.Outcomes);
+                break;
+            case Ending.Loop:
+                EndContainer(step, EnclosingLoop(state, parent), Done);
+                break;
+            default:
+                ChildCompleted(step, parent, node, completed.Outcomes);
+                break;
         }
+    }
 
-        ChildCompleted(step, parent, node, completed.Outcomes);
+    private void ApplyOutputs(Step step, Execution execution, ActivityNode node, IReadOnlyDictionary<string, object?>? given)
+    {
+        var state = step.State;
+        if (given is { Count: > 0 } outputs)
+        {
+            state.Results[node.NodeId] = new(outputs, StringComparer.Ordinal);
+            state.LastResult = outputs.GetValueOrDefault("result");
+            foreach (var output in node.Outputs)
+            {
+                if (outputs.TryGetValue(output.Name, out var value))
+                {
+                    if (output.IsWorkflowOutput)
+                    {
+                        SetWorkflowOutput(step, execution, output.Target, value);
+                    }
+                    else
+                    {
+                        new ScopeOfExecution(definition, state, instanceId, execution.ParentId).SetVariable(output.Target, value);
+                    }
+                }
+            }
+        }
+    }
+
+    private void EndContainer(Step step, Execution container, IReadOnlyList<string> outcomes)
+    {
+        CancelChildren(step, container);
+        CompleteContainer(step, container, outcomes);
     }
 
     /// <summary>When the inside of a composite ends, the variables that are the composite's outputs move out to it.</summary>
@@ -359,13 +396,17 @@ internal sealed class Interpreter(WorkflowDefinition definition, string instance
             case ActivityShape.Composite:
                 CompleteContainer(step, container, outcomes);
                 break;
-            default:
+            case ActivityShape.If:
                 CompleteContainer(step, container, Done);
+                break;
+            case ActivityShape.Code:
+                PortCompleted(step, container);
+                break;
+            default:
+                RunContainer(step, container, node, begins: false);
                 break;
         }
     }
-
-    internal void ScheduleIn(Step step, Execution container, ActivityNode child) => Schedule(step, child, container);
 
     internal void FlowchartEnded(Step step, Execution container) => CompleteContainer(step, container, Done);
 
@@ -466,20 +507,36 @@ internal sealed class Interpreter(WorkflowDefinition definition, string instance
             }
         }
 
+        if (definition.Incidents == IncidentStrategy.ContinueWithIncidents)
+        {
+            StopBranch(step, execution, faulted.Fault);
+            return;
+        }
+
         FaultInstance(step, execution, faulted.Fault);
     }
 
-    private static void FaultInstance(Step step, Execution execution, ActivityFault fault)
+    private void FaultInstance(Step step, Execution execution, ActivityFault fault)
     {
+        // A redrive replaces the execution, so nothing may be left that belongs to it.
+        CancelChildren(step, execution);
         execution.Phase = ExecutionPhase.Faulted;
         step.State.Incidents.Add(new(execution.Id, execution.NodeId, fault, step.At));
         step.State.SubStatus = WorkflowSubStatus.Faulted;
         step.Append(new InstanceFaulted { At = step.At, ExecutionId = execution.Id, NodeId = execution.NodeId, Fault = fault });
     }
 
-    private void Cancel(Step step)
+    private void Cancel(Step step, bool isFinal)
     {
         var state = step.State;
+        if (isFinal)
+        {
+            state.IsCancelling = true;
+            CancelAll(step);
+            Finish(step);
+            return;
+        }
+
         if (state.Cancellation == CancellationMode.Refuse || (state.IsCancelling && state.Cancellation == CancellationMode.Undo))
         {
             step.Append(new CancelRefused { At = step.At });
@@ -513,6 +570,9 @@ internal sealed class Interpreter(WorkflowDefinition definition, string instance
                 Id = (++state.LastExecution).ToString(System.Globalization.CultureInfo.InvariantCulture),
                 NodeId = faulted.NodeId,
                 ParentId = faulted.ParentId,
+
+                // The variables of its round, if it is the body of a loop; its own begin anew.
+                Variables = faulted.Variables,
             };
             Remove(state, faulted);
             state.Executions.Add(again);
@@ -551,11 +611,11 @@ internal sealed class Interpreter(WorkflowDefinition definition, string instance
         }
     }
 
-    private static void CancelExecution(Step step, Execution execution)
+    private void CancelExecution(Step step, Execution execution)
     {
         if (execution.Phase != ExecutionPhase.Scheduled)
         {
-            step.Append(new ActivityCancelled { At = step.At, ExecutionId = execution.Id, NodeId = execution.NodeId });
+            step.Append(new ActivityCancelled { At = step.At, ExecutionId = execution.Id, NodeId = execution.NodeId, Children = ChildrenOf(execution) });
         }
 
         Remove(step.State, execution);

@@ -11,7 +11,7 @@ internal sealed class ScopeOfExecution(WorkflowDefinition definition, InstanceSt
 
     public string WorkflowInstanceId => instanceId;
 
-    public string? CorrelationId => state.Started?.CorrelationId;
+    public string? CorrelationId => state.CorrelationId;
 
     public string WorkflowDefinitionId => definition.DefinitionId;
 
