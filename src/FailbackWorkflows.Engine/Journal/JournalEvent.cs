@@ -1,3 +1,5 @@
+using System.Collections.Frozen;
+using System.Reflection;
 using System.Text.Json.Serialization;
 
 namespace FailbackWorkflows.Engine.Journal;
@@ -7,12 +9,13 @@ namespace FailbackWorkflows.Engine.Journal;
 /// <i>decisions</i> are what the interpreter made of them. Folding the facts through the interpreter yields the decisions again, which is
 /// how a history is proven. Published histories are kept for ever: members are added, never renamed or removed.
 /// </summary>
-[JsonPolymorphic(TypeDiscriminatorPropertyName = "event")]
+[JsonPolymorphic(TypeDiscriminatorPropertyName = Discriminator)]
 [JsonDerivedType(typeof(InstanceStarted), "instanceStarted")]
 [JsonDerivedType(typeof(ActivityStarted), "activityStarted")]
 [JsonDerivedType(typeof(ActivityCompleted), "activityCompleted")]
 [JsonDerivedType(typeof(ActivityFaulted), "activityFaulted")]
 [JsonDerivedType(typeof(ActivitySuspended), "activitySuspended")]
+[JsonDerivedType(typeof(ActivityBranched), "activityBranched")]
 [JsonDerivedType(typeof(BookmarkDue), "bookmarkDue")]
 [JsonDerivedType(typeof(StimulusReceived), "stimulusReceived")]
 [JsonDerivedType(typeof(ActivityCancelled), "activityCancelled")]
@@ -23,6 +26,14 @@ namespace FailbackWorkflows.Engine.Journal;
 [JsonDerivedType(typeof(InstanceFinished), "instanceFinished")]
 public abstract record JournalEvent
 {
+    internal const string Discriminator = "event";
+
+    private static readonly FrozenDictionary<Type, string> Names = typeof(JournalEvent).GetCustomAttributes<JsonDerivedTypeAttribute>(inherit: false)
+        .ToFrozenDictionary(a => a.DerivedType, a => (string)a.TypeDiscriminator!);
+
+    /// <summary>The name of a kind of event, e.g. <c>activityStarted</c>.</summary>
+    internal static string NameOf(Type type) => Names[type];
+
     /// <summary>Position in the instance's history, from 1 without a hole.</summary>
     [JsonPropertyOrder(-3)]
     public long Sequence { get; set; }
@@ -34,6 +45,10 @@ public abstract record JournalEvent
     /// <summary>True for what came from outside; false for what the interpreter decided.</summary>
     [JsonPropertyOrder(-1)]
     public bool IsFact { get; init; }
+
+    /// <summary>Of a fact: the management server that wrote it down. Null in what was written before this was noted, and in decisions.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? WrittenBy { get; init; }
 }
 
 /// <summary>An event about one execution of one activity.</summary>
@@ -44,7 +59,31 @@ public abstract record ActivityEvent : JournalEvent
 
     /// <summary>Path of activity ids from the root, as in the definition.</summary>
     public required string NodeId { get; init; }
+
+    /// <summary>Of a fact: the calls that the activity made outside of the engine; decides nothing. Null: none, or none were noted.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<OutsideCall>? Calls { get; init; }
+
+    /// <summary>Of a fact: how the clocks of others stood when the activity asked them; decides nothing. Null: it asked nobody.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<ClockReading>? Clocks { get; init; }
 }
+
+/// <summary>A call that an activity made outside of the engine.</summary>
+/// <param name="Target">Id of whom it called.</param>
+/// <param name="Operation">What it asked for, in words.</param>
+/// <param name="Request">Method and path.</param>
+/// <param name="RequestSha256">Of the body as it was sent, lower-case hex; null: there was none.</param>
+/// <param name="Status">Status of the answer; null: there was none.</param>
+/// <param name="ResponseSha256">Of the body as it came; null: there was none, or it is not kept to be looked at.</param>
+/// <param name="Milliseconds">How long it took.</param>
+public sealed record OutsideCall(string Target, string Operation, string? Request, string? RequestSha256, int? Status, string? ResponseSha256, double Milliseconds);
+
+/// <summary>How a clock stood against the server's.</summary>
+/// <param name="Of">Id of whose clock it is.</param>
+/// <param name="OffsetMilliseconds">That clock minus the server's.</param>
+/// <param name="UncertaintyMilliseconds">By how much that may be wrong either way.</param>
+public sealed record ClockReading(string Of, double OffsetMilliseconds, double UncertaintyMilliseconds);
 
 /// <summary>Fact: somebody started the instance.</summary>
 public sealed record InstanceStarted : JournalEvent
@@ -72,6 +111,10 @@ public sealed record InstanceStarted : JournalEvent
     /// <summary>What came with the stimulus that started it.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public object? TriggerPayload { get; init; }
+
+    /// <summary>The run and the activity that started it; null: none did.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ParentRun? Parent { get; init; }
 }
 
 /// <summary>Decision: an activity starts; committed before it runs.</summary>
@@ -108,6 +151,14 @@ public sealed record ActivityCompleted : ActivityEvent
     /// <summary>What the activity had to say to whoever reads the run; decides nothing.</summary>
     public IReadOnlyList<string>? Notes { get; init; }
 
+    /// <summary>The instance has this name from now on.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? InstanceName { get; init; }
+
+    /// <summary>The instance has this correlation id from now on.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? CorrelationId { get; init; }
+
     /// <summary>Given up after its attempts and turned into the outcome <c>Failed</c>: the fault behind it.</summary>
     public ActivityFault? Fault { get; init; }
 }
@@ -117,11 +168,14 @@ public enum Ending
 {
     Nothing,
 
-    /// <summary>The enclosing flowchart, sequence or composite.</summary>
+    /// <summary>The nearest enclosing flowchart; without one, the outermost container of the composite or workflow.</summary>
     Container,
 
     /// <summary>The whole workflow instance.</summary>
     Workflow,
+
+    /// <summary>The nearest enclosing loop.</summary>
+    Loop,
 }
 
 /// <summary>What a request to cancel the instance does.</summary>
@@ -167,6 +221,41 @@ public sealed record ActivitySuspended : ActivityEvent
     public IReadOnlyList<string>? Notes { get; init; }
 }
 
+/// <summary>
+/// Fact: the activity's code has run, and activities it holds run now. It is completed once they have ended and it no longer waits itself;
+/// that is a decision.
+/// </summary>
+public sealed record ActivityBranched : ActivityEvent
+{
+    public required IReadOnlyList<PortEntered> Ports { get; init; }
+
+    /// <summary>What the activity itself still waits for; null: nothing.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<BookmarkRequest>? Bookmarks { get; init; }
+
+    /// <summary>What the activity wants to find again when it runs on.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public object? Progress { get; init; }
+
+    /// <summary>What it will be left by; null while it waits.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Outcomes { get; init; }
+
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyDictionary<string, object?>? Outputs { get; init; }
+
+    /// <summary>What the activity had to say to whoever reads the run; decides nothing.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Notes { get; init; }
+}
+
+/// <summary>A port whose activity runs, with variables of its own.</summary>
+public sealed record PortEntered(string Port, IReadOnlyDictionary<string, object?>? Variables);
+
+/// <summary>Who started a run from inside another run.</summary>
+/// <param name="Depth">1 for a child of a run that nobody's activity started.</param>
+public sealed record ParentRun(string InstanceId, string ExecutionId, int Depth);
+
 /// <summary>Fact: the time of a bookmark has come.</summary>
 public sealed record BookmarkDue : ActivityEvent
 {
@@ -184,7 +273,12 @@ public sealed record StimulusReceived : ActivityEvent
 }
 
 /// <summary>Decision: an execution was ended from outside it.</summary>
-public sealed record ActivityCancelled : ActivityEvent;
+public sealed record ActivityCancelled : ActivityEvent
+{
+    /// <summary>Runs it had started and waited for; each is asked to cancel in the same commit.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Children { get; init; }
+}
 
 /// <summary>Fact: somebody asked to cancel the instance.</summary>
 public sealed record CancelRequested : JournalEvent
@@ -192,6 +286,10 @@ public sealed record CancelRequested : JournalEvent
     public required Actor Actor { get; init; }
 
     public string? Reason { get; init; }
+
+    /// <summary>It ends as it stands, whatever it is at: nothing is undone, and it cannot be refused (<see cref="Storage.InboxMessageKind.End"/>).</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsFinal { get; init; }
 }
 
 /// <summary>Decision: the request to cancel came too late.</summary>
