@@ -1,5 +1,6 @@
 using FailbackWorkflows.Engine.Activities;
 using FailbackWorkflows.Engine.Definitions;
+using FailbackWorkflows.Engine.Library;
 using FailbackWorkflows.Engine.Runtime;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -25,9 +26,17 @@ public static class EngineServices
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<IWorkflowHooks, NoWorkflowHooks>();
         services.TryAddSingleton<IWorkflowIds, TimeOrderedIds>();
+        services.TryAddSingleton<INodeSignals, NoOtherNodes>();
+        services.TryAddSingleton<ICronSchedules>(NoCronSchedules.Instance);
+        services.TryAddSingleton<Http.IOutboundHttp, Http.NoOutboundHttp>();
         services.AddSingleton<DefinitionReader>();
+        services.AddSingleton<StartScheduled>();
         services.AddSingleton<WorkflowDefinitions>();
+        services.TryAddSingleton<IPublishRules, NoPublishRules>();
+        services.AddSingleton<WorkflowEditing>();
         services.AddSingleton<WorkflowRehearsal>();
+        services.AddSingleton<WorkflowMetrics>();
+        services.AddSingleton<WorkflowPulse>();
         services.AddSingleton<WorkflowRunner>();
         services.AddSingleton<WorkflowDispatcher>();
         services.AddSingleton<IWorkflowRuntime, WorkflowRuntime>();

@@ -22,12 +22,20 @@ public interface IWorkflowRuntime
     /// <summary>Asks an instance to cancel. Throws <see cref="WorkflowRefusedException"/> when it has ended or has only a way forward.</summary>
     Task CancelAsync(string instanceId, Actor actor, string? reason, CancellationToken cancellationToken);
 
-    /// <summary>Retries a faulted instance from the activities that failed. Throws <see cref="WorkflowRefusedException"/> when it is not faulted.</summary>
+    /// <summary>Retries a faulted instance from the activities that failed. Throws <see cref="WorkflowRefusedException"/> when it is not faulted, or when the host refuses.</summary>
     Task RedriveAsync(string instanceId, Actor actor, string? reason, CancellationToken cancellationToken);
 
     /// <summary>The instance as last committed, or null.</summary>
     Task<WorkflowInstance?> FindAsync(string instanceId, CancellationToken cancellationToken);
+
+    /// <summary>Tasks that RunTask activities wait for, oldest first. Complete one by <see cref="ResumeAsync"/> with <see cref="Stimulus.TaskCompleted"/>.</summary>
+    /// <param name="take">1 to 1,000.</param>
+    Task<IReadOnlyList<OpenTask>> ListTasksAsync(int take, CancellationToken cancellationToken);
 }
+
+/// <summary>A task that a RunTask activity waits for.</summary>
+/// <param name="TaskId">Completes it; the same as long as the activity waits.</param>
+public sealed record OpenTask(string TaskId, string Name, object? Payload, string InstanceId, string WorkflowName, string? CorrelationId, DateTimeOffset CreatedAt);
 
 /// <summary>A start.</summary>
 public sealed record StartWorkflow(string DefinitionId, Actor Actor)
@@ -36,10 +44,19 @@ public sealed record StartWorkflow(string DefinitionId, Actor Actor)
 
     public string? Reason { get; init; }
 
+    /// <summary>This version instead of the published one; it must be one of the definition's. Null: the published one.</summary>
+    public string? DefinitionVersionId { get; init; }
+
     /// <summary>Makes the start happen once, however often it is asked for.</summary>
     public string? StartKey { get; init; }
 
     public string? CorrelationId { get; init; }
+
+    /// <summary>The trigger it begins at, which gets the input as what came with it. Null: it begins where the definition does.</summary>
+    public StoredTrigger? Trigger { get; init; }
+
+    /// <summary>The run whose activity starts it; null: none does.</summary>
+    public Journal.ParentRun? Parent { get; init; }
 
     /// <summary>Changes of the host's data made in the transaction of the start.</summary>
     public IReadOnlyList<IDomainChange> Changes { get; init; } = [];
@@ -57,8 +74,29 @@ public sealed record Stimulus(string Key, Actor Actor, object? Payload = null, s
     /// <summary>What triggers are started by; null: only bookmarks are resumed.</summary>
     public Occurrence? Occurrence { get; init; }
 
-    /// <summary>The stimulus of the built-in Event activity.</summary>
+    /// <summary>Only instances with this correlation id, when given.</summary>
+    public string? CorrelationId { get; init; }
+
+    /// <summary>The stimulus of the built-in Event activity: resumes who waits for the event.</summary>
     public static Stimulus Event(string name, Actor actor, object? payload = null, string? instanceId = null) => new($"Event:{name}", actor, payload, instanceId);
+
+    /// <summary>As <see cref="Event"/>, and starts the published definitions that begin with this event.</summary>
+    /// <param name="id">The same for the same event, however often it is sent; see <see cref="Occurrence.Id"/>.</param>
+    public static Stimulus Published(string id, string name, Actor actor, object? payload = null, string? correlationId = null) => Event(name, actor, payload) with
+    {
+        CorrelationId = correlationId,
+        Occurrence = EventOccurrence(id, name, payload, correlationId),
+    };
+
+    /// <summary>A task of a RunTask activity is done.</summary>
+    public static Stimulus TaskCompleted(string taskId, Actor actor, object? result) => new($"Task:{taskId}", actor, result);
+
+    internal static Occurrence EventOccurrence(string id, string name, object? payload, string? correlationId)
+    {
+        var input = Values.PlainValue.From(payload) is IReadOnlyDictionary<string, object?> map ? new Dictionary<string, object?>(map, StringComparer.Ordinal) : [];
+        input["payload"] = Values.PlainValue.From(payload);
+        return new(id, [$"Event;eventName={name}"], input) { CorrelationId = correlationId, Reason = $"Event '{name}'" };
+    }
 }
 
 /// <summary>One thing that happened once, for the triggers of published definitions.</summary>

@@ -13,11 +13,24 @@ public interface IWorkflowHooks
     /// <summary>
     /// Each time a node takes an instance up (after the start, after a restart, after another node died), before its first activity runs; not
     /// when none does. What is returned is handed to the activities as <see cref="Activities.ActivityExecutionContext.HostFacts"/>.
+    /// Throw <see cref="WorkflowNotNowException"/> to leave the instance where it is for a while.
     /// </summary>
     ValueTask<object?> AcquiredAsync(AcquiredWorkflow acquired, CancellationToken cancellationToken);
 
     /// <summary>When an instance finishes, is cancelled or faults; called before the commit that makes it so.</summary>
     ValueTask<IReadOnlyList<IDomainChange>> EndingAsync(EndingWorkflow ending, CancellationToken cancellationToken);
+
+    /// <summary>Before a redrive of a faulted instance is accepted. Throw <see cref="WorkflowRefusedException"/> to refuse. Whatever held when it was asked may have changed when the instance goes on.</summary>
+    ValueTask RedrivingAsync(RedrivingWorkflow redriving, CancellationToken cancellationToken) => ValueTask.CompletedTask;
+}
+
+/// <summary>
+/// The host lets no activity of the instance run before a time, or before something is put into its inbox. It stays as it is, and its hooks are asked again then.
+/// </summary>
+public sealed class WorkflowNotNowException(string reason, DateTimeOffset until) : Exception(reason)
+{
+    /// <summary>When it is taken up again.</summary>
+    public DateTimeOffset Until { get; } = until;
 }
 
 /// <summary>An instance about to be created.</summary>
@@ -35,6 +48,9 @@ public sealed record EndingWorkflow(
     CancellationMode Cancellation,
     IReadOnlyDictionary<string, object?> Output,
     DateTimeOffset At);
+
+/// <summary>A faulted instance that somebody wants to go on.</summary>
+public sealed record RedrivingWorkflow(WorkflowDefinition Definition, string InstanceId);
 
 /// <summary>A host without a part in its instances.</summary>
 public sealed class NoWorkflowHooks : IWorkflowHooks

@@ -8,12 +8,13 @@ namespace FailbackWorkflows.Engine.Runtime;
 internal sealed class LiveInstance(WorkflowDefinition definition, InstanceState state, StoredInstance stored)
 {
     private int _isSignalled = 1;
+    private IReadOnlyList<StoredBookmark> _storedBookmarks = BookmarksOf(stored.Id, state);
 
     public WorkflowDefinition Definition { get; } = definition;
 
     public InstanceState State { get; private set; } = state;
 
-    public StoredInstance Stored { get; set; } = stored;
+    public StoredInstance Stored { get; private set; } = stored;
 
     public Interpreter Interpreter { get; } = new(definition, stored.Id);
 
@@ -25,6 +26,7 @@ internal sealed class LiveInstance(WorkflowDefinition definition, InstanceState 
     {
         Stored = stored;
         State = InstanceState.FromJson(stored.Snapshot);
+        _storedBookmarks = Bookmarks();
         Signal();
     }
 
@@ -33,6 +35,8 @@ internal sealed class LiveInstance(WorkflowDefinition definition, InstanceState 
     /// <summary>The row as it is after the state changed.</summary>
     public StoredInstance Row(DateTimeOffset at) => Stored with
     {
+        Name = State.Name ?? Stored.Name,
+        CorrelationId = State.CorrelationId ?? Stored.CorrelationId,
         Status = State.HasEnded ? WorkflowStatus.Finished : WorkflowStatus.Running,
         SubStatus = State.SubStatus,
         IncidentCount = State.Incidents.Count,
@@ -42,18 +46,16 @@ internal sealed class LiveInstance(WorkflowDefinition definition, InstanceState 
         SnapshotSource = State.ToJson,
     };
 
-    public IReadOnlyList<StoredBookmark> Bookmarks()
-    {
-        List<StoredBookmark>? stored = null;
-        foreach (var execution in State.Executions)
-        {
-            foreach (var bookmark in execution.Bookmarks)
-            {
-                (stored ??= []).Add(new(bookmark.Id, Stored.Id, execution.NodeId, bookmark.Name, bookmark.Key, bookmark.DueAt, bookmark.CreatedAt));
-            }
-        }
+    public IReadOnlyList<StoredBookmark> Bookmarks() => BookmarksOf(Stored.Id, State);
 
-        return stored is null ? [] : stored;
+    /// <summary>What a commit says of the bookmarks: all there are, or null when they are those of the commit before, as in most steps.</summary>
+    public IReadOnlyList<StoredBookmark>? Changed(IReadOnlyList<StoredBookmark> bookmarks) => bookmarks.SequenceEqual(_storedBookmarks) ? null : bookmarks;
+
+    /// <summary>This step was written. The head of the chain stays in memory with the instance: who has the lease is the only one who writes to it.</summary>
+    public void Committed(StepCommit commit, StoredInstance row)
+    {
+        Stored = row with { ChainHead = commit.StoredChainHead, SnapshotSource = row.SnapshotSource };
+        _storedBookmarks = commit.Bookmarks ?? _storedBookmarks;
     }
 
     public DateTimeOffset? NextDueAt()
@@ -71,5 +73,19 @@ internal sealed class LiveInstance(WorkflowDefinition definition, InstanceState 
         }
 
         return next;
+    }
+
+    private static IReadOnlyList<StoredBookmark> BookmarksOf(string instanceId, InstanceState state)
+    {
+        List<StoredBookmark>? stored = null;
+        foreach (var execution in state.Executions)
+        {
+            foreach (var bookmark in execution.Bookmarks)
+            {
+                (stored ??= []).Add(new(bookmark.Id, instanceId, execution.NodeId, bookmark.Name, bookmark.Key, bookmark.DueAt, bookmark.CreatedAt));
+            }
+        }
+
+        return stored is null ? [] : stored;
     }
 }

@@ -15,6 +15,9 @@ internal sealed class WorkflowDispatcher(
     WorkflowRunner runner,
     TimeProvider time,
     WorkflowEngineOptions options,
+    INodeSignals signals,
+    WorkflowMetrics metrics,
+    WorkflowPulse pulse,
     ILogger<WorkflowDispatcher> logger,
     IHostApplicationLifetime? lifetime = null) : BackgroundService
 {
@@ -38,6 +41,10 @@ internal sealed class WorkflowDispatcher(
         {
             run.Live?.Signal();
         }
+        else
+        {
+            signals.Send(new NodeSignal(NodeSignalKind.Posted, instanceId));
+        }
 
         Wake();
     }
@@ -46,6 +53,12 @@ internal sealed class WorkflowDispatcher(
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
         await store.ReleaseLeasesOfAsync(options.Node, cancellationToken);
+        signals.Subscribe(Hear);
+        runner.Told = () =>
+        {
+            signals.Send(new NodeSignal(NodeSignalKind.WorkWaits));
+            Wake();
+        };
         await base.StartAsync(cancellationToken);
     }
 
@@ -57,6 +70,7 @@ internal sealed class WorkflowDispatcher(
             await WaitUntilServedAsync(stoppingToken);
             while (!stoppingToken.IsCancellationRequested)
             {
+                pulse.Beat();
                 await ClaimAsync(stoppingToken);
                 await WaitAsync(stoppingToken);
             }
@@ -87,6 +101,29 @@ internal sealed class WorkflowDispatcher(
         await served.Task.WaitAsync(cancellationToken);
     }
 
+    private void Hear(NodeSignal signal)
+    {
+        switch (signal.Kind)
+        {
+            case NodeSignalKind.Posted when signal.Subject is { } instanceId && _running.TryGetValue(instanceId, out var run):
+                run.Live?.Signal();
+                break;
+            case NodeSignalKind.Missed:
+                foreach (var each in _running.Values)
+                {
+                    each.Live?.Signal();
+                }
+
+                Wake();
+                break;
+            case NodeSignalKind.Posted or NodeSignalKind.WorkWaits:
+                Wake();
+                break;
+            default:
+                break;
+        }
+    }
+
     private async Task ClaimAsync(CancellationToken cancellationToken)
     {
         try
@@ -105,6 +142,9 @@ internal sealed class WorkflowDispatcher(
                     return;
                 }
             }
+
+            // Every place is taken, and there may be more to do than this node can.
+            signals.Send(new NodeSignal(NodeSignalKind.WorkWaits));
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {
@@ -137,6 +177,7 @@ internal sealed class WorkflowDispatcher(
     {
         var lease = run.Lease;
         await _slots.WaitAsync();
+        metrics.TookUp();
         using var lost = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token, run.Lost.Token);
         try
         {
@@ -153,10 +194,15 @@ internal sealed class WorkflowDispatcher(
         }
         catch (LeaseLostException exception)
         {
-            logger.LogWarning("{Message}", exception.Message);
+            TellLost(exception);
         }
         catch (OperationCanceledException) when (lost.IsCancellationRequested)
         {
+            if (run.Lost.IsCancellationRequested)
+            {
+                TellLost(new LeaseLostException(lease.InstanceId));
+            }
+
             await GiveBackAsync(lease);
         }
         catch (Exception exception)
@@ -168,9 +214,16 @@ internal sealed class WorkflowDispatcher(
         {
             _running.TryRemove(new(lease.InstanceId, run));
             _slots.Release();
+            metrics.PutDown();
             run.Lost.Dispose();
             Wake();
         }
+    }
+
+    private void TellLost(LeaseLostException lost)
+    {
+        metrics.LostLease();
+        logger.LogWarning("{Message}", lost.Message);
     }
 
     private async Task GiveBackAsync(Lease lease)

@@ -24,6 +24,12 @@ public sealed class WorkflowRehearsal(WorkflowDefinitions definitions, IWorkflow
     {
         var definition = await definitions.FindPublishedAsync(request.DefinitionId, cancellationToken)
             ?? throw new WorkflowRefusedException("definition-unknown", $"There is no published workflow '{request.DefinitionId}'.");
+        return await PlayAsync(definition, request, stage, cancellationToken);
+    }
+
+    /// <summary>As <see cref="PlayAsync(StartWorkflow, RehearsalStage, CancellationToken)"/>, with a definition that nobody needs to have published.</summary>
+    public async Task<RehearsedRun> PlayAsync(WorkflowDefinition definition, StartWorkflow request, RehearsalStage stage, CancellationToken cancellationToken)
+    {
         var input = WorkflowRuntime.ReadInput(definition, request.Input);
         var instanceId = ids.NewInstanceId();
         var state = new InstanceState();
@@ -108,7 +114,7 @@ public sealed class WorkflowRehearsal(WorkflowDefinitions definitions, IWorkflow
             {
                 var context = new ActivityExecutionContext(instanceId, execution.Id, node.NodeId, attempt, execution.Inputs, null, null, time, hostFacts, run, null);
                 var result = await activity.ExecuteAsync(context, cancellationToken);
-                if (result.Bookmarks is not null)
+                if (result.Bookmarks is not null || result.Ports is not null)
                 {
                     return null;
                 }
@@ -126,6 +132,8 @@ public sealed class WorkflowRehearsal(WorkflowDefinitions definitions, IWorkflow
                     Cancellation = result.Cancellation,
                     Notes = result.Notes,
                     Ends = result.Ends,
+                    InstanceName = result.InstanceName,
+                    CorrelationId = result.CorrelationId,
                 };
                 return stage.Leave(node, completed, result.Changes);
             }

@@ -18,9 +18,13 @@ internal sealed class WorkflowRunner(
     IWorkflowHooks hooks,
     TimeProvider time,
     WorkflowEngineOptions options,
+    WorkflowMetrics metrics,
     ILogger<WorkflowRunner> logger)
 {
     private const int MaxCommitRefusals = 5;
+
+    /// <summary>Called when a step that did not end its run has told other instances something.</summary>
+    public Action? Told { get; set; }
 
     /// <summary>The instance as stored, ready to run; null when there is no such instance.</summary>
     public async Task<LiveInstance?> LoadAsync(string instanceId, CancellationToken cancellationToken)
@@ -34,18 +38,30 @@ internal sealed class WorkflowRunner(
     /// <summary>Runs until a commit has given the lease back. Answers with when the instance is due next, if by time.</summary>
     public async Task<DateTimeOffset?> RunAsync(Lease lease, LiveInstance live, CancellationToken cancellationToken)
     {
+        using var burst = WorkflowTracing.Burst(live, options.Node);
         object? hostFacts = null;
         var isAcquired = false;
         var refusals = 0;
+        var refusesRedrive = false;
         while (true)
         {
-            var step = await TakeInAsync(live, cancellationToken);
+            var step = await TakeInAsync(live, refusesRedrive, cancellationToken);
             if (step.Events.Count == 0 && !live.State.HasEnded && live.State.Current is not null)
             {
                 if (!isAcquired)
                 {
                     // Only once something is about to run: a message that came too late wakes an instance that has ended, and that takes up nothing.
-                    hostFacts = await hooks.AcquiredAsync(new(live.Definition, lease.InstanceId, live.State.Started!.Input), cancellationToken);
+                    try
+                    {
+                        hostFacts = await hooks.AcquiredAsync(new(live.Definition, lease.InstanceId, live.State.Started!.Input), cancellationToken);
+                    }
+                    catch (WorkflowNotNowException notNow)
+                    {
+                        logger.LogInformation("Workflow {InstanceId} does not go on now: {Reason}", lease.InstanceId, notNow.Message);
+                        await CommitAsync(lease, live, step, releases: true, cancellationToken, notNow.Until);
+                        return notNow.Until;
+                    }
+
                     isAcquired = true;
                 }
 
@@ -63,6 +79,19 @@ internal sealed class WorkflowRunner(
             {
                 await CommitAsync(lease, live, step, isAtRest, cancellationToken);
                 refusals = 0;
+                if (live.State.HasEnded && step.Events.Count > 0)
+                {
+                    WorkflowTracing.Ended(live);
+                    metrics.Ended(live);
+                }
+            }
+            catch (AlreadyRunningException exception)
+            {
+                // A redrive, and meanwhile another run of a definition that allows one at a time has begun. Nothing was written; the request is let go of.
+                logger.LogWarning("Workflow {InstanceId} is not retried: {Reason}", lease.InstanceId, exception.Message);
+                refusesRedrive = true;
+                live.Reset(await store.FindInstanceAsync(live.Stored.Id, cancellationToken) ?? throw new InvalidOperationException($"Workflow instance {live.Stored.Id} vanished."));
+                continue;
             }
             catch (Exception exception) when (exception is not LeaseLostException and not OperationCanceledException && step.Changes.Count > 0 && refusals < MaxCommitRefusals)
             {
@@ -81,7 +110,7 @@ internal sealed class WorkflowRunner(
     }
 
     /// <summary>Takes in what arrived from outside: messages and due bookmarks.</summary>
-    private async Task<PendingStep> TakeInAsync(LiveInstance live, CancellationToken cancellationToken)
+    private async Task<PendingStep> TakeInAsync(LiveInstance live, bool refusesRedrive, CancellationToken cancellationToken)
     {
         var step = new PendingStep(time.GetUtcNow());
         if (live.TakeSignal())
@@ -95,7 +124,11 @@ internal sealed class WorkflowRunner(
                     continue;
                 }
 
-                TakeIn(live, step, message);
+                if (!refusesRedrive || message.Kind != InboxMessageKind.Redrive)
+                {
+                    TakeIn(live, step, message);
+                }
+
                 step.Consumed.Add(message.Id);
             }
 
@@ -114,7 +147,7 @@ internal sealed class WorkflowRunner(
         return step;
     }
 
-    private static void WakeDue(LiveInstance live, PendingStep step)
+    private void WakeDue(LiveInstance live, PendingStep step)
     {
         foreach (var execution in live.State.Executions.ToList())
         {
@@ -131,7 +164,7 @@ internal sealed class WorkflowRunner(
         && live.State.SubStatus == WorkflowSubStatus.Faulted
         && live.State.Executions.Exists(e => e.Bookmarks.Exists(b => b.Key == message.BookmarkKey));
 
-    private static void TakeIn(LiveInstance live, PendingStep step, InboxMessage message)
+    private void TakeIn(LiveInstance live, PendingStep step, InboxMessage message)
     {
         switch (message.Kind)
         {
@@ -156,6 +189,9 @@ internal sealed class WorkflowRunner(
                 break;
             case InboxMessageKind.Cancel when !live.State.HasEnded:
                 Apply(live, step, new CancelRequested { At = step.At, IsFact = true, Actor = message.Actor, Reason = message.Reason });
+                break;
+            case InboxMessageKind.End when !live.State.HasEnded || live.State.SubStatus == WorkflowSubStatus.Faulted:
+                Apply(live, step, new CancelRequested { At = step.At, IsFact = true, Actor = message.Actor, Reason = message.Reason, IsFinal = true });
                 break;
             case InboxMessageKind.Redrive when live.State.SubStatus == WorkflowSubStatus.Faulted:
                 Apply(live, step, new RedriveRequested { At = step.At, IsFact = true, Actor = message.Actor, Reason = message.Reason });
@@ -183,8 +219,14 @@ internal sealed class WorkflowRunner(
             execution.Resumed is { } resumed ? new(resumed.Key, resumed.Payload, resumed.Actor) : null,
             time,
             hostFacts,
-            new(live.Definition.DefinitionId, live.Definition.Id, live.Definition.Version, started.Actor, started.Reason, started.At, started.CorrelationId),
-            IsTrigger(started, node, execution) ? new(started.TriggerPayload) : null);
+            new(live.Definition.DefinitionId, live.Definition.Id, live.Definition.Version, started.Actor, started.Reason, started.At, state.CorrelationId) { Depth = started.Parent?.Depth ?? 0 },
+            IsTrigger(started, node, execution) ? new(started.TriggerPayload) : null)
+        {
+            Node = node,
+        };
+        using var span = WorkflowTracing.Step(node, execution);
+        var begunAt = time.GetTimestamp();
+        var witness = ActivityWitness.Listen();
         try
         {
             if (!mayChange)
@@ -193,29 +235,11 @@ internal sealed class WorkflowRunner(
             }
 
             var result = await activity.ExecuteAsync(context, cancellationToken);
+            metrics.Stepped(live.Definition, node.Descriptor.Type, time.GetElapsedTime(begunAt), null);
             step.At = time.GetUtcNow();
             step.Changes.AddRange(result.Changes);
-            if (result.Bookmarks is { } bookmarks)
-            {
-                Apply(live, step, new ActivitySuspended { At = step.At, IsFact = true, ExecutionId = execution.Id, NodeId = node.NodeId, Bookmarks = bookmarks, Progress = result.Progress, Notes = result.Notes });
-            }
-            else
-            {
-                Apply(live, step, new ActivityCompleted
-                {
-                    At = step.At,
-                    IsFact = true,
-                    ExecutionId = execution.Id,
-                    NodeId = node.NodeId,
-                    Outcomes = result.Outcomes!,
-                    Outputs = result.Outputs,
-                    Variables = result.Variables,
-                    WorkflowOutputs = result.WorkflowOutputs,
-                    Cancellation = result.Cancellation,
-                    Notes = result.Notes,
-                    Ends = result.Ends,
-                });
-            }
+            step.Stimuli = result.Stimuli ?? step.Stimuli;
+            Apply(live, step, witness.Told(FactOf(live, node, execution, result, step.At)));
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -226,12 +250,14 @@ internal sealed class WorkflowRunner(
         {
             step.At = time.GetUtcNow();
             var fault = activity.DescribeFault(exception);
+            WorkflowTracing.Faulted(span, fault);
+            metrics.Stepped(live.Definition, node.Descriptor.Type, time.GetElapsedTime(begunAt), fault);
             var delay = fault.IsTransient ? node.Retry.DelayAfter(execution.Attempt) : null;
             logger.LogWarning(
                 exception,
                 "Workflow {InstanceId}: activity {NodeId} failed in attempt {Attempt} ({FaultKind}); next attempt in {RetryDelay}",
                 live.Stored.Id, node.NodeId, execution.Attempt, fault.Kind, delay);
-            Apply(live, step, new ActivityFaulted
+            Apply(live, step, witness.Told(new ActivityFaulted
             {
                 At = step.At,
                 IsFact = true,
@@ -240,15 +266,74 @@ internal sealed class WorkflowRunner(
                 Fault = fault,
                 Attempt = execution.Attempt,
                 RetryAt = step.At + delay,
-            });
+            }));
         }
+    }
+
+    /// <summary>What the activity's result is as an event.</summary>
+    internal static ActivityEvent FactOf(LiveInstance live, Definitions.ActivityNode node, Execution execution, ActivityResult result, DateTimeOffset at)
+    {
+        var outputs = Outputs(live.Stored.Id, node, execution, result.Outputs);
+        if (node.Ports.Count > 0)
+        {
+            var ports = (result.Ports ?? []).Where(p => node.Ports.ContainsKey(p.Port)).ToList();
+            if (ports.Count > 0 || live.State.HasChildren(execution.Id))
+            {
+                return new ActivityBranched
+                {
+                    At = at,
+                    IsFact = true,
+                    ExecutionId = execution.Id,
+                    NodeId = node.NodeId,
+                    Ports = ports,
+                    Bookmarks = result.Bookmarks,
+                    Progress = result.Progress,
+                    Outcomes = result.Outcomes,
+                    Outputs = outputs,
+                    Notes = result.Notes,
+                };
+            }
+        }
+
+        if (result.Bookmarks is { } bookmarks)
+        {
+            return new ActivitySuspended { At = at, IsFact = true, ExecutionId = execution.Id, NodeId = node.NodeId, Bookmarks = bookmarks, Progress = result.Progress, Notes = result.Notes };
+        }
+
+        return new ActivityCompleted
+        {
+            At = at,
+            IsFact = true,
+            ExecutionId = execution.Id,
+            NodeId = node.NodeId,
+            Outcomes = result.Outcomes!,
+            Outputs = outputs,
+            Variables = result.Variables,
+            WorkflowOutputs = result.WorkflowOutputs,
+            Cancellation = result.Cancellation,
+            Notes = result.Notes,
+            Ends = result.Ends,
+            InstanceName = result.InstanceName,
+            CorrelationId = result.CorrelationId,
+        };
+    }
+
+    private static IReadOnlyDictionary<string, object?>? Outputs(string instanceId, Definitions.ActivityNode node, Execution execution, IReadOnlyDictionary<string, object?>? outputs)
+    {
+        if (outputs is null || node.Hidden.Outputs.Count == 0)
+        {
+            return outputs;
+        }
+
+        return outputs.ToDictionary(o => o.Key, o => node.Hidden.Outputs.Contains(o.Key) ? Interpreter.Hide(instanceId, execution.Id, o.Key, o.Value) : o.Value);
     }
 
     /// <summary>Executions are numbered: the trigger is the first in its container, or the first of all. Coming back to it later is to wait there.</summary>
     private static bool IsTrigger(InstanceStarted started, Definitions.ActivityNode node, Execution execution) =>
         started.TriggerNodeId == node.NodeId && execution.Id == (node.Parent is null ? "1" : "2");
 
-    private async Task CommitAsync(Lease lease, LiveInstance live, PendingStep step, bool releases, CancellationToken cancellationToken)
+    /// <param name="until">When an instance that is to go on is taken up again; null: by what it waits for itself.</param>
+    private async Task CommitAsync(Lease lease, LiveInstance live, PendingStep step, bool releases, CancellationToken cancellationToken, DateTimeOffset? until = null)
     {
         if (step.Events.Count == 0 && !releases && step.Consumed.Count == 0)
         {
@@ -256,26 +341,75 @@ internal sealed class WorkflowRunner(
         }
 
         var row = live.Row(step.At);
-        await store.CommitAsync(
-            new StepCommit
-            {
-                Lease = lease,
-                Instance = step.Events.Count == 0 ? row with { UpdatedAt = live.Stored.UpdatedAt, FinishedAt = live.Stored.FinishedAt } : row,
-                Events = step.Events,
-                Bookmarks = step.Events.Count == 0 ? null : live.State.HasEnded && live.State.SubStatus != WorkflowSubStatus.Faulted ? [] : live.Bookmarks(),
-                ConsumedInbox = step.Consumed,
-                Stimuli = live.State.HasEnded && step.Events.Count > 0 ? [new Stimulus(WorkflowEnded.KeyOf(live.Stored.Id), Actor.System)] : [],
-                Changes = step.Changes,
-                Releases = releases,
-                DueAt = releases ? live.NextDueAt() : null,
-                At = step.At,
-                LeaseUntil = step.At + options.LeaseDuration,
-            },
-            cancellationToken);
-        live.Stored = row;
+        var bookmarks = step.Events.Count == 0 ? null : live.Changed(live.State.HasEnded && live.State.SubStatus != WorkflowSubStatus.Faulted ? [] : live.Bookmarks());
+        var begunAt = time.GetTimestamp();
+        var tellsOthers = step.Stimuli.Count > 0;
+        var commit = new StepCommit
+        {
+            Lease = lease,
+            Instance = step.Events.Count == 0 ? row with { UpdatedAt = live.Stored.UpdatedAt, FinishedAt = live.Stored.FinishedAt } : row,
+            Events = step.Events,
+            Bookmarks = bookmarks,
+            ConsumedInbox = step.Consumed,
+            Stimuli = live.State.HasEnded && step.Events.Count > 0 ? [.. step.Stimuli, new Stimulus(WorkflowEnded.KeyOf(live.Stored.Id), Actor.System)] : step.Stimuli,
+            Cancels = await FindCancelledChildrenAsync(live, step, cancellationToken),
+            Activation = ActivationOf(live, step),
+            IsRelabelled = row.Name != live.Stored.Name || row.CorrelationId != live.Stored.CorrelationId,
+            Changes = step.Changes,
+            Releases = releases,
+            DueAt = releases ? until ?? live.NextDueAt() : null,
+            At = step.At,
+            LeaseUntil = step.At + options.LeaseDuration,
+        };
+        await store.CommitAsync(commit, cancellationToken);
+        metrics.Committed(time.GetElapsedTime(begunAt));
+        live.Committed(commit, row);
+        if (tellsOthers)
+        {
+            // It may have told itself.
+            live.Signal();
+            Told?.Invoke();
+        }
     }
 
-    private static void Apply(LiveInstance live, PendingStep step, JournalEvent fact) => live.Interpreter.Apply(live.State, fact, step.Events);
+    /// <summary>
+    /// Runs that what was cancelled had started and waited for. An activity that a dead node was at has not said which those are; they are found by
+    /// their start keys.
+    /// </summary>
+    private async ValueTask<IReadOnlyList<string>> FindCancelledChildrenAsync(LiveInstance live, PendingStep step, CancellationToken cancellationToken)
+    {
+        List<string>? children = null;
+        foreach (var item in step.Events)
+        {
+            if (item is ActivityCancelled cancelled && live.Definition.Nodes[cancelled.NodeId].Descriptor.CancelsChildren)
+            {
+                (children ??= []).AddRange(cancelled.Children ?? []);
+                if (cancelled.Children is null)
+                {
+                    var key = BuiltIn.ChildActivity.StartKeyOf(live.Stored.Id, cancelled.ExecutionId);
+                    if (await store.FindInstanceByStartKeyAsync(key, cancellationToken) is { } only)
+                    {
+                        children.Add(only);
+                    }
+
+                    for (var i = 0; await store.FindInstanceByStartKeyAsync(BuiltIn.ChildActivity.StartKeyOf(key, i), cancellationToken) is { } one; i++)
+                    {
+                        children.Add(one);
+                    }
+                }
+            }
+        }
+
+        return children is null ? [] : children;
+    }
+
+    /// <summary>A run that goes on after an incident counts again.</summary>
+    private static Activation? ActivationOf(LiveInstance live, PendingStep step) =>
+        live.Definition.Activation != Definitions.ActivationStrategy.AllowAlways && step.Events.Exists(e => e is RedriveRequested)
+            ? new(live.Definition.Activation, live.Stored.DefinitionId, live.State.CorrelationId)
+            : null;
+
+    private void Apply(LiveInstance live, PendingStep step, JournalEvent fact) => live.Interpreter.Apply(live.State, fact with { WrittenBy = options.Node }, step.Events);
 
     /// <summary>What the next commit will write.</summary>
     private sealed class PendingStep(DateTimeOffset at)
@@ -287,5 +421,8 @@ internal sealed class WorkflowRunner(
         public List<IDomainChange> Changes { get; } = [];
 
         public List<long> Consumed { get; } = [];
+
+        /// <summary>Most steps tell nobody anything.</summary>
+        public IReadOnlyList<Stimulus> Stimuli { get; set; } = [];
     }
 }

@@ -16,18 +16,20 @@ internal sealed class WorkflowRuntime(
     IWorkflowIds ids,
     TimeProvider time,
     WorkflowEngineOptions options,
+    WorkflowMetrics metrics,
     ILogger<WorkflowRuntime> logger) : IWorkflowRuntime
 {
-    public Task<StartedWorkflow> StartAsync(StartWorkflow request, CancellationToken cancellationToken) => StartAsync(request, null, cancellationToken);
-
-    private async Task<StartedWorkflow> StartAsync(StartWorkflow request, StoredTrigger? trigger, CancellationToken cancellationToken)
+    public async Task<StartedWorkflow> StartAsync(StartWorkflow request, CancellationToken cancellationToken)
     {
+        var trigger = request.Trigger;
         if (request.StartKey is not null && await store.FindInstanceByStartKeyAsync(request.StartKey, cancellationToken) is { } known)
         {
             return new(known, AlreadyStarted: true);
         }
 
-        var definition = await definitions.FindPublishedAsync(request.DefinitionId, cancellationToken)
+        var definition = (request.DefinitionVersionId is { } version
+                ? await definitions.FindVersionAsync(request.DefinitionId, version, cancellationToken)
+                : await definitions.FindPublishedAsync(request.DefinitionId, cancellationToken))
             ?? throw new WorkflowRefusedException("definition-unknown", $"There is no published workflow '{request.DefinitionId}'.");
         if (trigger is not null && !definition.Triggers.Any(t => t.NodeId == trigger.NodeId && t.Key == trigger.Key))
         {
@@ -57,12 +59,16 @@ internal sealed class WorkflowRuntime(
             LastSequence = 0,
         };
         var live = new LiveInstance(definition, state, stored);
+
+        // Nobody can have told it anything. A message that overtakes the line that hands it to the dispatcher is found like one from another node.
+        live.TakeSignal();
         live.Interpreter.Apply(
             state,
             new InstanceStarted
             {
                 At = now,
                 IsFact = true,
+                WrittenBy = options.Node,
                 DefinitionId = definition.DefinitionId,
                 DefinitionVersionId = definition.Id,
                 DefinitionSha256 = definition.Sha256,
@@ -70,6 +76,7 @@ internal sealed class WorkflowRuntime(
                 Actor = request.Actor,
                 Reason = request.Reason,
                 CorrelationId = request.CorrelationId,
+                Parent = request.Parent,
                 TriggerNodeId = trigger?.NodeId,
                 TriggerPayload = trigger is null ? null : PlainValue.From(request.Input),
             },
@@ -85,20 +92,23 @@ internal sealed class WorkflowRuntime(
                     new(definition, instanceId, state.SubStatus, state.Cancellation, state.Output, now), cancellationToken)];
             }
 
-            await store.CommitAsync(
-                new StepCommit
-                {
-                    Lease = lease,
-                    Instance = live.Row(now),
-                    IsStart = true,
-                    Events = events,
-                    Bookmarks = live.Bookmarks(),
-                    Stimuli = state.HasEnded ? [new Stimulus(WorkflowEnded.KeyOf(instanceId), Actor.System)] : [],
-                    Changes = [.. request.Changes, .. changes],
-                    At = now,
-                    LeaseUntil = lease.Until,
-                },
-                cancellationToken);
+            var bookmarks = live.Bookmarks();
+            var row = live.Row(now);
+            var commit = new StepCommit
+            {
+                Lease = lease,
+                Instance = row,
+                IsStart = true,
+                Events = events,
+                Bookmarks = bookmarks,
+                Stimuli = state.HasEnded ? [new Stimulus(WorkflowEnded.KeyOf(instanceId), Actor.System)] : [],
+                Changes = [.. request.Changes, .. changes],
+                Activation = definition.Activation == ActivationStrategy.AllowAlways ? null : new(definition.Activation, definition.DefinitionId, row.CorrelationId),
+                At = now,
+                LeaseUntil = lease.Until,
+            };
+            await store.CommitAsync(commit, cancellationToken);
+            live.Committed(commit, row);
         }
         catch (Exception) when (request.StartKey is not null)
         {
@@ -111,15 +121,20 @@ internal sealed class WorkflowRuntime(
             throw;
         }
 
-        live.Stored = live.Row(now);
+        metrics.Started(definition);
+        if (state.HasEnded)
+        {
+            WorkflowTracing.Ended(live);
+            metrics.Ended(live);
+        }
+
         dispatcher.Run(lease, live);
         return new(instanceId, AlreadyStarted: false);
     }
 
     public async Task<IReadOnlyList<string>> ResumeAsync(Stimulus stimulus, CancellationToken cancellationToken)
     {
-        var reached = await store.PostStimulusAsync(
-            stimulus.Key, stimulus.InstanceId, PlainValue.From(stimulus.Payload), stimulus.Actor, time.GetUtcNow(), cancellationToken);
+        var reached = await store.PostStimulusAsync(stimulus with { Payload = PlainValue.From(stimulus.Payload) }, time.GetUtcNow(), cancellationToken);
         foreach (var instanceId in reached)
         {
             dispatcher.Posted(instanceId);
@@ -142,8 +157,8 @@ internal sealed class WorkflowRuntime(
                         Reason = occurrence.Reason,
                         StartKey = $"{occurrence.Id}/{trigger.DefinitionId}/{trigger.NodeId}",
                         CorrelationId = occurrence.CorrelationId,
+                        Trigger = trigger,
                     },
-                    trigger,
                     cancellationToken);
                 started.Add(instance.InstanceId);
             }
@@ -185,6 +200,14 @@ internal sealed class WorkflowRuntime(
             throw new WorkflowRefusedException("run-not-faulted", "Only a run that an incident stopped can be retried.");
         }
 
+        var definition = await definitions.GetVersionAsync(state.Started!.DefinitionVersionId, cancellationToken);
+        if (definition.Activation != ActivationStrategy.AllowAlways
+            && await store.FindRunningAsync(new(definition.Activation, definition.DefinitionId, state.CorrelationId), instanceId, cancellationToken) is { } other)
+        {
+            throw new AlreadyRunningException(other);
+        }
+
+        await hooks.RedrivingAsync(new(definition, instanceId), cancellationToken);
         await PostAsync(instanceId, InboxMessageKind.Redrive, actor, reason, cancellationToken);
     }
 
@@ -209,6 +232,21 @@ internal sealed class WorkflowRuntime(
             stored.LastSequence,
             state.Output,
             state.Incidents);
+    }
+
+    public async Task<IReadOnlyList<OpenTask>> ListTasksAsync(int take, CancellationToken cancellationToken)
+    {
+        var tasks = new List<OpenTask>();
+        foreach (var bookmark in await store.ListBookmarksAsync(BuiltIn.RunTask.BookmarkName, take, cancellationToken))
+        {
+            if (await store.FindInstanceAsync(bookmark.InstanceId, cancellationToken) is { } stored
+                && InstanceState.FromJson(stored.Snapshot).Executions.Find(e => e.Bookmarks.Exists(b => b.Key == bookmark.Key)) is { } execution)
+            {
+                tasks.Add(BuiltIn.RunTask.Describe(bookmark, stored, execution.Inputs));
+            }
+        }
+
+        return tasks;
     }
 
     private async Task<InstanceState> ReadStateAsync(string instanceId, CancellationToken cancellationToken)
@@ -247,7 +285,12 @@ internal sealed class WorkflowRuntime(
                 throw new WorkflowRefusedException("input-missing", $"The workflow '{definition.Name}' needs a value for '{declared.Name}'.");
             }
 
-            input[declared.Name] = value;
+            if (!VariableTypes.TryReadText(declared.TypeName, declared.IsArray, value, out var typed))
+            {
+                throw new WorkflowRefusedException("input-invalid", $"'{value}' is no {(declared.IsArray ? "list of " : string.Empty)}{declared.TypeName}, which the workflow '{definition.Name}' wants for '{declared.Name}'.");
+            }
+
+            input[declared.Name] = typed;
         }
 
         return input;

@@ -29,10 +29,10 @@ public interface IWorkflowStore
     Task<IReadOnlyList<JournalEvent>> ReadJournalAsync(string instanceId, long afterSequence, int take, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Puts a message into the inbox of every instance with a bookmark of this key (and of this instance, when given) and wakes them, all in
-    /// one transaction. Answers with the instances reached.
+    /// Puts a message into the inbox of every instance with a bookmark of the stimulus' key (and of its instance and correlation id, when it
+    /// names them) and wakes them, all in one transaction. The payload is a plain value. Answers with the instances reached.
     /// </summary>
-    Task<IReadOnlyList<string>> PostStimulusAsync(string key, string? instanceId, object? payload, Actor actor, DateTimeOffset at, CancellationToken cancellationToken);
+    Task<IReadOnlyList<string>> PostStimulusAsync(Stimulus stimulus, DateTimeOffset at, CancellationToken cancellationToken);
 
     /// <summary>Puts a message into the inbox of one instance and wakes it. False when there is no such instance.</summary>
     Task<bool> PostAsync(string instanceId, InboxMessage message, DateTimeOffset at, CancellationToken cancellationToken);
@@ -71,7 +71,22 @@ public interface IWorkflowStore
     /// <summary>Triggers of published definitions with one of these keys, by definition.</summary>
     Task<IReadOnlyList<StoredTrigger>> FindTriggersAsync(IReadOnlyCollection<string> keys, CancellationToken cancellationToken);
 
-    /// <summary>A definition version by its version id, or null.</summary>
+    /// <summary>Triggers of published definitions whose key begins with one of these texts, with when the definition was published, by definition.</summary>
+    Task<IReadOnlyList<ScheduledTrigger>> ListTriggersAsync(IReadOnlyCollection<string> prefixes, CancellationToken cancellationToken);
+
+    /// <summary>The published version of every definition, by definition.</summary>
+    Task<IReadOnlyList<StoredDefinition>> ListPublishedDefinitionsAsync(CancellationToken cancellationToken);
+
+    /// <summary>An instance that stands in the way of another one by a definition's activation strategy, or null.</summary>
+    Task<string?> FindRunningAsync(Activation activation, string exceptInstanceId, CancellationToken cancellationToken);
+
+    /// <summary>Bookmarks of a name, oldest first.</summary>
+    Task<IReadOnlyList<StoredBookmark>> ListBookmarksAsync(string name, int take, CancellationToken cancellationToken);
+
+    /// <summary>The version of a definition with this content, whether it is published or not; null: the content is not known.</summary>
+    Task<StoredDefinition?> FindDefinitionByContentAsync(string definitionId, string sha256, CancellationToken cancellationToken);
+
+    /// <summary>A definition version by its version id, or null. A draft is none.</summary>
     Task<StoredDefinition?> FindDefinitionVersionAsync(string definitionVersionId, CancellationToken cancellationToken);
 }
 
@@ -80,12 +95,38 @@ public interface IWorkflowStore
 /// <param name="Sha256">Lower-case hex over <paramref name="Json"/>.</param>
 public sealed record StoredDefinition(string Id, string DefinitionId, int Version, string Name, string Json, string Sha256, DateTimeOffset PublishedAt, string PublishedBy)
 {
+    /// <summary>Who publishes what a file of the workflow folder says.</summary>
+    public const string FromFile = "file";
+
+    /// <summary>What it does, as its author says.</summary>
+    public string? Description { get; init; }
+
+    /// <summary>A sentence when it met with somebody else's change; null otherwise.</summary>
+    public string? Conflict { get; init; }
+
+    /// <summary>True: it is stored, but what was published stays published.</summary>
+    public bool IsKeptBack { get; init; }
+
     /// <summary>Its triggers; they count from the moment it is published until another version is.</summary>
     public IReadOnlyList<TriggerDefinition> Triggers { get; init; } = [];
 }
 
 /// <summary>A trigger of a published definition.</summary>
 public sealed record StoredTrigger(string DefinitionId, string NodeId, string Key);
+
+/// <summary>A trigger of a published definition that a schedule starts.</summary>
+/// <param name="PublishedAt">When its version was published: the schedule counts from then.</param>
+public sealed record ScheduledTrigger(string DefinitionId, string NodeId, string Key, DateTimeOffset PublishedAt);
+
+/// <summary>What may run only once at a time; see <see cref="ActivationStrategy"/>.</summary>
+public sealed record Activation(ActivationStrategy Strategy, string DefinitionId, string? CorrelationId);
+
+/// <summary>Another run stands in the way by the definition's activation strategy.</summary>
+public sealed class AlreadyRunningException(string instanceId)
+    : WorkflowRefusedException("already-running", $"Another run of this kind is under way ({instanceId}), and the workflow allows one at a time.")
+{
+    public string InstanceId { get; } = instanceId;
+}
 
 /// <summary>One node's right to run one instance. Checked in every commit.</summary>
 /// <param name="Fence">Grows with every acquisition; a node with an older fence can no longer write.</param>
@@ -101,15 +142,20 @@ public enum InboxMessageKind
     Stimulus,
     Cancel,
     Redrive,
+
+    /// <summary>Ends the instance as it stands: nothing is undone, no activity runs any more, and one that an incident stopped cannot be redriven.</summary>
+    End,
 }
 
 /// <summary>Everything one step writes, in one transaction.</summary>
 public sealed class StepCommit
 {
+    private IReadOnlyList<ChainedEvent>? _chained;
+
     /// <summary>The lease under which the step ran. For a new instance: the lease its starter takes.</summary>
     public required Lease Lease { get; init; }
 
-    /// <summary>The instance as it is after the step.</summary>
+    /// <summary>The instance as it is after the step, but for <see cref="StoredInstance.ChainHead"/>, which is that of before.</summary>
     public required StoredInstance Instance { get; init; }
 
     /// <summary>True when this commit creates the instance.</summary>
@@ -117,6 +163,20 @@ public sealed class StepCommit
 
     /// <summary>New journal events, in order.</summary>
     public required IReadOnlyList<JournalEvent> Events { get; init; }
+
+    /// <summary>The events as they are stored, chained onto <see cref="StoredInstance.ChainHead"/>. Made when first read: a store that keeps no chain pays for none.</summary>
+    public IReadOnlyList<ChainedEvent> Chained => _chained ??= IsChained
+        ? JournalChain.Append(Instance.Id, Instance.DefinitionVersionId, Instance.ChainHead, Events)
+        : JournalChain.Loose(Events);
+
+    /// <summary>Hash of the instance's last event after this step.</summary>
+    public string? ChainHead => Events.Count == 0 ? Instance.ChainHead : Chained[^1].Hash;
+
+    /// <summary><see cref="ChainHead"/> if the store has chained the events; else that of before.</summary>
+    internal string? StoredChainHead => _chained is null ? Instance.ChainHead : ChainHead;
+
+    /// <summary>False only in a benchmark that measures what chaining costs.</summary>
+    internal bool IsChained { get; set; } = true;
 
     /// <summary>All bookmarks the instance has after the step; the store writes the difference. Null: unchanged.</summary>
     public IReadOnlyList<StoredBookmark>? Bookmarks { get; init; }
@@ -129,6 +189,18 @@ public sealed class StepCommit
     /// not left behind: a bookmark whose key is <see cref="WorkflowEnded.KeyOf"/> an instance that has ended is woken in the commit that makes it.
     /// </summary>
     public IReadOnlyList<Stimulus> Stimuli { get; init; } = [];
+
+    /// <summary>Instances asked to cancel in this transaction: the children of what this step has cancelled. Those that are not there are left out.</summary>
+    public IReadOnlyList<string> Cancels { get; init; } = [];
+
+    /// <summary>
+    /// When set, the commit is written only if no other instance stands in the way, which is looked at in its transaction, with others that ask the
+    /// same kept out; else <see cref="AlreadyRunningException"/> is thrown and nothing is written. Null: nothing can stand in the way.
+    /// </summary>
+    public Activation? Activation { get; init; }
+
+    /// <summary>True when the instance's name or correlation id is another than before.</summary>
+    public bool IsRelabelled { get; init; }
 
     /// <summary>Changes of the host's data, applied in order.</summary>
     public IReadOnlyList<IDomainChange> Changes { get; init; } = [];
@@ -178,6 +250,9 @@ public sealed record StoredInstance
 
     /// <summary>Sequence number of the last journal event.</summary>
     public required long LastSequence { get; init; }
+
+    /// <summary>Hash of the last journal event, lower-case hex (<see cref="JournalChain"/>); null: there is none, or the store keeps no chain.</summary>
+    public string? ChainHead { get; init; }
 
     /// <summary>
     /// The instance state as JSON; equal to the fold of the journal. In a commit it is made when first read, so a store that keeps no
