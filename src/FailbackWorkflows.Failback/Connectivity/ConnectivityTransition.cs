@@ -47,6 +47,9 @@ public interface IConnectivityHistory
     /// <summary>The same for all servers that were lost at all.</summary>
     Task<IReadOnlyDictionary<string, int>> CountLossesAsync(DateTimeOffset since, CancellationToken cancellationToken);
 
+    /// <summary>The same for those of these servers that were lost at all.</summary>
+    Task<IReadOnlyDictionary<string, int>> CountLossesAsync(IReadOnlyCollection<string> serverIds, DateTimeOffset since, CancellationToken cancellationToken);
+
     /// <summary>
     /// Removes transitions from before an instant, oldest first and in a transaction of its own: never a server's newest one, which says how it
     /// stands, and none after <paramref name="published"/>, which workflows have not been told of. Doing it again changes nothing.

@@ -4,8 +4,8 @@ namespace FailbackWorkflows.Failback.Connectivity;
 
 /// <summary>
 /// How many polls of a recorder in a row have failed. A poll fails when the recorder gives no answer, when another machine answers, or when it
-/// answers, is marked broken, has its own duty, which no run is at work on, and does not record it: then nobody does. Counted in memory: after a restart of the
-/// management server a recorder has to fail as many polls again, so nothing is decided by what was seen before it.
+/// answers, is marked broken, has its own duty, which no run is at work on, and does not record it: then nobody does. Counted in memory by whoever polls: after a restart of the
+/// management server, or when another one has taken the <see cref="IWatch">watch</see>, a recorder has to fail as many polls again, so nothing is decided by what was seen before it.
 /// </summary>
 public sealed class FailedPolls
 {
@@ -20,4 +20,7 @@ public sealed class FailedPolls
     internal void Count(string serverId) => _counts.AddOrUpdate(serverId, 1, static (_, count) => count + 1);
 
     internal void Forget(string serverId) => _counts.TryRemove(serverId, out _);
+
+    /// <summary>Nobody is polled from here any more, or they are from now on.</summary>
+    internal void ForgetAll() => _counts.Clear();
 }

@@ -3,7 +3,7 @@ using FailbackWorkflows.Failback.AutomaticFailback;
 using FailbackWorkflows.Failback.AutomaticFailover;
 using FailbackWorkflows.Failback.Changes;
 using FailbackWorkflows.Failback.Duties;
-using FailbackWorkflows.Failback.Obligations;
+using FailbackWorkflows.Failback.Reconciliation;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
@@ -13,24 +13,26 @@ using Microsoft.Extensions.Logging;
 namespace FailbackWorkflows.Failback.Connectivity;
 
 /// <summary>
-/// Asks one recorder how it is: notes its connection coming and going, and answers a recorder that came up and waits to hear whether it still
-/// has its duty. A recorder that was broken and demonstrably records its own duty again is marked ok: that is how it comes back when no
+/// Asks one recorder how it is: notes its connection coming and going, and has a recorder that came up and waits to hear whether it still
+/// has its duty <see cref="AnswerRecorder">answered</see>. A recorder that was broken and demonstrably records its own duty again is marked ok: that is how it comes back when no
 /// failover server had the duty meanwhile; one whose duty may come home by itself gets its automatic failback, and the duties of one that fails enough polls their automatic failover. Owns no truth: a poll that is
-/// missed or done twice does no harm. A poll that finds everything as it was reads and writes no row.
+/// missed or done twice does no harm. A poll that finds everything as it was reads and writes no row. In the first round after this server took the
+/// <see cref="IWatch">watch</see> it only notes what it finds; when the watch has been lost meanwhile, not even that.
 /// </summary>
 public sealed class PollRecorder(
     IVmsServers servers,
     IDuties duties,
-    IObligations obligations,
-    HolderLook look,
-    SeenDuties seenDuties,
+    RecordersKnowMore doubts,
+    KeptWords words,
     IConnectivityHistory history,
     IRecorderClient recorders,
     IDomainWriter writer,
     PublishTransitions publish,
     FailedPolls failed,
+    IWatch watch,
     AutomaticFailbacks failbacks,
     AutomaticFailovers failovers,
+    AnswerRecorder answers,
     TimeProvider time,
     ILogger<PollRecorder> logger)
 {
@@ -46,10 +48,28 @@ public sealed class PollRecorder(
     private static readonly TimeSpan FreshFrame = TimeSpan.FromSeconds(5);
 
     /// <summary>Polls a recorder once. Throws only what the database throws, and when cancelled.</summary>
-    internal async Task ExecuteAsync(PolledRecorder polled, RecorderRoster roster, TimeSpan patience, CancellationToken cancellationToken)
+    /// <param name="term">Of the watch, when this poll was begun.</param>
+    /// <returns>False: it did not count, because the watch was not ours any more.</returns>
+    internal async Task<bool> ExecuteAsync(PolledRecorder polled, RecorderRoster roster, TimeSpan patience, long term, CancellationToken cancellationToken)
     {
         var server = polled.Server;
         var endpoint = polled.Endpoint;
+        if (polled.CredentialProblem is { } problem)
+        {
+            // It was not asked, so it has not failed: nothing is taken over for what is wrong with us.
+            failed.Forget(server.Id);
+            if (!IsStillOurs(term))
+            {
+                return false;
+            }
+
+            // But it is as silent as one that gives no answer: nobody waits for its word without end.
+            doubts.HearNothing(server.Id);
+            polled.AskedIn = term;
+            await NoteLostAsync(polled, term, problem, problem, cancellationToken);
+            return true;
+        }
+
         RecorderStatus status;
         var sentAt = time.GetUtcNow();
         var sent = time.GetTimestamp();
@@ -62,28 +82,49 @@ public sealed class PollRecorder(
             }
             catch (RecorderException exception)
             {
-                await FailAsync(polled, roster, exception.Message, $"The connection to {server.Name} was lost.", cancellationToken);
-                return;
+                return await FailAsync(polled, roster, term, exception.Message, $"The connection to {server.Name} was lost.", cancellationToken);
             }
             catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
             {
-                await FailAsync(polled, roster, $"It gave no answer within {patience.TotalSeconds:0.#} s.", $"The connection to {server.Name} was lost.", cancellationToken);
-                return;
+                return await FailAsync(polled, roster, term, $"It gave no answer within {patience.TotalSeconds:0.#} s.", $"The connection to {server.Name} was lost.", cancellationToken);
             }
         }
 
         if (server.MachineId is not null && status.Id != server.MachineId)
         {
             // Another machine at the address of this one: it is told nothing and believed nothing.
-            await FailAsync(
-                polled, roster, $"The machine at its address has the id {status.Id}, expected {server.MachineId}.", $"Another machine answers at the address of {server.Name}.", cancellationToken);
-            return;
+            return await FailAsync(
+                polled, roster, term, $"The machine at its address has the id {status.Id}, expected {server.MachineId}.", $"Another machine answers at the address of {server.Name}.", cancellationToken);
         }
 
-        seenDuties.Notice(server.Id, status.Duties);
+        doubts.Hear(server.Id, status.Duties, roster.DutyOf, sentAt);
         var now = time.GetUtcNow();
         var roundTrip = time.GetElapsedTime(sent);
+        if (!IsStillOurs(term))
+        {
+            return false;
+        }
+
         polled.Seen(now, status.TimeUtc - (sentAt + (roundTrip / 2)), roundTrip / 2);
+
+        // Before anything is decided by it: whoever decides elsewhere must know as much.
+        if (!await IsKeptAsync(term, server.Id, status.Duties, sentAt, cancellationToken))
+        {
+            return false;
+        }
+
+        polled.AskedIn = term;
+        if (!watch.MayDecide)
+        {
+            failed.Forget(server.Id);
+            if (IsNews(polled, status, now))
+            {
+                await NoteSeenAsync(polled, term, status, isBackInService: false, cancellationToken);
+            }
+
+            return true;
+        }
+
         var isBackInService = await IsBackInServiceAsync(server, endpoint, status, cancellationToken);
         // While a run is at work on the duty it decides what becomes of it; what it was about to do is no failure.
         var isIdle = server.State == VmsServerState.Broken
@@ -101,14 +142,14 @@ public sealed class PollRecorder(
 
         if (isBackInService || IsNews(polled, status, now))
         {
-            await NoteSeenAsync(polled, status, isBackInService, cancellationToken);
+            await NoteSeenAsync(polled, term, status, isBackInService, cancellationToken);
         }
 
         foreach (var seen in status.Duties)
         {
-            if (roster.DutyOf(seen.Identity) is { } duty && IsToBeAnswered(server, duty, seen))
+            if (roster.DutyOf(seen.Identity) is { } duty && AnswerRecorder.IsToBeAnswered(server, duty, seen))
             {
-                await AnswerAsync(endpoint, status.BootId, seen, cancellationToken);
+                await answers.ExecuteAsync(endpoint, seen.Identity, patience, cancellationToken);
             }
         }
 
@@ -121,14 +162,46 @@ public sealed class PollRecorder(
         {
             await FailOverAsync(server.Id, roster, cancellationToken);
         }
+
+        return true;
     }
 
-    /// <summary>The poll has failed: notes that, and has taken over what may be.</summary>
-    private async Task FailAsync(PolledRecorder polled, RecorderRoster roster, string reason, string news, CancellationToken cancellationToken)
+    /// <summary>The poll has failed: notes that, and has taken over what may be. False: it did not count.</summary>
+    private async Task<bool> FailAsync(PolledRecorder polled, RecorderRoster roster, long term, string reason, string news, CancellationToken cancellationToken)
     {
+        if (!IsStillOurs(term))
+        {
+            return false;
+        }
+
         failed.Count(polled.Server.Id);
-        await NoteLostAsync(polled, reason, news, cancellationToken);
-        await FailOverAsync(polled.Server.Id, roster, cancellationToken);
+        doubts.HearNothing(polled.Server.Id);
+        polled.AskedIn = term;
+        await NoteLostAsync(polled, term, reason, news, cancellationToken);
+        if (watch.MayDecide)
+        {
+            await FailOverAsync(polled.Server.Id, roster, cancellationToken);
+        }
+
+        return true;
+    }
+
+    /// <summary>The watch has not been another's since the poll began, either: what was found then is not of this term.</summary>
+    private bool IsStillOurs(long term) => watch.IsOurs && watch.Term == term;
+
+    /// <summary>False: another server has the watch by now.</summary>
+    private async Task<bool> IsKeptAsync(long term, string serverId, IReadOnlyList<DutyState> told, DateTimeOffset askedAt, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await words.KeepAsync(term, serverId, told, askedAt, cancellationToken);
+            return true;
+        }
+        catch (ConcurrentChangeException)
+        {
+            logger.LogInformation("What {Server} said is not kept: another management server has taken the watch", serverId);
+            return false;
+        }
     }
 
     private async Task FailOverAsync(string holderId, RecorderRoster roster, CancellationToken cancellationToken)
@@ -154,7 +227,8 @@ public sealed class PollRecorder(
             || duty.HolderServerId != server.Id
             || seen.Epoch != duty.Epoch
             || seen.AllocationId != duty.AllocationId
-            || await duties.FindClaimAsync(DutyClaim.Identity(server.Id), cancellationToken) is not null)
+            || await duties.FindClaimAsync(DutyClaim.Identity(server.Id), cancellationToken) is not null
+            || await doubts.FindAsync(server.Id, cancellationToken) is not null)
         {
             return false;
         }
@@ -184,10 +258,10 @@ public sealed class PollRecorder(
     private static bool IsClockNews(PolledRecorder polled) =>
         (polled.ClockOffset - (polled.Server.ClockOffset ?? TimeSpan.Zero)).Duration() > ClockTolerance + polled.ClockUncertainty;
 
-    private async Task NoteSeenAsync(PolledRecorder polled, RecorderStatus status, bool isBackInService, CancellationToken cancellationToken)
+    private async Task NoteSeenAsync(PolledRecorder polled, long term, RecorderStatus status, bool isBackInService, CancellationToken cancellationToken)
     {
         // The row as it is now: what is kept in memory may be a moment old.
-        if (await servers.FindAsync(polled.Server.Id, cancellationToken) is not { } server)
+        if (await servers.FindAsync(polled.Server.Id, cancellationToken) is not { } server || !polled.IsOf(server))
         {
             return;
         }
@@ -237,12 +311,12 @@ public sealed class PollRecorder(
             logger.LogInformation("{Server} is {Connection}: {Reason}", server.Id, next.Connection, transition.Reason);
         }
 
-        await SaveAsync(polled, next, transition, news, cancellationToken);
+        await SaveAsync(polled, term, next, transition, news, cancellationToken);
     }
 
-    private async Task NoteLostAsync(PolledRecorder polled, string reason, string news, CancellationToken cancellationToken)
+    private async Task NoteLostAsync(PolledRecorder polled, long term, string reason, string news, CancellationToken cancellationToken)
     {
-        if (polled.Server.Connection == ConnectionState.Disconnected || await servers.FindAsync(polled.Server.Id, cancellationToken) is not { } server)
+        if (polled.Server.Connection == ConnectionState.Disconnected || await servers.FindAsync(polled.Server.Id, cancellationToken) is not { } server || !polled.IsOf(server))
         {
             return;
         }
@@ -253,16 +327,17 @@ public sealed class PollRecorder(
             logger.LogWarning("{Server} is not reachable: {Reason}", server.Id, reason);
             await SaveAsync(
                 polled,
-                server with { Connection = ConnectionState.Disconnected, ConnectedSince = null, LastSeenAt = polled.SeenAt ?? server.LastSeenAt },
+                term,
+                server with { Connection = ConnectionState.Disconnected, ConnectedSince = null, LastSeenAt = polled.LastSeenAt(server, watch.Report, polled.Interval) },
                 new(0, server.Id, time.GetUtcNow(), TransitionKind.Disconnected, server.Connection, ConnectionState.Disconnected, reason, "poll", server.BootId, server.ConnectionEpisode),
                 news,
                 cancellationToken);
         }
     }
 
-    private async Task SaveAsync(PolledRecorder polled, VmsServer server, ConnectivityTransition? transition, string? news, CancellationToken cancellationToken)
+    private async Task SaveAsync(PolledRecorder polled, long term, VmsServer server, ConnectivityTransition? transition, string? news, CancellationToken cancellationToken)
     {
-        var changes = new List<IDomainChange> { new SaveVmsServer(server) };
+        var changes = new List<IDomainChange>(watch.Require(term)) { new SaveVmsServer(server) };
         if (transition is not null)
         {
             changes.Add(new AddTransition(transition));
@@ -280,122 +355,16 @@ public sealed class PollRecorder(
         }
         catch (ConcurrentChangeException)
         {
-            logger.LogDebug("{Server} was changed while it was polled; the next poll looks again", server.Id);
+            logger.LogDebug("{Server} was changed, or the watch was taken by another management server, while it was polled; the next poll looks again", server.Id);
             return;
         }
 
-        if (transition is not null)
+        // In a first round nobody is started by it yet: they are told when it is done.
+        if (transition is not null && watch.MayDecide)
         {
             publish.Soon();
         }
     }
 
     private static string Newer(string? known, string now) => Version.TryParse(known, out var a) && Version.TryParse(now, out var b) && a > b ? known! : now;
-
-    private static bool IsHolder(VmsServer server, Duty duty, DutyState seen) =>
-        duty.HolderServerId == server.Id && seen.Epoch == duty.Epoch && seen.AllocationId == duty.AllocationId;
-
-    /// <summary>The duty came back to it without its knowing, as when the failover that had moved it failed; it may have heard of the number only.</summary>
-    private static bool IsHolderBehind(VmsServer server, Duty duty, DutyState seen) =>
-        duty.HolderServerId == server.Id && (seen.Epoch < duty.Epoch || (seen.Epoch == duty.Epoch && seen.AllocationId is null));
-
-    private static bool IsIdle(VmsServer server, Duty duty, DutyState seen) =>
-        IsHolder(server, duty, seen) && seen is { Role: DutyRole.Recorder, Recording: false } && server.State == VmsServerState.Broken && server.Id == seen.Identity;
-
-    /// <summary>It acts, or waits to act, for a duty that was granted to somebody else meanwhile.</summary>
-    private static bool IsBehind(VmsServer server, Duty duty, DutyState seen) =>
-        duty.HolderServerId != server.Id && seen.Epoch < duty.Epoch && (seen.Role is DutyRole.Recorder or DutyRole.AwaitingRole || seen.Recording);
-
-    private static bool IsToBeAnswered(VmsServer server, Duty duty, DutyState seen) =>
-        (seen.Role == DutyRole.AwaitingRole && IsHolder(server, duty, seen))
-        || IsHolderBehind(server, duty, seen)
-        || IsIdle(server, duty, seen)
-        || IsBehind(server, duty, seen);
-
-    /// <summary>
-    /// Tells a recorder that waits for its role, or that has not heard of the current epoch, what it is; one that would have to be stopped for
-    /// that is owed it. While a run holds the claim on the duty, only that run speaks.
-    /// </summary>
-    private async Task AnswerAsync(RecorderEndpoint endpoint, string bootId, DutyState seen, CancellationToken cancellationToken)
-    {
-        try
-        {
-            if (await duties.FindAsync(seen.Identity, cancellationToken) is not { } duty || await servers.FindAsync(endpoint.ServerId, cancellationToken) is not { } server)
-            {
-                return;
-            }
-
-            var isHolder = IsHolder(server, duty, seen);
-            var isHolderBehind = IsHolderBehind(server, duty, seen);
-            var isIdle = IsIdle(server, duty, seen);
-            if (!IsToBeAnswered(server, duty, seen) || await duties.FindClaimAsync(DutyClaim.Identity(seen.Identity), cancellationToken) is not null)
-            {
-                return;
-            }
-
-            // One that waits for its role would record by itself after a while.
-            var isToBeStopped = IsBehind(server, duty, seen) && (seen.Recording || !await look.IsSeenRecordingAsync(duty, cancellationToken));
-            var open = await obligations.ListOpenAsync(server.Id, seen.Identity, cancellationToken);
-            if (isToBeStopped || open.Any(o => o.Attempts < Obligation.AttemptsBeforeOthers))
-            {
-                // What it missed is told by a run with the claim, which stops nobody before the holder of the duty is seen to record.
-                if (isToBeStopped && !open.Any(o => o.Kind == ObligationKind.StandBy && o.Epoch == duty.Epoch))
-                {
-                    await OweStandByAsync(server, duty, cancellationToken);
-                }
-
-                return;
-            }
-
-            // The boot id makes each boot's question a new one: a recorder answers a key it knows without acting.
-            var key = $"poll/{seen.Identity}/{duty.Epoch}/{duty.Fence}/{bootId}";
-            var isRecorder = isHolder || isHolderBehind;
-            if (!isIdle)
-            {
-                await recorders.AssignDutyAsync(
-                    endpoint,
-                    seen.Identity,
-                    new DutyAssignment(isRecorder ? DutyRole.Recorder : DutyRole.Standby, duty.Epoch, duty.AllocationId, duty.Fence),
-                    $"{key}/{(isRecorder ? "confirm" : "standby")}",
-                    cancellationToken);
-                logger.LogInformation("{Server} was told that it is {Role} for {Identity} under epoch {Epoch}", endpoint.ServerId, isRecorder ? "recorder" : "standby", seen.Identity, duty.Epoch);
-            }
-
-            if (isIdle || (isHolderBehind && !seen.Recording))
-            {
-                // A confirmed role goes on with what it did; under an epoch the recorder did not know, recording has to be begun.
-                await recorders.StartRecordingAsync(
-                    endpoint, new RecordingCommand(seen.Identity, new DutyAuthority(duty.Epoch, duty.Fence)), $"{key}/start", cancellationToken);
-            }
-        }
-        catch (RecorderException exception)
-        {
-            // Fenced off or gone meanwhile: whoever is in charge now goes on, and the next poll looks again.
-            logger.LogInformation("{Server} did not take the answer about {Identity}: {Reason}", endpoint.ServerId, seen.Identity, exception.Message);
-        }
-    }
-
-    private Task OweStandByAsync(VmsServer server, Duty duty, CancellationToken cancellationToken)
-    {
-        var now = time.GetUtcNow();
-        return writer.ApplyAsync(
-            [
-                new Owe(
-                [
-                    new Obligation
-                    {
-                        Id = $"poll/{server.Id}/{duty.Identity}/{duty.Epoch}/{now.UtcTicks}",
-                        ServerId = server.Id,
-                        Identity = duty.Identity,
-                        Kind = ObligationKind.StandBy,
-                        Epoch = duty.Epoch,
-                        Role = DutyRole.Standby,
-                        Reason = $"It acts for {duty.Identity} under an older epoch than {duty.Epoch}, which {duty.HolderServerId} has.",
-                        CreatedAt = now,
-                        NextAttemptAt = now,
-                    },
-                ]),
-            ],
-            cancellationToken);
-    }
 }

@@ -11,10 +11,10 @@ namespace FailbackWorkflows.Failback.Connectivity;
 /// <summary>
 /// Tells workflows of recorders that came or went: runs that wait are woken, definitions with such a trigger are started. It reads the
 /// history of connections in its order and remembers how far it came, so a crash at any moment tells again rather than never; a start
-/// happens once per occurrence all the same.
+/// happens once per occurrence all the same. Only the server that is on <see cref="IWatch">watch</see> and has asked every recorder tells.
 /// </summary>
 public sealed class PublishTransitions(
-    IConnectivityHistory history, ISystemSettings settings, IDomainWriter writer, IWorkflowRuntime runtime, ILogger<PublishTransitions> logger)
+    IConnectivityHistory history, ISystemSettings settings, IDomainWriter writer, IWatch watch, IWorkflowRuntime runtime, ILogger<PublishTransitions> logger)
 {
     /// <summary>Key in the system settings: sequence number of the last transition that was told of.</summary>
     public const string Key = "connectivityPublished";
@@ -25,7 +25,6 @@ public sealed class PublishTransitions(
     private const int MostFailures = 10;
 
     private readonly SemaphoreSlim _gate = new(1, 1);
-    private long? _published;
     private int _failures;
     private int _isOnItsWay;
 
@@ -35,11 +34,17 @@ public sealed class PublishTransitions(
         await _gate.WaitAsync(cancellationToken);
         try
         {
-            _published ??= await settings.FindAsync(Key, cancellationToken) is { } text ? long.Parse(text, CultureInfo.InvariantCulture) : 0;
-            while (await history.ReadAfterAsync(_published.Value, BatchSize, cancellationToken) is { Count: > 0 } batch)
+            // Read anew each time: another management server may have told of more since.
+            var term = watch.Term;
+            var published = await settings.FindAsync(Key, cancellationToken) is { } text ? long.Parse(text, CultureInfo.InvariantCulture) : 0;
+            while (IsOurs(term) && await history.ReadAfterAsync(published, BatchSize, cancellationToken) is { Count: > 0 } batch)
             {
-                await PublishAsync(batch, cancellationToken);
+                published = await PublishAsync(batch, published, term, cancellationToken);
             }
+        }
+        catch (ConcurrentChangeException)
+        {
+            logger.LogInformation("Another management server has taken the watch and tells workflows of the recorders' connections from here on");
         }
         finally
         {
@@ -47,13 +52,20 @@ public sealed class PublishTransitions(
         }
     }
 
-    private async Task PublishAsync(IReadOnlyList<ConnectivityTransition> batch, CancellationToken cancellationToken)
+    private bool IsOurs(long term) => watch.MayDecide && watch.Term == term;
+
+    private async Task<long> PublishAsync(IReadOnlyList<ConnectivityTransition> batch, long published, long term, CancellationToken cancellationToken)
     {
-        var told = _published!.Value;
+        var told = published;
         try
         {
             foreach (var transition in batch)
             {
+                if (!IsOurs(term))
+                {
+                    break;
+                }
+
                 await PublishAsync(transition, cancellationToken);
                 told = transition.Sequence;
             }
@@ -61,12 +73,13 @@ public sealed class PublishTransitions(
         finally
         {
             // Also when one of them failed: the next look begins with that one, so that its failures are counted and those before it are not told again.
-            if (told > _published)
+            if (told > published)
             {
-                await writer.ApplyAsync([new SaveSystemSetting(Key, told.ToString(CultureInfo.InvariantCulture))], cancellationToken);
-                _published = told;
+                await writer.ApplyAsync([.. watch.Require(term), new SaveSystemSetting(Key, told.ToString(CultureInfo.InvariantCulture))], cancellationToken);
             }
         }
+
+        return told;
     }
 
     private async Task PublishAsync(ConnectivityTransition transition, CancellationToken cancellationToken)

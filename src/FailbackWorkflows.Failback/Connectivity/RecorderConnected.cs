@@ -8,6 +8,7 @@ namespace FailbackWorkflows.Failback.Connectivity;
 /// </summary>
 [Activity("Failback.RecorderConnected", Category = "Connectivity", DisplayName = "Recorder connected", Description = "Starts the workflow, or lets it go on, when a recorder is connected.")]
 [Trigger("RecorderConnected", "server", "occasion")]
+[SafeToTry]
 public sealed class RecorderConnected : CodeActivity
 {
     /// <summary>Occasion of every connection.</summary>
@@ -16,7 +17,7 @@ public sealed class RecorderConnected : CodeActivity
     /// <summary>Occasion on which the recorder's duty may come home by itself: connected, and everything else that an automatic failback needs.</summary>
     public const string AutomaticFailback = "automaticFailback";
 
-    [Input(Description = "Id of the recorder. Empty: any, which is possible only where the activity starts the workflow.")]
+    [Input(Description = "Id of the recorder. Empty: any, which is possible only where the activity starts the workflow.", UIHint = ActivityHints.VmsServer)]
     public Input<string>? Server { get; init; }
 
     [Input(Description = "everyConnection; or automaticFailback: whenever its duty may come home by itself.", DefaultValue = EveryConnection, UIHint = "dropdown")]
@@ -50,6 +51,7 @@ public sealed class RecorderConnected : CodeActivity
 /// <summary>As <see cref="RecorderConnected"/>, for a recorder that is lost; and as a trigger each time an automatic failover may begin.</summary>
 [Activity("Failback.RecorderDisconnected", Category = "Connectivity", DisplayName = "Recorder disconnected", Description = "Starts the workflow, or lets it go on, when a recorder is lost.")]
 [Trigger("RecorderDisconnected", "server", "occasion")]
+[SafeToTry]
 public sealed class RecorderDisconnected : CodeActivity
 {
     /// <summary>Occasion of every loss.</summary>
@@ -58,7 +60,7 @@ public sealed class RecorderDisconnected : CodeActivity
     /// <summary>Occasion on which a duty is to be taken over by itself: its holder has failed enough polls, and everything else that an automatic failover needs.</summary>
     public const string AutomaticFailover = "automaticFailover";
 
-    [Input(Description = "Id of the recorder; on the occasion automaticFailover of the one whose duty it is. Empty: any, which is possible only where the activity starts the workflow.")]
+    [Input(Description = "Id of the recorder; on the occasion automaticFailover of the one whose duty it is. Empty: any, which is possible only where the activity starts the workflow.", UIHint = ActivityHints.VmsServer)]
     public Input<string>? Server { get; init; }
 
     [Input(Description = "everyLoss; or automaticFailover: whenever a duty is to be taken over by itself.", DefaultValue = EveryLoss, UIHint = "dropdown")]

@@ -6,15 +6,16 @@ using FailbackWorkflows.Recorders;
 namespace FailbackWorkflows.Failback.Connectivity;
 
 /// <summary>
-/// What polls need of the registry, in memory: it is read again soon after this process has changed something, and now and then anyway, so
+/// What polls need of the registry, in memory: it is read again soon after this process, or another node, has changed something, and now and then anyway, so
 /// that a poll that finds nothing new costs no read. Whoever finds something new reads the row again before deciding.
 /// </summary>
-internal sealed class RecorderRoster(IVmsServers servers, IDuties duties, DutyCalls calls, TimeProvider time)
+/// <param name="forget">Lets go of what was heard of the machine that was known under a server's id: another one is, or none.</param>
+internal sealed class RecorderRoster(IVmsServers servers, IDuties duties, DutyCalls calls, Action<string> forget, TimeProvider time)
 {
     /// <summary>At the soonest: while many servers change at once, each change would make all of them be read.</summary>
     private static readonly TimeSpan Soonest = TimeSpan.FromSeconds(1);
 
-    /// <summary>At the latest: another process may have changed something.</summary>
+    /// <summary>At the latest: the news of a change may have been lost.</summary>
     private static readonly TimeSpan Latest = TimeSpan.FromSeconds(30);
 
     private readonly ConcurrentDictionary<string, PolledRecorder> _recorders = new(StringComparer.Ordinal);
@@ -26,19 +27,22 @@ internal sealed class RecorderRoster(IVmsServers servers, IDuties duties, DutyCa
 
     public PolledRecorder? Find(string serverId) => _recorders.GetValueOrDefault(serverId);
 
+    /// <summary>Every duty, as read last.</summary>
+    public IEnumerable<Duty> Duties => _duties.Values;
+
     public Duty? DutyOf(string identity) => _duties.GetValueOrDefault(identity);
 
     /// <summary>The recorded identities whose duty a server has.</summary>
     public IEnumerable<string> DutiesOf(string serverId) => _duties.Values.Where(duty => duty.HolderServerId == serverId).Select(duty => duty.Identity);
 
-    /// <summary>Reads the registry if that is due.</summary>
-    public async Task RefreshAsync(bool isAtOnce, CancellationToken cancellationToken)
+    /// <summary>Reads the registry if that is due; false: it was not.</summary>
+    public async Task<bool> RefreshAsync(bool isAtOnce, CancellationToken cancellationToken)
     {
         var now = time.GetUtcNow();
         var version = (servers.Version, duties.Version);
         if (!isAtOnce && _readAt is { } readAt && now - readAt < (version == _version ? Latest : Soonest))
         {
-            return;
+            return false;
         }
 
         var listed = await servers.ListAsync(cancellationToken);
@@ -46,7 +50,22 @@ internal sealed class RecorderRoster(IVmsServers servers, IDuties duties, DutyCa
         (_readAt, _version) = (now, version);
         foreach (var server in listed)
         {
-            var polled = _recorders.GetOrAdd(server.Id, static (_, server) => new PolledRecorder(server), server);
+            if (Find(server.Id) is not { } polled || !polled.IsOf(server))
+            {
+                // Removed and added again within a look, it begins anew, also with its revision.
+                forget(server.Id);
+                _recorders[server.Id] = polled = new PolledRecorder(server);
+            }
+
+            if (polled.MachineId != server.MachineId)
+            {
+                if (polled.MachineId is not null)
+                {
+                    forget(server.Id);
+                }
+
+                polled.MachineId = server.MachineId;
+            }
 
             // A poll may have written the row after the list was read.
             if (polled.Server.Revision <= server.Revision)
@@ -56,7 +75,7 @@ internal sealed class RecorderRoster(IVmsServers servers, IDuties duties, DutyCa
 
             if (polled.Credential != server.ProtectedCredential || polled.Endpoint.BaseUrl != server.BaseUrl)
             {
-                polled.Reach(server.ProtectedCredential, calls.EndpointOf(server));
+                Reach(polled, server);
             }
         }
 
@@ -66,7 +85,23 @@ internal sealed class RecorderRoster(IVmsServers servers, IDuties duties, DutyCa
             foreach (var gone in _recorders.Keys.Where(id => !known.Contains(id)))
             {
                 _recorders.TryRemove(gone, out _);
+                forget(gone);
             }
+        }
+
+        return true;
+    }
+
+    private void Reach(PolledRecorder polled, VmsServer server)
+    {
+        try
+        {
+            polled.Reach(server.ProtectedCredential, calls.EndpointOf(server));
+        }
+        catch (RecorderException exception)
+        {
+            // It is a matter of this server alone; the others are polled.
+            polled.CannotReach(server, exception.Message);
         }
     }
 }
@@ -83,9 +118,15 @@ internal sealed class PolledRecorder(VmsServer server)
     /// <summary>The row, not older than what the last read of the registry or the last poll has seen.</summary>
     public volatile VmsServer Server = server;
 
+    /// <summary>Its machine as the last read of the registry had it.</summary>
+    public string? MachineId { get; set; } = server.MachineId;
+
     public string? Credential { get; private set; }
 
     public RecorderEndpoint Endpoint { get; private set; } = new(server.Id, server.BaseUrl, "");
+
+    /// <summary>Why it cannot be asked at all: its stored credential cannot be read; null: it can.</summary>
+    public string? CredentialProblem { get; private set; }
 
     /// <summary>When the next poll is due; null: not planned yet.</summary>
     public DateTimeOffset? DueAt { get; set; }
@@ -95,6 +136,15 @@ internal sealed class PolledRecorder(VmsServer server)
 
     public DateTimeOffset? PolledAt { get; set; }
 
+    /// <summary>The last term of the watch in which it had its turn; also when it could not be asked.</summary>
+    public long TurnIn { get; set; }
+
+    /// <summary>The last term of the watch in which a poll of it failed for another reason than its answer.</summary>
+    public long BrokenIn { get; set; }
+
+    /// <summary>The last term of the watch in which it was asked, whether it answered or not.</summary>
+    public long AskedIn { get; set; }
+
     public DateTimeOffset? SeenAt { get; private set; }
 
     /// <summary>Its clock minus ours.</summary>
@@ -103,13 +153,36 @@ internal sealed class PolledRecorder(VmsServer server)
     /// <summary>The offset lies within this much of what was measured.</summary>
     public TimeSpan ClockUncertainty { get; private set; }
 
+    /// <summary>It is being asked at this moment.</summary>
+    public bool IsPolling => Volatile.Read(ref _isPolling) != 0;
+
+    /// <summary>False: the server was removed meanwhile, and another one was added under its id.</summary>
+    public bool IsOf(VmsServer server) => Server.CreatedAt == server.CreatedAt;
+
     public bool TryBegin() => Interlocked.Exchange(ref _isPolling, 1) == 0;
 
     public void End() => Volatile.Write(ref _isPolling, 0);
 
-    public void Reach(string credential, RecorderEndpoint endpoint) => (Credential, Endpoint) = (credential, endpoint);
+    public void Reach(string credential, RecorderEndpoint endpoint) => (Credential, Endpoint, CredentialProblem) = (credential, endpoint, null);
+
+    public void CannotReach(VmsServer server, string problem) =>
+        (Credential, Endpoint, CredentialProblem) = (server.ProtectedCredential, new(server.Id, server.BaseUrl, ""), problem);
 
     public void Seen(DateTimeOffset at, TimeSpan clockOffset, TimeSpan clockUncertainty) => (SeenAt, ClockOffset, ClockUncertainty) = (at, clockOffset, clockUncertainty);
+
+    /// <summary>When it was last seen: by a poll of this process, as its row says, or as whoever is or was on watch last told.</summary>
+    /// <param name="server">Its row as the caller read it.</param>
+    /// <param name="siteInterval">Of servers without an interval of their own.</param>
+    public DateTimeOffset? LastSeenAt(VmsServer server, WatchReport? report, TimeSpan siteInterval)
+    {
+        var last = server.LastSeenAt;
+        foreach (var seen in (ReadOnlySpan<DateTimeOffset?>)[SeenAt, report?.SurelySeenAt(server, siteInterval)])
+        {
+            last = seen > last || last is null ? seen ?? last : last;
+        }
+
+        return last;
+    }
 
     public bool IsCalmLookDue(DateTimeOffset now)
     {

@@ -31,9 +31,18 @@ public interface IDuties
 
     Task<IReadOnlyList<Duty>> ListAsync(CancellationToken cancellationToken);
 
+    /// <summary>The duties of these identities, by identity.</summary>
+    Task<IReadOnlyList<Duty>> ListAsync(IReadOnlyCollection<string> identities, CancellationToken cancellationToken);
+
+    /// <summary>The duties that these servers have, by identity.</summary>
+    Task<IReadOnlyList<Duty>> ListHeldAsync(IReadOnlyCollection<string> holderServerIds, CancellationToken cancellationToken);
+
     Task<IReadOnlyList<DutyClaim>> ListClaimsAsync(string instanceId, CancellationToken cancellationToken);
 
     Task<DutyClaim?> FindClaimAsync(string key, CancellationToken cancellationToken);
+
+    /// <summary>All claims there are: one or two for each run at work.</summary>
+    Task<IReadOnlyList<DutyClaim>> ListClaimsAsync(CancellationToken cancellationToken);
 }
 
 /// <summary>Takes all claims for an instance or none. Throws <see cref="ClaimConflictException"/> naming the holder. A claim the instance has already is no conflict.</summary>

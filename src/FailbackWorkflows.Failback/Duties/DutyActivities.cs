@@ -11,22 +11,23 @@ namespace FailbackWorkflows.Failback.Duties;
 /// <summary>
 /// Draws a new epoch for a duty (<see cref="EpochDraw"/>) and commits whom it is for, before anybody hears of it. The participants' clocks
 /// are measured by the same call and committed with it, before anybody is told an instant.
-/// A repeat before the commit draws again and nothing was lost; after it, it never runs again.
+/// A repeat before the commit draws again and nothing was lost; after it, it never runs again. What the run has drawn for that server already, because its first
+/// commands needed it, counts as long as nobody knows more.
 /// </summary>
 [Activity("Failback.AllocateEpoch", Category = "Failback parts", Description = "Draws a new epoch and writes down who gets the duty.")]
 [FlowNode("Allocated", "NotNeeded")]
 public sealed class AllocateEpoch(DutyCalls calls, EpochDraw epochs, RecorderClocks clocks) : DutyActivity
 {
-    [Input(DisplayName = "Recorded identity")]
+    [Input(DisplayName = "Recorded identity", UIHint = ActivityHints.VmsServer)]
     public required Input<string> Identity { get; init; }
 
-    [Input(DisplayName = "For server", Description = "Who gets the duty.")]
+    [Input(DisplayName = "For server", Description = "Who gets the duty.", UIHint = ActivityHints.VmsServer)]
     public required Input<string> Server { get; init; }
 
-    [Input(DisplayName = "Other server", Description = "Another participant whose epoch counts.")]
+    [Input(DisplayName = "Other server", Description = "Another participant whose epoch counts.", UIHint = ActivityHints.VmsServer)]
     public required Input<string> OtherServer { get; init; }
 
-    [Input(DisplayName = "Only when held by", Description = "Leave by NotNeeded unless the duty was granted to this server.")]
+    [Input(DisplayName = "Only when held by", Description = "Leave by NotNeeded unless the duty was granted to this server.", UIHint = ActivityHints.VmsServer)]
     public Input<string>? OnlyWhenHeldBy { get; init; }
 
     /// <inheritdoc/>
@@ -42,7 +43,8 @@ public sealed class AllocateEpoch(DutyCalls calls, EpochDraw epochs, RecorderClo
 
         string[] servers = [context.Get(Server), context.Get(OtherServer)];
         var drawn = await epochs.DrawAsync(context, duty, servers, cancellationToken);
-        var changes = new List<IDomainChange> { new GrantEpoch(identity, context.Get(Server), drawn.Epoch, $"{context.InstanceId}/{context.ExecutionId}") };
+        var isDrawn = duty.HolderServerId == context.Get(Server) && duty.AllocationId.StartsWith($"{context.InstanceId}/", StringComparison.Ordinal) && drawn.Epoch == duty.Epoch + 1;
+        List<IDomainChange> changes = isDrawn ? [] : [new GrantEpoch(identity, context.Get(Server), drawn.Epoch, $"{context.InstanceId}/{context.ExecutionId}")];
         if (drawn.Clocks.Count > 0 && await clocks.FindEntryAsync(identity, servers, cancellationToken) is { } entry)
         {
             changes.Add(new SaveFailoverLogEntry(RecorderClocks.Note(entry, context.InstanceId, drawn.Clocks)));
@@ -61,10 +63,10 @@ public sealed class AllocateEpoch(DutyCalls calls, EpochDraw epochs, RecorderClo
 [Retry(1_000_000, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 10_000)]
 public sealed class AssignDuty(DutyCalls calls, IRecorderClient recorders, IFailoverLog log, FailbackPolicies policies) : DutyActivity
 {
-    [Input(DisplayName = "Recorded identity")]
+    [Input(DisplayName = "Recorded identity", UIHint = ActivityHints.VmsServer)]
     public required Input<string> Identity { get; init; }
 
-    [Input]
+    [Input(UIHint = ActivityHints.VmsServer)]
     public required Input<string> Server { get; init; }
 
     [Input(Description = "recorder, failoverServer or standby.")]
@@ -76,7 +78,7 @@ public sealed class AssignDuty(DutyCalls calls, IRecorderClient recorders, IFail
     [Input(DisplayName = "Within the hand-over", Description = "Leave by Unreachable when the site's hand-over timeout is over, whatever the attempts.")]
     public Input<bool?>? WithinHandOver { get; init; }
 
-    [Input(DisplayName = "Hold for entry", Description = "Failover log entry for which a retention hold is opened with the duty.")]
+    [Input(DisplayName = "Hold for entry", Description = "Failover log entry for which a retention hold is opened with the duty.", UIHint = ActivityHints.FailoverLogEntry)]
     public Input<string>? HoldEntryId { get; init; }
 
     [Input(DisplayName = "Hold from", Description = "When the hold begins, by our clock; the server is told it by its own.")]
