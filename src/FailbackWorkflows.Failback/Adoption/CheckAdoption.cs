@@ -13,7 +13,7 @@ public sealed class CheckAdoption(DutyCalls calls, IRecorderClient recorders, IF
 {
     public const int Number = 1;
 
-    [Input(DisplayName = "Failover log entry", Description = "Id of the entry.")]
+    [Input(DisplayName = "Failover log entry", Description = "Id of the entry.", UIHint = ActivityHints.FailoverLogEntry)]
     public required Input<string> EntryId { get; init; }
 
     [Output(Description = "The recorder that keeps its duty.")]

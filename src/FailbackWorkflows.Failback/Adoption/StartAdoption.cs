@@ -43,17 +43,9 @@ public sealed class StartAdoption(IFailoverLog log, IWorkflowRuntime runtime)
                 cancellationToken);
             return new(started.AlreadyStarted ? StartRunOutcome.AlreadyStarted : StartRunOutcome.Started, started.InstanceId, entry.Id, null);
         }
-        catch (ClaimConflictException conflict)
-        {
-            return new(
-                StartRunOutcome.Busy,
-                conflict.HolderInstanceId,
-                entry.Id,
-                $"A {conflict.HolderKind} is already running for one of these servers. Wait for it to end, or open it to see where it stands.");
-        }
         catch (WorkflowRefusedException refusal)
         {
-            return new(StartRunOutcome.Refused, null, entry.Id, refusal.Message);
+            return StartRunResult.From(refusal, entry.Id);
         }
     }
 }

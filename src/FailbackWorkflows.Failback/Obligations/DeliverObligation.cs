@@ -25,10 +25,10 @@ public sealed class DeliverObligation(
 {
     private const int LastAttempt = 3;
 
-    [Input(DisplayName = "VMS server", Description = "Who is owed.")]
+    [Input(DisplayName = "VMS server", Description = "Who is owed.", UIHint = ActivityHints.VmsServer)]
     public required Input<string> ServerId { get; init; }
 
-    [Input(DisplayName = "Recorded identity", Description = "Which duty it is about.")]
+    [Input(DisplayName = "Recorded identity", Description = "Which duty it is about.", UIHint = ActivityHints.VmsServer)]
     public required Input<string> Identity { get; init; }
 
     /// <inheritdoc/>
@@ -43,9 +43,10 @@ public sealed class DeliverObligation(
                 .WithChanges(Tell(context, "obligation", server.Id, $"{server.Name} was told everything it was owed for {identity}."));
         }
 
-        var endpoint = calls.EndpointOf(server);
         try
         {
+            var endpoint = calls.EndpointOf(server);
+
             // Which machine it is comes before the fence: another machine must not be told anything.
             var (status, clock) = await clocks.MeasureAsync(endpoint, cancellationToken);
             if (server.MachineId is not null && status.Id != server.MachineId)

@@ -1,5 +1,6 @@
 using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.Reconciliation;
 using FailbackWorkflows.Failback.VmsServers;
 using Microsoft.Extensions.Logging;
 
@@ -10,7 +11,7 @@ namespace FailbackWorkflows.Failback.Obligations;
 /// claim on the duty or the server, it waits for the next look. Derived from the table each time, so a look that is missed or done twice does no harm.
 /// </summary>
 public sealed class DeliverObligations(
-    IObligations obligations, IVmsServers servers, IDuties duties, IWorkflowRuntime runtime, TimeProvider time, ILogger<DeliverObligations> logger)
+    IObligations obligations, IVmsServers servers, IDuties duties, RecordersKnowMore doubts, IWorkflowRuntime runtime, TimeProvider time, ILogger<DeliverObligations> logger)
 {
     /// <summary>Id of the workflow definition.</summary>
     public const string DefinitionId = "obligations";
@@ -31,7 +32,8 @@ public sealed class DeliverObligations(
         {
             if (owed.Min(o => o.NextAttemptAt) > time.GetUtcNow()
                 || await duties.FindClaimAsync(DutyClaim.Identity(owed.Key.Identity), cancellationToken) is not null
-                || await duties.FindClaimAsync(DutyClaim.Recorder(owed.Key.ServerId), cancellationToken) is not null)
+                || await duties.FindClaimAsync(DutyClaim.Recorder(owed.Key.ServerId), cancellationToken) is not null
+                || await doubts.FindAsync(owed.Key.Identity, cancellationToken) is not null)
             {
                 continue;
             }

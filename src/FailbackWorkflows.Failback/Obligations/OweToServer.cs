@@ -8,13 +8,13 @@ namespace FailbackWorkflows.Failback.Obligations;
 [Activity("Failback.OweToServer", Category = "Obligations", DisplayName = "Owe to a server", Description = "Writes down what a server must still be told.")]
 public sealed class OweToServer(DutyCalls calls) : DutyActivity
 {
-    [Input(DisplayName = "Recorded identity")]
+    [Input(DisplayName = "Recorded identity", UIHint = ActivityHints.VmsServer)]
     public required Input<string> Identity { get; init; }
 
-    [Input]
+    [Input(UIHint = ActivityHints.VmsServer)]
     public required Input<string> Server { get; init; }
 
-    [Input(DisplayName = "Failover log entry")]
+    [Input(DisplayName = "Failover log entry", UIHint = ActivityHints.FailoverLogEntry)]
     public Input<string>? EntryId { get; init; }
 
     [Input(Description = "What is owed, separated by commas: grant, stop, lastTimes, holdEnd, standBy, unfreeze, rollback.")]
@@ -26,7 +26,7 @@ public sealed class OweToServer(DutyCalls calls) : DutyActivity
     [Input(DisplayName = "Former revision", Description = "Settings revision to go back to; without it no rollback is owed.")]
     public Input<long?>? FormerRevision { get; init; }
 
-    [Input(Description = "Why it could not be told.")]
+    [Input(Description = "Why it could not be told.", UIHint = "multiline")]
     public required Input<string> Why { get; init; }
 
     [Input(DisplayName = "Raise an alarm", Description = "Tell people, because material or authority depends on it.")]
