@@ -31,6 +31,7 @@ public sealed class CheckReadiness(
     StartFailback failback,
     StartFailover failover,
     FailoverServerSelection selection,
+    IReadinessResults results,
     ReadinessOptions options,
     IDomainWriter writer,
     TimeProvider time)
@@ -47,8 +48,9 @@ public sealed class CheckReadiness(
         }
 
         var result = await LookAsync(await stamps.ReadAsync(server, cancellationToken), actor, cancellationToken);
-        await writer.ApplyAsync([new SaveReadiness(result)], cancellationToken);
-        return result;
+        var changes = ReadinessNews.Keep(server, result, await results.FindAsync(serverId, result.Kind, cancellationToken));
+        await writer.ApplyAsync(changes, cancellationToken);
+        return changes.OfType<SaveReadiness>().Single().Result;
     }
 
     /// <summary>Looks at one server now. The subject is read before: what changes meanwhile makes the result expire.</summary>
@@ -91,6 +93,7 @@ public sealed class CheckReadiness(
             {
                 Outcome = ReadinessOutcome.NotReady,
                 Sentence = selected.Message,
+                IsOnlyBusy = selected.IsOnlyBusy,
                 Checks = [new(null, "Failover server", ReadinessCheckOutcome.Refused, selected.Message)],
             };
         }
@@ -112,12 +115,13 @@ public sealed class CheckReadiness(
         }
         catch (WorkflowRefusedException refusal)
         {
-            var sentence = StartRunResult.From(refusal, blank.EntryId).Message;
+            var refused = StartRunResult.From(refusal, blank.EntryId);
             return blank with
             {
                 Outcome = ReadinessOutcome.NotReady,
-                Sentence = sentence,
-                Checks = [.. blank.Checks, new(null, "Start", ReadinessCheckOutcome.Refused, sentence)],
+                Sentence = refused.Message,
+                IsOnlyBusy = refused.Outcome == StartRunOutcome.Busy,
+                Checks = [.. blank.Checks, new(null, "Start", ReadinessCheckOutcome.Refused, refused.Message)],
             };
         }
 

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
 using FailbackWorkflows.Engine;
+using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Engine.Values;
 using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Failback.VmsServers;
@@ -14,7 +15,7 @@ public sealed record ReadinessRequest(DateTimeOffset At, string By);
 
 /// <summary>
 /// Looks at every server that is due: by schedule, or because somebody asked for all. Derives what is due from the tables each time, so a sweep
-/// that broke off loses nothing. Few servers at a time, one write for a batch.
+/// that broke off loses nothing. Few servers at a time, one write for a batch. A server that is not ready any more is told of with the result, once (<see cref="ReadinessNews"/>).
 /// </summary>
 public sealed class CheckReadinessOfAll(
     IReadinessResults results,
@@ -79,7 +80,7 @@ public sealed class CheckReadinessOfAll(
             }
         }
 
-        var done = new ConcurrentBag<SaveReadiness>();
+        var done = new ConcurrentBag<IReadOnlyList<IDomainChange>>();
         await Parallel.ForEachAsync(
             await stamps.ReadAsync(batch, cancellationToken),
             new ParallelOptions { MaxDegreeOfParallelism = options.MaxConcurrency, CancellationToken = cancellationToken },
@@ -87,7 +88,15 @@ public sealed class CheckReadinessOfAll(
             {
                 try
                 {
-                    done.Add(new(await check.LookAsync(subject, await ActorOfAsync(subject, request, token), token)));
+                    var former = await results.FindAsync(subject.Server.Id, subject.Kind, token);
+                    var result = await check.LookAsync(subject, ActorOf(former, request), token);
+                    if (result.IsOnlyBusy && former?.EntryId == result.EntryId)
+                    {
+                        // What was found before still is what is known; the next sweep looks again, when the run may have ended.
+                        return;
+                    }
+
+                    done.Add(ReadinessNews.Keep(subject.Server, result, former));
                 }
                 catch (Exception exception) when (!token.IsCancellationRequested)
                 {
@@ -95,13 +104,11 @@ public sealed class CheckReadinessOfAll(
                     logger.LogError(exception, "Whether {Server} is ready could not be found out; the next sweep tries again", subject.Server.Id);
                 }
             });
-        await writer.ApplyAsync([.. done], cancellationToken);
+        await writer.ApplyAsync([.. done.SelectMany(changes => changes)], cancellationToken);
         return done.Count;
     }
 
     /// <summary>Whoever asked for all, of whom this is the first look since; else the schedule.</summary>
-    private async Task<Actor> ActorOfAsync(ReadinessSubject subject, ReadinessRequest? request, CancellationToken cancellationToken) =>
-        request is not null && !((await results.FindAsync(subject.Server.Id, subject.Kind, cancellationToken))?.CheckedAt >= request.At)
-            ? Schedule with { Name = request.By }
-            : Schedule;
+    private static Actor ActorOf(ReadinessResult? former, ReadinessRequest? request) =>
+        request is not null && !(former?.CheckedAt >= request.At) ? Schedule with { Name = request.By } : Schedule;
 }

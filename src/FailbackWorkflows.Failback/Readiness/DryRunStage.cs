@@ -184,9 +184,16 @@ public sealed class DryRunStage : RehearsalStage, IServiceProvider
 
         public Task<IReadOnlyList<Duty>> ListAsync(CancellationToken cancellationToken) => duties.ListAsync(cancellationToken);
 
+        public Task<IReadOnlyList<Duty>> ListAsync(IReadOnlyCollection<string> identities, CancellationToken cancellationToken) => duties.ListAsync(identities, cancellationToken);
+
+        public Task<IReadOnlyList<Duty>> ListHeldAsync(IReadOnlyCollection<string> holderServerIds, CancellationToken cancellationToken) => duties.ListHeldAsync(holderServerIds, cancellationToken);
+
         public async Task<IReadOnlyList<DutyClaim>> ListClaimsAsync(string instanceId, CancellationToken cancellationToken) => _taken?.InstanceId == instanceId
             ? [.. _taken.Keys.Select(key => Of(_taken, key))]
             : await duties.ListClaimsAsync(instanceId, cancellationToken);
+
+        public async Task<IReadOnlyList<DutyClaim>> ListClaimsAsync(CancellationToken cancellationToken) =>
+            [.. await duties.ListClaimsAsync(cancellationToken), .. _taken?.Keys.Select(key => Of(_taken, key)) ?? []];
 
         public async Task<DutyClaim?> FindClaimAsync(string key, CancellationToken cancellationToken) =>
             await duties.FindClaimAsync(key, cancellationToken) ?? (_taken?.Keys.Contains(key) == true ? Of(_taken, key) : null);
@@ -213,5 +220,8 @@ public sealed class DryRunStage : RehearsalStage, IServiceProvider
         public Task<IReadOnlyList<CachedRevision>> ListLatestAsync(CancellationToken cancellationToken) => cache.ListLatestAsync(cancellationToken);
 
         public Task<IReadOnlyList<CachedRevision>> ListLatestAsync(string identity, CancellationToken cancellationToken) => cache.ListLatestAsync(identity, cancellationToken);
+
+        public Task<IReadOnlyList<CachedRevision>> ListLatestAsync(IReadOnlyCollection<string> identities, CancellationToken cancellationToken) =>
+            cache.ListLatestAsync(identities, cancellationToken);
     }
 }

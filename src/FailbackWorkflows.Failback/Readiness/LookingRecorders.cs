@@ -26,7 +26,7 @@ internal sealed class LookingRecorders(IRecorderClient recorders, string? failed
 
     public Task<RecorderStatus> GetStatusAsync(RecorderEndpoint recorder, CancellationToken cancellationToken) => Of(recorder).GetStatusAsync(recorder, cancellationToken);
 
-    public Task<ProbeResult> ProbeAsync(RecorderEndpoint recorder, CancellationToken cancellationToken) => Of(recorder).ProbeAsync(recorder, cancellationToken);
+    public Task<ProbeResult> ProbeAsync(RecorderEndpoint recorder, string? identity, CancellationToken cancellationToken) => Of(recorder).ProbeAsync(recorder, identity, cancellationToken);
 
     public async Task<DutyState> RaiseFenceAsync(RecorderEndpoint recorder, string identity, long fence, CancellationToken cancellationToken) =>
         await FindDutyAsync(recorder, identity, cancellationToken) ?? new DutyState(identity, DutyRole.None, DutyRole.None, 0, null, 0, false, false);
@@ -59,6 +59,8 @@ internal sealed class LookingRecorders(IRecorderClient recorders, string? failed
         Of(recorder).ValidateSettingsAsync(recorder, identity, content, cancellationToken);
 
     public Task<RetentionHoldState?> FindRetentionHoldAsync(RecorderEndpoint recorder, string entryId, CancellationToken cancellationToken) => Of(recorder).FindRetentionHoldAsync(recorder, entryId, cancellationToken);
+
+    public Task<IReadOnlyList<RetentionHoldState>> ListRetentionHoldsAsync(RecorderEndpoint recorder, CancellationToken cancellationToken) => Of(recorder).ListRetentionHoldsAsync(recorder, cancellationToken);
 
     public Task<RecordingState> StartRecordingAsync(RecorderEndpoint recorder, RecordingCommand command, string idempotencyKey, CancellationToken cancellationToken) => throw Command(nameof(StartRecordingAsync));
 

@@ -86,6 +86,12 @@ public sealed record ReadinessResult
     /// <summary>When the schedule looks again; null: no schedule was set.</summary>
     public DateTimeOffset? DueAt { get; init; }
 
+    /// <summary>Of a server that is not ready and was before, for the same failover: when that was found. Null otherwise.</summary>
+    public DateTimeOffset? TurnedNotReadyAt { get; init; }
+
+    /// <summary>It says no only because a run is at work on one of the servers: what is true without that is not known. Not kept.</summary>
+    public bool IsOnlyBusy { get; init; }
+
     public required ReadinessStamp Stamp { get; init; }
 }
 
@@ -105,11 +111,17 @@ public interface IReadinessResults
     /// <summary>The newest result, or null.</summary>
     Task<ReadinessResult?> FindAsync(string serverId, ReadinessKind kind, CancellationToken cancellationToken);
 
-    /// <summary>One page of the results that count, ordered by server.</summary>
+    /// <summary>One page of the results that count of registered servers, ordered by server.</summary>
     Task<IReadOnlyList<ReadinessResult>> ListAsync(ReadinessQuery query, CancellationToken cancellationToken);
 
     /// <summary>All results that count, without their checks.</summary>
     Task<IReadOnlyList<ReadinessResult>> ListSummariesAsync(CancellationToken cancellationToken);
+
+    /// <summary>The results that count of these servers, without their checks.</summary>
+    Task<IReadOnlyList<ReadinessResult>> ListSummariesAsync(IReadOnlyCollection<string> serverIds, CancellationToken cancellationToken);
+
+    /// <summary>The results that count of registered servers that are not ready any more, the latest first, without their checks; and how many there are in all.</summary>
+    Task<(IReadOnlyList<ReadinessResult> Latest, int Count)> ListTurnedNotReadyAsync(int take, CancellationToken cancellationToken);
 
     /// <summary>
     /// Servers that have to be looked at, ordered by id: those without a result that counts, with one from before <paramref name="requestedAt"/>,

@@ -79,7 +79,7 @@ public sealed class ReadinessStamps(
     IMaintenanceModes maintenance,
     TimeProvider time)
 {
-    /// <summary>From this many servers on it is cheaper to read everything than each.</summary>
+    /// <summary>From this many servers on it is cheaper to read everything than what is theirs.</summary>
     private const int Many = 100;
 
     /// <summary>One server as it is now.</summary>
@@ -88,7 +88,7 @@ public sealed class ReadinessStamps(
     /// <summary>Several servers as they are now, in their order. What they share is read once.</summary>
     public async Task<IReadOnlyList<ReadinessSubject>> ReadAsync(IReadOnlyList<VmsServer> all, CancellationToken cancellationToken)
     {
-        var common = await ReadCommonAsync(all.Count >= Many, cancellationToken);
+        var common = await ReadCommonAsync(all, cancellationToken);
         var subjects = new List<ReadinessSubject>(all.Count);
         foreach (var server in all)
         {
@@ -98,32 +98,44 @@ public sealed class ReadinessStamps(
         return subjects;
     }
 
-    private async Task<Common> ReadCommonAsync(bool isOfMany, CancellationToken cancellationToken)
+    private async Task<Common> ReadCommonAsync(IReadOnlyList<VmsServer> all, CancellationToken cancellationToken)
     {
         var signed = await licenses.FindCurrentAsync(cancellationToken);
         var verdict = await license.CheckAsync(LicenseCheck.Failover, cancellationToken);
         var now = time.GetUtcNow();
+        var (open, granted, latest) = await ReadOfAsync([.. all.Select(server => server.Id)], cancellationToken);
+        var standingIn = open.Select(entry => entry.FailoverServerId).ToHashSet(StringComparer.Ordinal);
         return new(
             (await definitions.FindPublishedAsync(StartFailback.DefinitionId, cancellationToken))?.Id ?? "",
             (await definitions.FindPublishedAsync(StartFailover.DefinitionId, cancellationToken))?.Id ?? "",
             Digest(signed?.Document, signed?.Signature, verdict.Finding.ToString()),
             await settings.FindAsync(FailbackPolicies.Key, cancellationToken),
-            [.. (await maintenance.ListOnAsync(cancellationToken)).Where(mode => mode.IsActive(now))])
-        {
-            Duties = isOfMany ? (await duties.ListAsync(cancellationToken)).ToDictionary(d => d.Identity) : null,
-            Latest = isOfMany ? (await cache.ListLatestAsync(cancellationToken)).ToLookup(r => r.Identity) : null,
-            Open = isOfMany ? (await log.ListOpenAsync(cancellationToken)).ToLookup(e => e.FailedServerId) : null,
-        };
+            [.. (await maintenance.ListOnAsync(cancellationToken)).Where(mode => mode.IsActive(now))],
+            granted.ToDictionary(d => d.Identity),
+            latest.ToLookup(r => r.Identity),
+            open.ToLookup(e => e.FailedServerId),
+            (await servers.ListAsync(standingIn, cancellationToken)).ToDictionary(server => server.Id));
     }
+
+    private async Task<(IReadOnlyList<FailoverLogEntry> Open, IReadOnlyList<Duty> Duties, IReadOnlyList<CachedRevision> Latest)> ReadOfAsync(
+        string[] ids, CancellationToken cancellationToken) => ids.Length switch
+    {
+        1 => (
+            await log.ListOpenAsync(ids[0], cancellationToken),
+            await duties.FindAsync(ids[0], cancellationToken) is { } duty ? [duty] : [],
+            await cache.ListLatestAsync(ids[0], cancellationToken)),
+        < Many => (await log.ListOpenAsync(ids, cancellationToken), await duties.ListAsync(ids, cancellationToken), await cache.ListLatestAsync(ids, cancellationToken)),
+        _ => (await log.ListOpenAsync(cancellationToken), await duties.ListAsync(cancellationToken), await cache.ListLatestAsync(cancellationToken)),
+    };
 
     private async Task<ReadinessSubject> ReadAsync(VmsServer server, Common common, CancellationToken cancellationToken)
     {
-        var entry = (common.Open is null ? await log.ListOpenAsync(server.Id, cancellationToken) : common.Open[server.Id]).FirstOrDefault(e => e.Failover != FailoverState.Failed);
-        var duty = common.Duties is null ? await duties.FindAsync(server.Id, cancellationToken) : common.Duties.GetValueOrDefault(server.Id);
-        var newest = SettingsAges.NewestOf(common.Latest is null ? await cache.ListLatestAsync(server.Id, cancellationToken) : common.Latest[server.Id]);
+        var entry = common.Open[server.Id].FirstOrDefault(e => e.Failover != FailoverState.Failed);
+        var duty = common.Duties.GetValueOrDefault(server.Id);
+        var newest = SettingsAges.NewestOf(common.Latest[server.Id]);
         var others = entry is null
             ? await common.DigestOfGroupAsync(server.FailoverGroup, servers, cancellationToken)
-            : Describe(await servers.FindAsync(entry.FailoverServerId, cancellationToken));
+            : Describe(common.StandingIn.GetValueOrDefault(entry.FailoverServerId));
         var modes = common.Maintenance.Where(mode => mode.ServerId is null || mode.ServerId == server.Id).Select(mode => string.Create(CultureInfo.InvariantCulture, $"{mode.Scope}:{mode.Episode}"));
         return new(
             server,
@@ -144,15 +156,18 @@ public sealed class ReadinessStamps(
     private static string Digest(params IEnumerable<string?> parts) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', parts))))[..32];
 
     /// <summary>What all servers of one reading share.</summary>
-    private sealed record Common(string Failback, string Failover, string License, string? Policy, IReadOnlyList<MaintenanceMode> Maintenance)
+    private sealed record Common(
+        string Failback,
+        string Failover,
+        string License,
+        string? Policy,
+        IReadOnlyList<MaintenanceMode> Maintenance,
+        IReadOnlyDictionary<string, Duty> Duties,
+        ILookup<string, CachedRevision> Latest,
+        ILookup<string, FailoverLogEntry> Open,
+        IReadOnlyDictionary<string, VmsServer> StandingIn)
     {
         private readonly Dictionary<string, string> _groups = new(StringComparer.Ordinal);
-
-        public IReadOnlyDictionary<string, Duty>? Duties { get; init; }
-
-        public ILookup<string, CachedRevision>? Latest { get; init; }
-
-        public ILookup<string, FailoverLogEntry>? Open { get; init; }
 
         public async Task<string> DigestOfGroupAsync(string? group, IVmsServers servers, CancellationToken cancellationToken)
         {
