@@ -86,6 +86,9 @@ public interface ISettingsCache
 
     /// <summary>As <see cref="ListLatestAsync(CancellationToken)"/>, of one identity.</summary>
     Task<IReadOnlyList<CachedRevision>> ListLatestAsync(string identity, CancellationToken cancellationToken);
+
+    /// <summary>As <see cref="ListLatestAsync(CancellationToken)"/>, of these identities.</summary>
+    Task<IReadOnlyList<CachedRevision>> ListLatestAsync(IReadOnlyCollection<string> identities, CancellationToken cancellationToken);
 }
 
 /// <summary>

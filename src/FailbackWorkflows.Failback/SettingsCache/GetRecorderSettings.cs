@@ -14,10 +14,10 @@ namespace FailbackWorkflows.Failback.SettingsCache;
 [Rehearsal(RehearsalMode.Executes)]
 public sealed class GetRecorderSettings(DutyCalls calls, IRecorderClient recorders, ISettingsCache cache, SettingsAges ages) : DutyActivity
 {
-    [Input(DisplayName = "Recorded identity", Description = "Whose duty it is.")]
+    [Input(DisplayName = "Recorded identity", Description = "Whose duty it is.", UIHint = ActivityHints.VmsServer)]
     public required Input<string> Identity { get; init; }
 
-    [Input(DisplayName = "Read from", Description = "The server that fulfils the duty now.")]
+    [Input(DisplayName = "Read from", Description = "The server that fulfils the duty now.", UIHint = ActivityHints.VmsServer)]
     public required Input<string> Server { get; init; }
 
     [Input(Description = "How often the settings were read before in this run.", DefaultValue = 0)]

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback.Changes;
 using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.Reconciliation;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Settings;
@@ -40,6 +41,7 @@ public sealed record RefreshPunctuality(int Copies, int InFlight, int Skipped, T
 public sealed class RefreshSettings(
     IVmsServers servers,
     IDuties duties,
+    RecordersKnowMore doubts,
     ISettingsCache cache,
     SettingsAges ages,
     DutyCalls calls,
@@ -60,7 +62,9 @@ public sealed class RefreshSettings(
     {
         var began = time.GetUtcNow();
         var registered = (await servers.ListAsync(cancellationToken)).ToDictionary(s => s.Id);
-        var held = await duties.ListAsync(cancellationToken);
+        // Of a duty in doubt it is not known who has it, and whose settings count.
+        var inDoubt = (await doubts.ListAsync(cancellationToken)).Select(d => d.Identity).ToHashSet(StringComparer.Ordinal);
+        var held = (await duties.ListAsync(cancellationToken)).Where(d => !inDoubt.Contains(d.Identity)).ToList();
         var latest = (await cache.ListLatestAsync(cancellationToken)).ToLookup(r => (r.Identity, r.SourceServerId));
         var toConfirm = new ConcurrentBag<IDomainChange>();
         var toAsk = new List<(Copy Copy, VmsServer Server, CachedRevision? Known, Look Look)>();

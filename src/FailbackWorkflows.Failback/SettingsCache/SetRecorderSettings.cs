@@ -13,10 +13,10 @@ namespace FailbackWorkflows.Failback.SettingsCache;
 [FlowNode("Done", "Failed")]
 public sealed class SetRecorderSettings : Composite
 {
-    [Input(DisplayName = "Recorded identity", Description = "Whose duty it is.")]
+    [Input(DisplayName = "Recorded identity", Description = "Whose duty it is.", UIHint = ActivityHints.VmsServer)]
     public required Input<string> Identity { get; init; }
 
-    [Input(Description = "The server that gets the settings.")]
+    [Input(Description = "The server that gets the settings.", UIHint = ActivityHints.VmsServer)]
     public required Input<string> Server { get; init; }
 
     [Input(Description = "Digest of the settings in the cache.")]
@@ -68,10 +68,10 @@ public sealed class SetRecorderSettings : Composite
 /// <summary>A part that deals with the settings of one duty at one server.</summary>
 public abstract class SettingsActivity : DutyActivity
 {
-    [Input(DisplayName = "Recorded identity")]
+    [Input(DisplayName = "Recorded identity", UIHint = ActivityHints.VmsServer)]
     public required Input<string> Identity { get; init; }
 
-    [Input]
+    [Input(UIHint = ActivityHints.VmsServer)]
     public required Input<string> Server { get; init; }
 }
 

@@ -26,14 +26,11 @@ public sealed class SettingsAges(ISettingsCache cache, TimeProvider time)
     private readonly ConcurrentDictionary<(string Identity, string Source), Look> _looks = new();
 
     /// <summary>The age of every identity that has cached settings, by identity.</summary>
-    public async Task<IReadOnlyDictionary<string, SettingsAge>> ListAsync(CancellationToken cancellationToken)
-    {
-        var now = time.GetUtcNow();
-        return (await cache.ListLatestAsync(cancellationToken))
-            .Where(r => r.IsOfHolder)
-            .GroupBy(r => r.Identity)
-            .ToDictionary(identity => identity.Key, identity => Of([.. identity], now));
-    }
+    public async Task<IReadOnlyDictionary<string, SettingsAge>> ListAsync(CancellationToken cancellationToken) => Of(await cache.ListLatestAsync(cancellationToken));
+
+    /// <summary>The same of these identities.</summary>
+    public async Task<IReadOnlyDictionary<string, SettingsAge>> ListAsync(IReadOnlyCollection<string> identities, CancellationToken cancellationToken) =>
+        Of(await cache.ListLatestAsync(identities, cancellationToken));
 
     /// <summary>The age of one identity's cached settings; null: there are none.</summary>
     public async Task<SettingsAge?> FindAsync(string identity, CancellationToken cancellationToken)
@@ -62,6 +59,12 @@ public sealed class SettingsAges(ISettingsCache cache, TimeProvider time)
         var before = _looks.GetValueOrDefault((identity, source));
         _looks[(identity, source)] = (before ?? new(0, null, null)) with { Problem = problem };
         return before?.Problem != problem;
+    }
+
+    private Dictionary<string, SettingsAge> Of(IReadOnlyList<CachedRevision> latest)
+    {
+        var now = time.GetUtcNow();
+        return latest.Where(r => r.IsOfHolder).GroupBy(r => r.Identity).ToDictionary(identity => identity.Key, identity => Of([.. identity], now));
     }
 
     private SettingsAge Of(IReadOnlyList<CachedRevision> seen, DateTimeOffset now)

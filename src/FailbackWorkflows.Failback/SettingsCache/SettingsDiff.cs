@@ -120,7 +120,11 @@ public static class SettingsDiff
             .Where(item => SettingsWords.Text(item, "id") is not { } id || !shared.Contains(id))
             .Select(CanonicalJson.Text);
 
-        static string Short(string text) => text.Length <= 80 ? text : $"{text[..80]}…";
+        static string Short(string entry)
+        {
+            var text = CanonicalJson.Text(SettingsWords.WithoutSecrets(JsonElement.Parse(entry)));
+            return text.Length <= 80 ? text : $"{text[..80]}…";
+        }
     }
 
     /// <summary>Fields that differ; objects are gone into, anything else is compared as a whole.</summary>
@@ -183,7 +187,9 @@ public static class SettingsDiff
         _ => Field(change),
     };
 
-    private static string Field(FieldChange change) => SettingsWords.IsSecret(change.Name) ? $"{change.Name} changed" : $"{change.Name} changed from {SettingsWords.Value(change.From)} to {SettingsWords.Value(change.To)}";
+    private static string Field(FieldChange change) => Field(change.Field);
+
+    private static string Field(RawField change) => SettingsWords.IsSecret(change.Name) ? $"{change.Name} changed" : $"{change.Name} changed from {SettingsWords.Value(change.From)} to {SettingsWords.Value(change.To)}";
 
     private static IEnumerable<SettingsChange> Retention(JsonElement from, JsonElement to)
     {
@@ -203,7 +209,7 @@ public static class SettingsDiff
             var kind = field.From is null ? SettingsChangeKind.Added : field.To is null ? SettingsChangeKind.Removed : SettingsChangeKind.Changed;
             var sentence = field.Name == "maximumRetentionTime"
                 ? $"Material is kept for {Time(field.To)} (was {Time(field.From)})"
-                : $"Retention: {field.Name} changed from {SettingsWords.Value(field.From)} to {SettingsWords.Value(field.To)}";
+                : $"Retention: {Field(field)}";
             yield return new("retention", kind, field.Name, null, sentence, [new(field.Name, SettingsWords.Shown(field.Name, field.From), SettingsWords.Shown(field.Name, field.To))], []);
         }
 

@@ -20,7 +20,7 @@ public sealed class SettingsHistory(ISettingsCache cache)
     /// <param name="to">Number; null: the newest of the duty.</param>
     public async Task<SettingsComparison?> CompareAsync(string identity, long? from, long? to, CancellationToken cancellationToken)
     {
-        to ??= (await cache.ListLatestAsync(cancellationToken)).Where(r => r.Identity == identity && r.IsOfHolder).MaxBy(r => (r.Epoch, r.SeenAt, r.Number))?.Number;
+        to ??= (await cache.ListLatestAsync(identity, cancellationToken)).Where(r => r.IsOfHolder).MaxBy(r => (r.Epoch, r.SeenAt, r.Number))?.Number;
         from ??= to is { } newer ? (await cache.ListAsync(identity, newer, 1, cancellationToken)).FirstOrDefault()?.Number : null;
         if (from is null || to is null || await FindAsync(identity, from.Value, cancellationToken) is not { } old || await FindAsync(identity, to.Value, cancellationToken) is not { } @new)
         {

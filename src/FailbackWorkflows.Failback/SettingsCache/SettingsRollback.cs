@@ -20,7 +20,7 @@ public sealed class CheckSettingsRollback(DutyCalls calls, IRecorderClient recor
 {
     public const int Number = 1;
 
-    [Input(DisplayName = "VMS server", Description = "Whose settings go back; also the recorded identity.")]
+    [Input(DisplayName = "VMS server", Description = "Whose settings go back; also the recorded identity.", UIHint = ActivityHints.VmsServer)]
     public required Input<string> Identity { get; init; }
 
     [Input(DisplayName = "Number", Description = "Number of the earlier bundle in the history.")]
@@ -193,7 +193,7 @@ public sealed class LogSettingsRollback(DutyCalls calls, IRecorderClient recorde
     [Input(Description = "True when the former settings are in force again.", DefaultValue = false)]
     public Input<bool>? IsUndone { get; init; }
 
-    [Input(Description = "Why it was undone; empty when it was cancelled.")]
+    [Input(Description = "Why it was undone; empty when it was cancelled.", UIHint = "multiline")]
     public Input<string>? Failure { get; init; }
 
     /// <inheritdoc/>

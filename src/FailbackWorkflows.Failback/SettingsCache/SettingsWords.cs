@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using System.Xml;
 using FailbackWorkflows.Recorders;
@@ -129,8 +130,19 @@ internal static partial class SettingsWords
     {
         null => null,
         _ when IsSecret(name) => JsonSerializer.SerializeToElement(Hidden),
-        { ValueKind: JsonValueKind.String } text when text.GetString() is var plain && WithoutSecrets(plain!) is var without && without != plain => JsonSerializer.SerializeToElement(without),
-        _ => value,
+        { } shown => WithoutSecrets(shown),
+    };
+
+    /// <summary>A value without what it says of credentials, however deep in it that is.</summary>
+    public static JsonElement WithoutSecrets(JsonElement value) =>
+        value.ValueKind is JsonValueKind.Object or JsonValueKind.Array or JsonValueKind.String ? JsonSerializer.SerializeToElement(Masked(value)) : value;
+
+    private static JsonNode? Masked(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Object => new JsonObject(value.EnumerateObject().DistinctBy(m => m.Name).Select(m => KeyValuePair.Create(m.Name, IsSecret(m.Name) ? JsonValue.Create(Hidden) : Masked(m.Value)))),
+        JsonValueKind.Array => new JsonArray([.. value.EnumerateArray().Select(Masked)]),
+        JsonValueKind.String => JsonValue.Create(WithoutSecrets(value.GetString()!)),
+        _ => JsonNode.Parse(value.GetRawText()),
     };
 
     /// <summary>A value as a sentence can hold it.</summary>
@@ -143,7 +155,7 @@ internal static partial class SettingsWords
             { ValueKind: JsonValueKind.True } => "on",
             { ValueKind: JsonValueKind.False } => "off",
             { ValueKind: JsonValueKind.Null } => "nothing",
-            { } element => CanonicalJson.Text(element),
+            { } element => CanonicalJson.Text(WithoutSecrets(element)),
         };
         return text.Length <= MostCharacters ? text : $"{text[..MostCharacters]}…";
     }

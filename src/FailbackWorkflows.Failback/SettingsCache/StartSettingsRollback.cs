@@ -39,17 +39,9 @@ public sealed class StartSettingsRollback(IVmsServers servers, IWorkflowRuntime 
                 cancellationToken);
             return new(started.AlreadyStarted ? StartRunOutcome.AlreadyStarted : StartRunOutcome.Started, started.InstanceId, null, null);
         }
-        catch (ClaimConflictException conflict)
-        {
-            return new(
-                StartRunOutcome.Busy,
-                conflict.HolderInstanceId,
-                null,
-                $"A {conflict.HolderKind} is already running for one of these servers. Wait for it to end, or open it to see where it stands.");
-        }
         catch (WorkflowRefusedException refusal)
         {
-            return new(StartRunOutcome.Refused, null, null, refusal.Message);
+            return StartRunResult.From(refusal, entryId: null);
         }
     }
 }

@@ -57,7 +57,7 @@ public sealed partial class RegisterVmsServer(
         try
         {
             var status = await recorders.GetStatusAsync(endpoint, cancellationToken);
-            if ((await servers.ListAsync(cancellationToken)).FirstOrDefault(s => s.MachineId == status.Id) is { } sameMachine)
+            if (await servers.FindByMachineAsync(status.Id, cancellationToken) is { } sameMachine)
             {
                 return new(null, true, $"The recorder at {request.BaseUrl} is the machine registered as '{sameMachine.Id}'.");
             }
@@ -90,6 +90,12 @@ public sealed partial class RegisterVmsServer(
             if (own is { AllocationId: not null } && await duties.FindAsync(request.Id, cancellationToken) is null)
             {
                 changes.Add(new GrantEpoch(request.Id, request.Id, own.Epoch, own.AllocationId));
+                if (own.Fence > 0)
+                {
+                    // It was another management server's, or a removed one's: what it was told then must not look like news.
+                    changes.Add(new RaiseFence(request.Id, own.Fence));
+                }
+
                 var settings = await recorders.GetSettingsAsync(endpoint, request.Id, cancellationToken);
                 changes.Add(new SaveSettings(CachedSettings.From(settings, request.Id, own.Epoch, now)));
             }

@@ -28,7 +28,7 @@ public sealed record SeenMachine(string? KnownMachineId, string? SeenMachineId, 
 /// entries stay; the old machine is believed and told nothing any more. Claims the duty and the server while it writes, so no run is at work on either. Nothing is stored
 /// otherwise; calling twice changes nothing more.
 /// </summary>
-public sealed class ReplaceMachine(IVmsServers servers, IRecorderClient recorders, ISecretProtector secrets, IDomainWriter writer, TimeProvider time)
+public sealed class ReplaceMachine(IVmsServers servers, IRecorderClient recorders, ISecretProtector secrets, IDomainWriter writer, SeenDuties seen, TimeProvider time)
 {
     /// <summary>Kind of its claims.</summary>
     public const string Kind = "machine replacement";
@@ -43,7 +43,7 @@ public sealed class ReplaceMachine(IVmsServers servers, IRecorderClient recorder
 
         try
         {
-            var status = await recorders.GetStatusAsync(new RecorderEndpoint(server.Id, baseUrl ?? server.BaseUrl, credential ?? secrets.Unprotect(server.ProtectedCredential)), cancellationToken);
+            var status = await recorders.GetStatusAsync(new RecorderEndpoint(server.Id, baseUrl ?? server.BaseUrl, credential ?? secrets.CredentialOf(server)), cancellationToken);
             return new(server.MachineId, status.Id, status.SoftwareVersion, null);
         }
         catch (RecorderException exception)
@@ -74,7 +74,7 @@ public sealed class ReplaceMachine(IVmsServers servers, IRecorderClient recorder
             return Refused($"{server.Name} is bound to the machine {server.MachineId} by now, not to {request.OldMachineId}. Look again, then confirm what you see.");
         }
 
-        if (server.MachineId != request.NewMachineId && secrets.Unprotect(server.ProtectedCredential) == request.Credential)
+        if (server.MachineId != request.NewMachineId && IsStored(server, request.Credential))
         {
             return Refused("The new machine needs a credential of its own: whoever has the old machine still has the old one. Give the recorder a new token, then enter that.");
         }
@@ -88,7 +88,7 @@ public sealed class ReplaceMachine(IVmsServers servers, IRecorderClient recorder
                 return Refused($"The machine at {address} has the id {status.Id}, not {request.NewMachineId} as confirmed. Look again, then confirm what you see.");
             }
 
-            if ((await servers.ListAsync(cancellationToken)).FirstOrDefault(s => s.MachineId == status.Id && s.Id != server.Id) is { } other)
+            if (await servers.FindByMachineAsync(status.Id, cancellationToken) is { } other && other.Id != server.Id)
             {
                 return Refused($"That machine is registered as {other.Name} ({other.Id}). One machine cannot be two servers.");
             }
@@ -123,7 +123,19 @@ public sealed class ReplaceMachine(IVmsServers servers, IRecorderClient recorder
                     $"Its machine was replaced, and {status.Id} answers.", "machineReplacement", status.BootId, replaced.ConnectionEpisode)));
             }
 
+            var isOther = server.MachineId is not null && server.MachineId != status.Id;
+            if (isOther)
+            {
+                // Nobody could contradict what the old machine said last: it is not asked any more.
+                changes.Add(new SetRecorderWordsAside(server.Id, now));
+            }
+
             await writer.ApplyAsync(changes, cancellationToken);
+            if (isOther)
+            {
+                seen.SetAside(server.Id, now);
+            }
+
             return new(replaced with { Revision = server.Revision + 1 }, false, null, null);
         }
         catch (RecorderException exception)
@@ -140,5 +152,18 @@ public sealed class ReplaceMachine(IVmsServers servers, IRecorderClient recorder
         }
 
         static ReplaceMachineResult Refused(string message) => new(null, false, null, message);
+    }
+
+    private bool IsStored(VmsServer server, string credential)
+    {
+        try
+        {
+            return secrets.CredentialOf(server) == credential;
+        }
+        catch (RecorderException)
+        {
+            // What cannot be read cannot be compared, and must not stand in the way of a new one.
+            return false;
+        }
     }
 }

@@ -107,8 +107,26 @@ public interface IVmsServers
 
     Task<VmsServer?> FindAsync(string id, CancellationToken cancellationToken);
 
-    /// <summary>All servers by name.</summary>
+    /// <summary>All servers by name. For whoever works on all of them; who shows some asks for those.</summary>
     Task<IReadOnlyList<VmsServer>> ListAsync(CancellationToken cancellationToken);
+
+    /// <summary>One page of the registry, by name.</summary>
+    Task<IReadOnlyList<VmsServer>> ListAsync(VmsServerQuery query, CancellationToken cancellationToken);
+
+    /// <summary>How many servers a query finds in all, whatever its page.</summary>
+    Task<int> CountAsync(VmsServerQuery query, CancellationToken cancellationToken);
+
+    /// <summary>The servers of these ids that are registered, by name.</summary>
+    Task<IReadOnlyList<VmsServer>> ListAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken);
+
+    /// <summary>Ids of servers with this in their name or id, in any case; those whose name begins with it first.</summary>
+    Task<IReadOnlyList<string>> FindIdsAsync(string text, int take, CancellationToken cancellationToken);
+
+    /// <summary>The server that this machine is registered as.</summary>
+    Task<VmsServer?> FindByMachineAsync(string machineId, CancellationToken cancellationToken);
+
+    /// <summary>The failover groups there are, in order.</summary>
+    Task<IReadOnlyList<string>> ListGroupsAsync(CancellationToken cancellationToken);
 
     /// <summary>The servers of a failover group, by name.</summary>
     Task<IReadOnlyList<VmsServer>> ListGroupAsync(string failoverGroup, CancellationToken cancellationToken);
@@ -125,5 +143,6 @@ public interface ISecretProtector
 {
     string Protect(string secret);
 
+    /// <summary>Throws <see cref="System.Security.Cryptography.CryptographicException"/> for what this installation cannot decrypt.</summary>
     string Unprotect(string protectedSecret);
 }
