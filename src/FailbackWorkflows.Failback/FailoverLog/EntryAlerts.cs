@@ -26,30 +26,35 @@ public sealed class EntryAlerts(IFailoverLog log, IVmsServers servers, IObligati
     public async Task<EntryAlert?> FindAsync(FailoverLogEntry entry, CancellationToken cancellationToken) =>
         IsWithoutSuccessor(entry) || entry.Failback == FailbackState.Failed ? (await ListAsync(cancellationToken)).FirstOrDefault(alert => alert.EntryId == entry.Id) : null;
 
-    /// <summary>All alerts there are now. Reads the log once per broken server.</summary>
+    /// <summary>All alerts there are now, by the name of the server. A handful of reads, however many servers are broken: that is when everybody looks.</summary>
     public async Task<IReadOnlyList<EntryAlert>> ListAsync(CancellationToken cancellationToken)
     {
-        var alerts = new List<EntryAlert>();
-        var all = await servers.ListAsync(cancellationToken);
-        var grants = (await obligations.ListOpenAsync(cancellationToken)).Where(o => o.Kind == ObligationKind.Grant).ToLookup(o => o.EntryId);
-        foreach (var failed in all.Where(server => server.State == VmsServerState.Broken))
+        var newest = await log.ListNewestOfBrokenAsync(cancellationToken);
+        if (newest.Count == 0)
         {
-            if (await log.ListAsync(new FailoverLogQuery(FailoverLogView.All, failed.Id, null, 1), cancellationToken) is not [var newest])
-            {
-                continue;
-            }
+            return [];
+        }
 
-            if (newest.Failback == FailbackState.Failed && grants[newest.Id].FirstOrDefault() is { } grant)
+        var grants = (await obligations.ListOpenAsync(cancellationToken)).Where(o => o.Kind == ObligationKind.Grant).ToLookup(o => o.EntryId);
+        var meant = newest.SelectMany(entry => (string[])[entry.FailedServerId, entry.FailoverServerId, .. grants[entry.Id].Select(grant => grant.ServerId)]).ToHashSet(StringComparer.Ordinal);
+        var names = (await servers.ListAsync(meant, cancellationToken)).ToDictionary(server => server.Id, server => server.Name);
+        var alerts = new List<(string Name, EntryAlert Alert)>();
+        foreach (var entry in newest)
+        {
+            var failed = NameOf(entry.FailedServerId);
+            if (entry.Failback == FailbackState.Failed && grants[entry.Id].FirstOrDefault() is { } grant)
             {
-                alerts.Add(DescribeUnheard(newest, failed.Name, all.FirstOrDefault(server => server.Id == grant.ServerId)?.Name ?? grant.ServerId));
+                alerts.Add((failed, DescribeUnheard(entry, failed, NameOf(grant.ServerId))));
             }
-            else if (IsWithoutSuccessor(newest))
+            else if (IsWithoutSuccessor(entry))
             {
-                alerts.Add(Describe(newest, failed.Name, all.FirstOrDefault(server => server.Id == newest.FailoverServerId)?.Name ?? newest.FailoverServerId));
+                alerts.Add((failed, Describe(entry, failed, NameOf(entry.FailoverServerId))));
             }
         }
 
-        return alerts;
+        return [.. alerts.OrderBy(alert => alert.Name, StringComparer.Ordinal).ThenBy(alert => alert.Alert.Identity, StringComparer.Ordinal).Select(alert => alert.Alert)];
+
+        string NameOf(string serverId) => names.GetValueOrDefault(serverId, serverId);
     }
 
     private static bool IsWithoutSuccessor(FailoverLogEntry entry) => entry.Failover == FailoverState.Failed || entry.Failback == FailbackState.Done;

@@ -131,6 +131,18 @@ public record FailoverLogEntry
     public FailoverLogEntry ClosedBy(FailoverLogEntry newer, DateTimeOffset at) =>
         Require(CanFailBack, "failback not started or failed") with { Failback = FailbackState.Done, FailbackEndedAt = at, ClosedByEntryId = newer.Id };
 
+    /// <summary>The recorders say that a failover was performed of which the end was not written down here.</summary>
+    public FailoverLogEntry FoundTakenOver(DateTimeOffset at, string message) =>
+        Require(Failover == FailoverState.Running, "failover running") with { Failover = FailoverState.Done, FailoverEndedAt = at, Message = message };
+
+    /// <summary>The recorders say that the duty is not with the failover server any more, and its own recorder has it: the failback was performed without its being written down here.</summary>
+    public FailoverLogEntry FoundHome(DateTimeOffset at, string message) =>
+        Require(Failover == FailoverState.Done && Failback != FailbackState.Done, "failover done and failback not done") with { Failback = FailbackState.Done, FailbackEndedAt = at, Message = message };
+
+    /// <summary>The failover server says why it no longer holds the material: it is home, or was given up.</summary>
+    public FailoverLogEntry FoundReleased(MaterialCopyState state) =>
+        Require(state is MaterialCopyState.Copied or MaterialCopyState.LossesAccepted or MaterialCopyState.NothingToCopy, "a settled material copy") with { MaterialCopy = state };
+
     /// <summary>A failover that failed, and its failover server has not said yet whether it recorded anything.</summary>
     public bool IsUnsettled => Failover == FailoverState.Failed && MaterialCopy == MaterialCopyState.NotStarted && LastTimes is null;
 
@@ -203,14 +215,34 @@ public enum FailoverLogView
 }
 
 /// <summary>One page of the log, newest failover first.</summary>
-/// <param name="Before">Continue after this entry (keyset paging); null: from the newest.</param>
-/// <param name="Take">1–200.</param>
-public sealed record FailoverLogQuery(FailoverLogView View, string? ServerId = null, string? Before = null, int Take = 50);
+public sealed record FailoverLogQuery(FailoverLogView View)
+{
+    /// <summary>Continue after this entry (keyset paging); null: from the newest.</summary>
+    public string? Before { get; init; }
+
+    /// <summary>1–200. Default: 50.</summary>
+    public int Take { get; init; } = 50;
+
+    /// <summary>Servers looked for at once; each costs a look of its own.</summary>
+    public const int MostServers = 20;
+
+    /// <summary>Only entries in which one of these is the failed or the failover server; the first <see cref="MostServers"/> count. Null: those of all servers.</summary>
+    public IReadOnlyList<string>? ServerIds { get; init; }
+
+    /// <summary>Only failovers that started at this instant or later.</summary>
+    public DateTimeOffset? Since { get; init; }
+
+    /// <summary>Only failovers that started before this instant.</summary>
+    public DateTimeOffset? Until { get; init; }
+}
 
 /// <summary>Reads the failover log.</summary>
 public interface IFailoverLog
 {
     Task<FailoverLogEntry?> FindAsync(string entryId, CancellationToken cancellationToken);
+
+    /// <summary>Of these entries, as far as there are such, the failed server by the id of the entry. For whoever only names them.</summary>
+    Task<IReadOnlyDictionary<string, string>> ListFailedServersAsync(IReadOnlyCollection<string> entryIds, CancellationToken cancellationToken);
 
     Task<FailoverLogEntry?> FindByExternalIdAsync(string externalId, CancellationToken cancellationToken);
 
@@ -222,14 +254,23 @@ public interface IFailoverLog
     /// <summary>Active entries of one failed server whose failback is not done, newest first.</summary>
     Task<IReadOnlyList<FailoverLogEntry>> ListOpenAsync(string failedServerId, CancellationToken cancellationToken);
 
+    /// <summary>The same of several failed servers at once, newest first.</summary>
+    Task<IReadOnlyList<FailoverLogEntry>> ListOpenAsync(IReadOnlyCollection<string> failedServerIds, CancellationToken cancellationToken);
+
     /// <summary>Active entries of all servers whose failback is not done, newest first.</summary>
     Task<IReadOnlyList<FailoverLogEntry>> ListOpenAsync(CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Of every server that is marked broken the newest entry of its own duty, as far as after that entry somebody may have to act: the failover failed, or the
+    /// failback is done or failed.
+    /// </summary>
+    Task<IReadOnlyList<FailoverLogEntry>> ListNewestOfBrokenAsync(CancellationToken cancellationToken);
 
     /// <summary>Per failover server how many periods there are whose material it still owes (<see cref="FailoverLogEntry.OwesMaterial"/>).</summary>
     Task<IReadOnlyDictionary<string, int>> CountOwedPeriodsAsync(CancellationToken cancellationToken);
 
-    /// <summary>Failed servers with an entry whose failover is done and whose failback may start.</summary>
-    Task<IReadOnlyList<string>> ListOpenServersAsync(CancellationToken cancellationToken);
+    /// <summary>Failed servers that are set to be failed back by themselves, with an entry whose failover is done and whose failback may start.</summary>
+    Task<IReadOnlyList<string>> ListServersToFailBackAsync(CancellationToken cancellationToken);
 }
 
 /// <summary>Adds (revision 0) or changes an entry. Throws <see cref="ConcurrentChangeException"/> when somebody else changed it since it was read.</summary>

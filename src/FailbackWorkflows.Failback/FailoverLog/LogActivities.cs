@@ -14,7 +14,7 @@ namespace FailbackWorkflows.Failback.FailoverLog;
 [Rehearsal(RehearsalMode.PassesOver)]
 public sealed class LogFailbackStarted(IFailoverLog log) : DutyActivity
 {
-    [Input(DisplayName = "Failover log entry", Description = "Id of the entry.")]
+    [Input(DisplayName = "Failover log entry", Description = "Id of the entry.", UIHint = ActivityHints.FailoverLogEntry)]
     public required Input<string> EntryId { get; init; }
 
     /// <inheritdoc/>
@@ -34,7 +34,7 @@ public sealed class LogFailbackStarted(IFailoverLog log) : DutyActivity
 [Activity("Failback.LogFailbackPerformed", Category = "Failback", DisplayName = "Log: failback performed", Description = "Writes to the failover log that the failback was performed.")]
 public sealed class LogFailbackPerformed(IFailoverLog log, IVmsServers servers, FailbackPolicies policies, LicenseCheck licenses) : DutyActivity
 {
-    [Input(DisplayName = "Failover log entry", Description = "Id of the entry.")]
+    [Input(DisplayName = "Failover log entry", Description = "Id of the entry.", UIHint = ActivityHints.FailoverLogEntry)]
     public required Input<string> EntryId { get; init; }
 
     [Input(DisplayName = "Last times", Description = "Last written time per channel on the failover server.")]
@@ -43,7 +43,7 @@ public sealed class LogFailbackPerformed(IFailoverLog log, IVmsServers servers, 
     [Input(DisplayName = "Authority ends", Description = "First confirmed frame per channel on the failed server.")]
     public Input<IReadOnlyDictionary<string, DateTimeOffset>>? AuthorityEnds { get; init; }
 
-    [Input(Description = "What the entry says about how the duty came home, when it was not by the 11 steps.")]
+    [Input(Description = "What the entry says about how the duty came home, when it was not by the 11 steps.", UIHint = "multiline")]
     public Input<string>? Remark { get; init; }
 
     /// <inheritdoc/>
@@ -107,10 +107,10 @@ public sealed class LogFailbackPerformed(IFailoverLog log, IVmsServers servers, 
 [Activity("Failback.LogFailbackFailed", Category = "Failback", DisplayName = "Log: failback failed", Description = "Writes to the failover log that the failback failed and was undone.")]
 public sealed class LogFailbackFailed(IFailoverLog log) : DutyActivity
 {
-    [Input(DisplayName = "Failover log entry", Description = "Id of the entry.")]
+    [Input(DisplayName = "Failover log entry", Description = "Id of the entry.", UIHint = ActivityHints.FailoverLogEntry)]
     public required Input<string> EntryId { get; init; }
 
-    [Input(Description = "Why it failed; empty when it was cancelled.")]
+    [Input(Description = "Why it failed; empty when it was cancelled.", UIHint = "multiline")]
     public Input<string>? Failure { get; init; }
 
     [Input(DisplayName = "The re-grant is owed", Description = "The failover server did not answer, and the failed server does not record: whether anybody records is not known.")]
@@ -148,9 +148,10 @@ public sealed class LogFailbackFailed(IFailoverLog log) : DutyActivity
 
 /// <summary>Step 11: tells every client that the system has changed, so that it reads its configuration again.</summary>
 [Activity("Failback.NotifyClients", Category = "Failback", DisplayName = "Notify clients", Description = "Sends the system change notification to all clients.")]
+[SafeToTry]
 public sealed class NotifyClients : DutyActivity
 {
-    [Input(Description = "What clients may show.", DefaultValue = "The recorders of the system have changed.")]
+    [Input(Description = "What clients may show.", DefaultValue = "The recorders of the system have changed.", UIHint = "multiline")]
     public Input<string>? Text { get; init; }
 
     /// <inheritdoc/>

@@ -21,7 +21,7 @@ public enum RunStepState
     /// <summary>It failed and the run took the way its definition has for that (undo).</summary>
     Failed,
 
-    /// <summary>It failed and stopped the run; it can be redriven.</summary>
+    /// <summary>It failed and stopped the run; whether that can go on from here says <see cref="RunReport.CanRedrive"/>.</summary>
     Faulted,
 
     Cancelled,
@@ -69,6 +69,9 @@ public sealed record RunReport(
 {
     /// <summary>The recorded identity that nobody recorded any more when the run ended, although it ended <c>done</c>; null otherwise.</summary>
     public string? NobodyRecords { get; init; }
+
+    /// <summary>An error stopped it, and it can go on from there; one that holds nothing any more is started again instead.</summary>
+    public bool CanRedrive { get; init; }
 
     /// <summary>What may be done instead of what a check refused; one of <see cref="RunOffers"/>, or null.</summary>
     public string? Offer { get; init; }

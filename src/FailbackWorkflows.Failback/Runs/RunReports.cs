@@ -8,7 +8,7 @@ using FailbackWorkflows.Engine.Storage;
 namespace FailbackWorkflows.Failback.Runs;
 
 /// <inheritdoc cref="IRunReports"/>
-public sealed class RunReports(IWorkflowStore store, IWorkflowRuntime runtime, WorkflowDefinitions definitions) : IRunReports
+public sealed class RunReports(IWorkflowStore store, IWorkflowRuntime runtime, WorkflowDefinitions definitions, Redrives redrives) : IRunReports
 {
     private const int PageSize = 500;
 
@@ -32,7 +32,10 @@ public sealed class RunReports(IWorkflowStore store, IWorkflowRuntime runtime, W
             }
         }
 
-        return Of(instance, definition, journal);
+        return Of(instance, definition, journal) with
+        {
+            CanRedrive = instance.SubStatus == WorkflowSubStatus.Faulted && await redrives.FindWhyNotAsync(definition, runId, cancellationToken) is null,
+        };
     }
 
     /// <summary>A run read from its row and its journal, whoever kept them.</summary>
@@ -46,7 +49,7 @@ public sealed class RunReports(IWorkflowStore store, IWorkflowRuntime runtime, W
             instance.DefinitionVersion,
             instance.SubStatus,
             ResultOf(instance),
-            MessageOf(instance),
+            journal.OfType<CancelRequested>().LastOrDefault(c => c.IsFinal)?.Reason ?? MessageOf(instance),
             instance.Output.GetValueOrDefault(RunOutputs.RefusedCheck) is long check ? (int)check : null,
             started.Actor,
             started.Reason,
@@ -66,6 +69,7 @@ public sealed class RunReports(IWorkflowStore store, IWorkflowRuntime runtime, W
     {
         ActivityCompleted completed => completed.Notes,
         ActivitySuspended suspended => suspended.Notes,
+        ActivityBranched branched => branched.Notes,
         _ => null,
     } ?? [];
 
