@@ -136,7 +136,8 @@ public sealed class DutyCalls(IVmsServers servers, IDuties duties, IRecorderClie
         return seen;
     }
 
-    public RecorderEndpoint EndpointOf(VmsServer server) => new(server.Id, server.BaseUrl, secrets.Unprotect(server.ProtectedCredential));
+    /// <summary>Throws a <see cref="RecorderException"/> when the stored credential cannot be read.</summary>
+    public RecorderEndpoint EndpointOf(VmsServer server) => new(server.Id, server.BaseUrl, secrets.CredentialOf(server));
 
     /// <summary>The duty as granted. Throws a fault when nobody was ever given it.</summary>
     public async Task<Duty> GetDutyAsync(string identity, CancellationToken cancellationToken) =>

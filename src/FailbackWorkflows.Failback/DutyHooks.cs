@@ -12,6 +12,8 @@ using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Obligations;
+using FailbackWorkflows.Failback.Reconciliation;
+using FailbackWorkflows.Failback.Runs;
 using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Recorders;
 using Microsoft.Extensions.Logging;
@@ -26,12 +28,20 @@ public sealed class DutyHooks(
     IFailoverLog log,
     IDuties duties,
     ObligationsInTheWay inTheWay,
+    RecordersKnowMore doubts,
+    SeenDuties seen,
     DutyCalls calls,
     IRecorderClient recorders,
     IDomainWriter writer,
+    Redrives redrives,
+    TimeProvider time,
     ILogger<DutyHooks> logger) : IWorkflowHooks
 {
     private const int MaxFenceAttempts = 10;
+
+    /// <summary>How long a run of an earlier life waits before it is looked at again: for recorders to be asked, or for its duty to be reconciled (which ends it).</summary>
+    private static readonly TimeSpan LookAgainSoon = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LookAgainLater = TimeSpan.FromSeconds(30);
 
     /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<IDomainChange>> StartingAsync(StartingWorkflow starting, CancellationToken cancellationToken)
@@ -64,12 +74,20 @@ public sealed class DutyHooks(
         {
             identity = Text(starting.Input, "Identity") ?? throw new WorkflowRefusedException("input-missing", "Delivering obligations needs the recorded identity.");
             other = Text(starting.Input, "ServerId") ?? throw new WorkflowRefusedException("input-missing", "Delivering obligations needs the server.");
+            await RequireNoDoubtAsync(identity, cancellationToken);
             return [new TakeClaims(starting.InstanceId, kind, [DutyClaim.Identity(identity), DutyClaim.Recorder(other)], starting.At)];
         }
         else
         {
             identity = Text(starting.Input, "FailedServerId") ?? throw new WorkflowRefusedException("input-missing", "A failover needs the failed server.");
             other = Text(starting.Input, "FailoverServerId") ?? throw new WorkflowRefusedException("input-missing", "A failover needs the failover server.");
+        }
+
+        // What a person starts looks at the recorders itself and draws a new epoch above everything that anybody knows: it is the way out when nothing
+        // else decides. Settings rolled back, and a duty named in an abandonment, would be told under the epoch that is in doubt.
+        if (kind is not (StartFailback.DefinitionId or StartFailover.DefinitionId or StartAdoption.DefinitionId) || starting.Actor.Kind is not (ActorKind.User or ActorKind.ApiKey))
+        {
+            await RequireNoDoubtAsync(identity, cancellationToken);
         }
 
         var owed = kind switch
@@ -106,7 +124,13 @@ public sealed class DutyHooks(
 
         var identity = claim.Key["identity:".Length..];
         var participants = claims.Where(c => c.Key.StartsWith("recorder:", StringComparison.Ordinal)).Select(c => c.Key["recorder:".Length..]);
-        var seen = await Task.WhenAll(participants.Select(id => ReadFenceAsync(id, identity, cancellationToken)));
+        var fences = await Task.WhenAll(participants.Select(id => ReadFenceAsync(id, identity, cancellationToken)));
+        if (claim.TakenAt < doubts.Since && await doubts.FindAsync(identity, cancellationToken) is { } doubt)
+        {
+            // It may be from a backup: what it was about to do may have been done, and undone, since.
+            throw new WorkflowNotNowException(doubt.Sentence, time.GetUtcNow() + (doubt.Kind == DoubtKind.NotAskedYet ? LookAgainSoon : LookAgainLater));
+        }
+
         for (var attempt = 1; ; attempt++)
         {
             var duty = await duties.FindAsync(identity, cancellationToken);
@@ -116,7 +140,7 @@ public sealed class DutyHooks(
                 return null;
             }
 
-            var fence = 1 + Math.Max(duty.Fence, seen.Append(0).Max());
+            var fence = 1 + Math.Max(duty.Fence, fences.Append(0).Max());
             try
             {
                 await writer.ApplyAsync([new RaiseFence(identity, fence)], cancellationToken);
@@ -154,6 +178,15 @@ public sealed class DutyHooks(
         ];
     }
 
+    /// <inheritdoc/>
+    public async ValueTask RedrivingAsync(RedrivingWorkflow redriving, CancellationToken cancellationToken)
+    {
+        if (await redrives.FindWhyNotAsync(redriving.Definition, redriving.InstanceId, cancellationToken) is { } whyNot)
+        {
+            throw new WorkflowRefusedException("claim-given-back", whyNot);
+        }
+    }
+
     /// <summary>Each delivery was told already. One that an incident stopped is tried again, but not at once: what stopped it is likely to be there still.</summary>
     private async Task<IReadOnlyList<IDomainChange>> EndDeliveryAsync(EndingWorkflow ending, CancellationToken cancellationToken)
     {
@@ -174,8 +207,18 @@ public sealed class DutyHooks(
         ];
     }
 
+    private async Task RequireNoDoubtAsync(string identity, CancellationToken cancellationToken)
+    {
+        if (await doubts.FindAsync(identity, cancellationToken) is { } doubt)
+        {
+            throw new WorkflowRefusedException("reconcile-first", doubt.Kind == DoubtKind.NotAskedYet
+                ? $"{doubt.Sentence} Try again in a moment."
+                : $"The recorders know more about the duty of {identity} than the database, which was probably restored from a backup. {doubt.Sentence} The alert on VMS servers says what to do.");
+        }
+    }
+
     /// <summary>What a definition does to duties, by the activities it contains: a copy of the failback under another name needs its claim too.</summary>
-    private static string? KindOf(WorkflowDefinition definition)
+    internal static string? KindOf(WorkflowDefinition definition)
     {
         foreach (var node in definition.Nodes.Values)
         {
@@ -205,7 +248,14 @@ public sealed class DutyHooks(
     {
         try
         {
-            var status = await recorders.GetStatusAsync(await calls.GetEndpointAsync(serverId, cancellationToken), cancellationToken);
+            var server = await calls.GetServerAsync(serverId, cancellationToken);
+            var askedAt = time.GetUtcNow();
+            var status = await recorders.GetStatusAsync(calls.EndpointOf(server), cancellationToken);
+            if (server.MachineId is null || server.MachineId == status.Id)
+            {
+                seen.Notice(serverId, status.Duties, askedAt);
+            }
+
             return status.Duties.FirstOrDefault(d => d.Identity == identity)?.Fence ?? 0;
         }
         catch (Exception exception) when (exception is RecorderException or ActivityFaultException)

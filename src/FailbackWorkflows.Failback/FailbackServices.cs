@@ -1,3 +1,4 @@
+using FailbackWorkflows.Engine.Library;
 using FailbackWorkflows.Engine.Runtime;
 using FailbackWorkflows.Failback.Abandonment;
 using FailbackWorkflows.Failback.Adoption;
@@ -13,10 +14,13 @@ using FailbackWorkflows.Failback.Maintenance;
 using FailbackWorkflows.Failback.MaterialCopy;
 using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.Policies;
+using FailbackWorkflows.Failback.PublishRules;
 using FailbackWorkflows.Failback.Readiness;
+using FailbackWorkflows.Failback.Reconciliation;
 using FailbackWorkflows.Failback.Runs;
 using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Recorders;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -28,13 +32,22 @@ public static class FailbackServices
     public static IServiceCollection AddFailback(this IServiceCollection services, LicenseOptions? license = null)
     {
         services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton<Redrives>();
         services.AddSingleton<DutyHooks>();
         services.AddSingleton<MaterialCopyHooks>();
         services.AddSingleton<AutomaticFailbackHooks>();
         services.AddSingleton<AutomaticFailoverHooks>();
         services.AddSingleton<IWorkflowHooks, RunHooks>();
+        services.TryAddSingleton<IRecorderCallObserver, JournaledCalls>();
+        services.TryAddSingleton<PublishRuleOptions>();
+        services.AddSingleton<IPublishRules, FailbackPublishRules>();
         services.AddSingleton<DutyCalls>();
+        services.TryAddSingleton<IRecorderWords, NoRecorderWords>();
         services.AddSingleton<SeenDuties>();
+        services.AddSingleton<KeptWords>();
+        services.AddSingleton<RecordersKnowMore>();
+        services.AddSingleton<ReconcileDuties>();
+        services.AddSingleton<ReconciliationAlerts>();
         services.AddSingleton<EpochDraw>();
         services.AddSingleton<ObligationsInTheWay>();
         services.AddSingleton<HoldEnds>();
@@ -44,11 +57,14 @@ public static class FailbackServices
         services.AddSingleton<FailbackPolicies>();
         services.AddSingleton(license ?? new LicenseOptions());
         services.AddSingleton<LicenseCheck>();
+        services.TryAddSingleton<IWatch, SoleWatch>();
         services.TryAddSingleton<PollOptions>();
         services.TryAddSingleton<RefreshSettingsOptions>();
         services.TryAddSingleton<ConnectivityRetention>();
         services.AddSingleton<PruneConnectivity>();
         services.AddSingleton<PublishTransitions>();
+        services.AddSingleton<PollMetrics>();
+        services.AddSingleton<AnswerRecorder>();
         services.AddSingleton<PollRecorder>();
         services.AddSingleton<PollRecorders>();
         services.AddSingleton<AutomaticFailbackCheck>();
@@ -75,9 +91,13 @@ public static class FailbackServices
         services.AddSingleton<FailoverServerSelection>();
         services.AddSingleton<StartFailover>();
         services.AddSingleton<SettleFailedFailovers>();
+        services.AddSingleton<EarlierPeriods>();
         services.AddSingleton<StartAdoption>();
         services.AddSingleton<AbandonFailback>();
         services.AddSingleton<ReplaceMachine>();
+        services.AddSingleton<ChangeCredential>();
+        services.AddSingleton<ChangeAddress>();
+        services.AddSingleton<RemoveVmsServer>();
         services.AddSingleton<RegisterVmsServer>();
         services.AddSingleton<CopyCalls>();
         services.AddSingleton<MergeTaskStates>();

@@ -30,4 +30,7 @@ public sealed class RunHooks(DutyHooks duties, MaterialCopyHooks copies, Automat
             .. await failbacks.EndingAsync(ending, cancellationToken),
             .. await failovers.EndingAsync(ending, cancellationToken),
         ];
+
+    /// <inheritdoc/>
+    public ValueTask RedrivingAsync(RedrivingWorkflow redriving, CancellationToken cancellationToken) => duties.RedrivingAsync(redriving, cancellationToken);
 }

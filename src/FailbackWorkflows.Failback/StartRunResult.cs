@@ -49,5 +49,5 @@ public sealed record StartRunResult(StartRunOutcome Outcome, string? RunId, stri
 
     /// <summary>The answer when another run has the duty or one of its recorders.</summary>
     public static StartRunResult Busy(string runId, string kind, string? entryId) =>
-        new(StartRunOutcome.Busy, runId, entryId, $"A {kind} is already running for one of these servers. Wait for it to end, or open it to see where it stands.");
+        new(StartRunOutcome.Busy, runId, entryId, $"Another run ({kind}) is at work for one of these servers. Wait for it to end, or open it to see where it stands.");
 }

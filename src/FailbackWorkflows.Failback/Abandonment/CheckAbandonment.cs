@@ -11,10 +11,10 @@ public sealed class CheckAbandonment(IFailoverLog log) : DutyActivity
 {
     public const int Number = 1;
 
-    [Input(DisplayName = "Failover log entry", Description = "Id of the entry.")]
+    [Input(DisplayName = "Failover log entry", Description = "Id of the entry.", UIHint = ActivityHints.FailoverLogEntry)]
     public required Input<string> EntryId { get; init; }
 
-    [Input(DisplayName = "Has the duty", Description = "Failed or failover server of the entry.")]
+    [Input(DisplayName = "Has the duty", Description = "Failed or failover server of the entry.", UIHint = ActivityHints.VmsServer)]
     public required Input<string> Holder { get; init; }
 
     [Input(DisplayName = "Run", Description = "The failback that is abandoned.")]

@@ -15,7 +15,7 @@ public sealed class CheckAutomaticFailback(IFailoverLog log, AutomaticFailbackCh
 {
     public const string TypeName = "Failback.CheckAutomaticFailback";
 
-    [Input(DisplayName = "Failover log entry", Description = "Id of the entry.")]
+    [Input(DisplayName = "Failover log entry", Description = "Id of the entry.", UIHint = ActivityHints.FailoverLogEntry)]
     public required Input<string> EntryId { get; init; }
 
     /// <inheritdoc/>
@@ -36,7 +36,7 @@ public sealed class CheckAutomaticFailback(IFailoverLog log, AutomaticFailbackCh
 [FlowNode("Done", "Refused", "Failed")]
 public sealed class RunFailback(StartFailback start, IWorkflowRuntime runtime) : RunAndWait(runtime)
 {
-    [Input(DisplayName = "Failover log entry", Description = "Id of the entry.")]
+    [Input(DisplayName = "Failover log entry", Description = "Id of the entry.", UIHint = ActivityHints.FailoverLogEntry)]
     public required Input<string> EntryId { get; init; }
 
     [Output(Description = "The run of the failback; empty when none was started.")]

@@ -4,6 +4,7 @@ using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Licensing;
 using FailbackWorkflows.Failback.Maintenance;
 using FailbackWorkflows.Failback.Obligations;
+using FailbackWorkflows.Failback.Reconciliation;
 using FailbackWorkflows.Failback.Runs;
 using FailbackWorkflows.Failback.VmsServers;
 
@@ -22,7 +23,7 @@ public sealed record AutomaticFailbackDecision(
 
 /// <summary>Decides whether an entry may be failed back by itself, by what the tables say now. The same for the start of a run and within it.</summary>
 public sealed class AutomaticFailbackCheck(
-    IFailoverLog log, IVmsServers servers, IDuties duties, ObligationsInTheWay inTheWay, IAutomaticFailbacks states, IMaintenanceModes maintenance, LicenseCheck licenses, TimeProvider time)
+    IFailoverLog log, IVmsServers servers, IDuties duties, ObligationsInTheWay inTheWay, RecordersKnowMore doubts, IAutomaticFailbacks states, IMaintenanceModes maintenance, LicenseCheck licenses, TimeProvider time)
 {
     /// <summary>Whether an entry may be failed back by itself now, and why or why not. Only reads.</summary>
     /// <param name="runId">The run that is at the entry's attempt and asks; null: nobody is.</param>
@@ -59,6 +60,11 @@ public sealed class AutomaticFailbackCheck(
         if (!server.Answers)
         {
             return No($"{server.Name} is not connected.");
+        }
+
+        if (await doubts.FindAsync(entry.FailedServerId, cancellationToken) is { } doubt)
+        {
+            return doubt.Kind == DoubtKind.NotAskedYet ? No(doubt.Sentence) : Refused($"reconcile:{doubt.Kind}", $"The recorders know more about its duty than the database. {doubt.Sentence}");
         }
 
         // Its start would be refused, which would count as a failed attempt.

@@ -6,6 +6,7 @@ using FailbackWorkflows.Engine.Values;
 using FailbackWorkflows.Failback.Changes;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Maintenance;
+using FailbackWorkflows.Failback.Reconciliation;
 using FailbackWorkflows.Failback.Runs;
 
 namespace FailbackWorkflows.Failback.AutomaticFailback;
@@ -14,7 +15,7 @@ namespace FailbackWorkflows.Failback.AutomaticFailback;
 /// An attempt begins in the transaction that starts its run and ends, and is counted, in the transaction that ends it, whatever started the
 /// run. Only what is eligible begins: what is not leaves no trace and uses up no attempt.
 /// </summary>
-public sealed class AutomaticFailbackHooks(IFailoverLog log, IAutomaticFailbacks states, AutomaticFailbackCheck check) : IWorkflowHooks
+public sealed class AutomaticFailbackHooks(IFailoverLog log, IAutomaticFailbacks states, AutomaticFailbackCheck check, RecordersKnowMore doubts) : IWorkflowHooks
 {
     /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<IDomainChange>> StartingAsync(StartingWorkflow starting, CancellationToken cancellationToken)
@@ -40,8 +41,16 @@ public sealed class AutomaticFailbackHooks(IFailoverLog log, IAutomaticFailbacks
         ];
     }
 
-    /// <inheritdoc/>
-    public ValueTask<object?> AcquiredAsync(AcquiredWorkflow acquired, CancellationToken cancellationToken) => ValueTask.FromResult<object?>(null);
+    /// <summary>A node that has just begun does not know yet whether the database is to be believed: to be refused for that would use up an attempt.</summary>
+    public ValueTask<object?> AcquiredAsync(AcquiredWorkflow acquired, CancellationToken cancellationToken)
+    {
+        if (IsAutomatic(acquired.Definition))
+        {
+            doubts.RequireRoundDone();
+        }
+
+        return ValueTask.FromResult<object?>(null);
+    }
 
     /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<IDomainChange>> EndingAsync(EndingWorkflow ending, CancellationToken cancellationToken)

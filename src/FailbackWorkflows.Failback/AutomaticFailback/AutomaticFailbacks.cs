@@ -12,18 +12,19 @@ namespace FailbackWorkflows.Failback.AutomaticFailback;
 /// Finds the entries that may be failed back by themselves and has their workflow started (<c>automatic-failback</c>, or whatever definition
 /// has the trigger). Level-triggered: it decides by what the tables say at each look (each poll of a broken server that answers, each
 /// second for all, and at once after a change), so nothing is lost when a look fails. The occurrence is named by entry, boot, connection
-/// and attempt, so a look that is made twice starts nothing twice.
+/// and attempt, so a look that is made twice starts nothing twice. Only the server that is on <see cref="IWatch">watch</see> and has asked every recorder decides; what
+/// is changed at another one it finds within a second.
 /// </summary>
 public sealed class AutomaticFailbacks(
-    IFailoverLog log, AutomaticFailbackCheck check, IDomainWriter writer, IWorkflowRuntime runtime, TimeProvider time, ILogger<AutomaticFailbacks> logger)
+    IFailoverLog log, AutomaticFailbackCheck check, IWatch watch, IDomainWriter writer, IWorkflowRuntime runtime, TimeProvider time, ILogger<AutomaticFailbacks> logger)
 {
     /// <summary>In whose name automatic failbacks run.</summary>
     public static Actor Actor { get; } = new(ActorKind.Schedule, "automatic-failback", "Automatic failback");
 
-    /// <summary>Looks at every failed server with an open entry.</summary>
+    /// <summary>Looks at every failed server with an open entry that is to come home by itself. Of the others nothing follows: in an outage they may be hundreds, each second.</summary>
     public async Task DeriveAllAsync(CancellationToken cancellationToken)
     {
-        foreach (var serverId in await log.ListOpenServersAsync(cancellationToken))
+        foreach (var serverId in await log.ListServersToFailBackAsync(cancellationToken))
         {
             try
             {
@@ -39,7 +40,7 @@ public sealed class AutomaticFailbacks(
     /// <summary>Looks at the newest open entry of a failed server.</summary>
     public async Task DeriveAsync(string failedServerId, CancellationToken cancellationToken)
     {
-        if (await check.FindNewestAsync(failedServerId, cancellationToken) is not { } entry)
+        if (!watch.MayDecide || await check.FindNewestAsync(failedServerId, cancellationToken) is not { } entry)
         {
             return;
         }

@@ -16,7 +16,7 @@ public sealed class CheckAutomaticFailover(AutomaticFailoverCheck check) : DutyA
 {
     public const string TypeName = "Failback.CheckAutomaticFailover";
 
-    [Input(DisplayName = "Failed server", Description = "Whose duty it is.")]
+    [Input(DisplayName = "Failed server", Description = "Whose duty it is.", UIHint = ActivityHints.VmsServer)]
     public required Input<string> FailedServer { get; init; }
 
     /// <inheritdoc/>
@@ -43,7 +43,7 @@ public sealed class RunFailover(StartFailover start, IWorkflowRuntime runtime) :
     private static readonly TimeSpan LookAgainAfter = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
-    [Input(DisplayName = "Failed server", Description = "Whose duty moves.")]
+    [Input(DisplayName = "Failed server", Description = "Whose duty moves.", UIHint = ActivityHints.VmsServer)]
     public required Input<string> FailedServer { get; init; }
 
     [Output(Description = "The run of the failover; empty when none was started.")]

@@ -2,6 +2,7 @@ using System.Globalization;
 using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.Licensing;
+using FailbackWorkflows.Failback.Reconciliation;
 using FailbackWorkflows.Failback.Runs;
 using FailbackWorkflows.Failback.VmsServers;
 
@@ -24,7 +25,7 @@ public sealed record AutomaticFailoverDecision(
 /// it. Which server takes it over is not its business. Maintenance mode holds nothing back here: it turns automatic failback off, and
 /// somebody has to record all the same.
 /// </summary>
-public sealed class AutomaticFailoverCheck(IVmsServers servers, IDuties duties, IAutomaticFailovers states, FailedPolls polls, LicenseCheck licenses, TimeProvider time)
+public sealed class AutomaticFailoverCheck(IVmsServers servers, IDuties duties, IAutomaticFailovers states, FailedPolls polls, IWatch watch, RecordersKnowMore doubts, LicenseCheck licenses, TimeProvider time)
 {
     /// <summary>Whether the duty of an identity may be taken over by itself now, and why or why not. Only reads.</summary>
     /// <param name="runId">The run that is at the attempt and asks; null: nobody is.</param>
@@ -62,7 +63,7 @@ public sealed class AutomaticFailoverCheck(IVmsServers servers, IDuties duties, 
 
         // The run itself was started by polls of a process that may have ended since.
         var failed = polls.Of(holder.Id);
-        if (runId is null && failed < server.FailoverAfterPolls)
+        if (runId is null && watch.IsOurs && failed < server.FailoverAfterPolls)
         {
             return new(
                 AutomaticVerdict.Waits,
@@ -78,7 +79,26 @@ public sealed class AutomaticFailoverCheck(IVmsServers servers, IDuties duties, 
             return new(AutomaticVerdict.Waits, $"Attempt {state.Attempts} failed; the next one begins then. {state.LastMessage}", identity, server, holder, state, NextAt: nextAt);
         }
 
+        if (await doubts.FindAsync(identity, cancellationToken) is { } doubt)
+        {
+            return doubt.Kind == DoubtKind.NotAskedYet
+                ? No(doubt.Sentence)
+                : No($"The recorders know more about this duty than the database. {doubt.Sentence}") with { Verdict = AutomaticVerdict.Refused, Code = $"reconcile:{No("").Episode}" };
+        }
+
         var licensed = await licenses.CheckAsync(LicenseCheck.Failover, cancellationToken);
+        if (licensed.IsLicensed && runId is null && !watch.IsOurs)
+        {
+            // It is asked about here, and decided elsewhere.
+            return new(
+                AutomaticVerdict.Waits,
+                $"{(isLost ? $"{holder.Name} does not answer" : $"{holder.Name} is not known to record")}. {watch.Report?.Node ?? "Another management server"} is on watch and counts its failed polls.",
+                identity,
+                server,
+                holder,
+                state);
+        }
+
         return licensed.IsLicensed
             ? new(AutomaticVerdict.Yes, isLost ? $"{holder.Name}, which has the duty of {server.Name}, does not answer." : $"Nobody records {server.Name}.", identity, server, holder, state)
             : No(licensed.Message!) with { Verdict = AutomaticVerdict.Refused, Code = $"license:{No("").Episode}" };

@@ -4,6 +4,7 @@ using FailbackWorkflows.Engine.Runtime;
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Engine.Values;
 using FailbackWorkflows.Failback.Changes;
+using FailbackWorkflows.Failback.Reconciliation;
 using FailbackWorkflows.Failback.Runs;
 
 namespace FailbackWorkflows.Failback.AutomaticFailover;
@@ -12,7 +13,7 @@ namespace FailbackWorkflows.Failback.AutomaticFailover;
 /// An attempt begins in the transaction that starts its run and ends, and is counted, in the transaction that ends it, whatever started the
 /// run. Only what is eligible begins: what is not leaves no trace and uses up no attempt.
 /// </summary>
-public sealed class AutomaticFailoverHooks(IAutomaticFailovers states, AutomaticFailoverCheck check) : IWorkflowHooks
+public sealed class AutomaticFailoverHooks(IAutomaticFailovers states, AutomaticFailoverCheck check, RecordersKnowMore doubts) : IWorkflowHooks
 {
     /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<IDomainChange>> StartingAsync(StartingWorkflow starting, CancellationToken cancellationToken)
@@ -38,8 +39,16 @@ public sealed class AutomaticFailoverHooks(IAutomaticFailovers states, Automatic
         ];
     }
 
-    /// <inheritdoc/>
-    public ValueTask<object?> AcquiredAsync(AcquiredWorkflow acquired, CancellationToken cancellationToken) => ValueTask.FromResult<object?>(null);
+    /// <summary>A node that has just begun does not know yet whether the database is to be believed: to be refused for that would use up an attempt.</summary>
+    public ValueTask<object?> AcquiredAsync(AcquiredWorkflow acquired, CancellationToken cancellationToken)
+    {
+        if (IsAutomatic(acquired.Definition))
+        {
+            doubts.RequireRoundDone();
+        }
+
+        return ValueTask.FromResult<object?>(null);
+    }
 
     /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<IDomainChange>> EndingAsync(EndingWorkflow ending, CancellationToken cancellationToken)

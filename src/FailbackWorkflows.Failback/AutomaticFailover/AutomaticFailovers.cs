@@ -15,12 +15,13 @@ namespace FailbackWorkflows.Failback.AutomaticFailover;
 /// Finds the duties that are to be taken over by themselves and has their workflow started (<c>automatic-failover</c>, or whatever definition
 /// has the trigger). Level-triggered: it decides at each look (each failed poll of a server that has duties, each second for all, and at once
 /// after a change), so nothing is lost when a look fails. The occurrence is named by duty, holder, boot, connection and attempt, so a look that
-/// is made twice starts nothing twice.
+/// is made twice starts nothing twice. Only the server that is on <see cref="IWatch">watch</see> and has asked every recorder decides; it counts the failed polls.
 /// </summary>
 public sealed class AutomaticFailovers(
     AutomaticFailoverCheck check,
     FailoverServerSelection selection,
     FailedPolls polls,
+    IWatch watch,
     IVmsServers servers,
     IDuties duties,
     IDomainWriter writer,
@@ -44,13 +45,12 @@ public sealed class AutomaticFailovers(
             return;
         }
 
-        var enabled = (await servers.ListAsync(cancellationToken)).Where(IsWanted).Select(server => server.Id).ToHashSet(StringComparer.Ordinal);
-        foreach (var duty in await duties.ListAsync(cancellationToken))
+        // Only what they have: one recorder that is gone for days is no reason to read the whole registry each second.
+        var held = await duties.ListHeldAsync([.. failing], cancellationToken);
+        var enabled = (await servers.ListAsync([.. held.Select(duty => duty.Identity)], cancellationToken)).Where(IsWanted).Select(server => server.Id).ToHashSet(StringComparer.Ordinal);
+        foreach (var duty in held.Where(duty => enabled.Contains(duty.Identity)))
         {
-            if (failing.Contains(duty.HolderServerId) && enabled.Contains(duty.Identity))
-            {
-                await DeriveAsync(duty.Identity, cancellationToken);
-            }
+            await DeriveAsync(duty.Identity, cancellationToken);
         }
     }
 
@@ -60,6 +60,11 @@ public sealed class AutomaticFailovers(
     /// <summary>Looks at one duty. What cannot be decided now is decided by the next look.</summary>
     public async Task DeriveAsync(string identity, CancellationToken cancellationToken)
     {
+        if (!watch.MayDecide)
+        {
+            return;
+        }
+
         try
         {
             var decision = await check.DecideAsync(identity, null, cancellationToken);

@@ -18,7 +18,9 @@ public sealed class CheckFailedServerBroken(DutyCalls calls, IRecorderClient rec
 {
     public const int Number = 3;
 
-    [Input(DisplayName = "Failed server", Description = "The recorder that gets its duty back.")]
+    private const int MostNamed = 5;
+
+    [Input(DisplayName = "Failed server", Description = "The recorder that gets its duty back.", UIHint = ActivityHints.VmsServer)]
     public required Input<string> FailedServer { get; init; }
 
     [Output(DisplayName = "Former revision", Description = "Settings revision active there before the run changes anything; undo goes back to it.")]
@@ -34,9 +36,10 @@ public sealed class CheckFailedServerBroken(DutyCalls calls, IRecorderClient rec
             return Refuse("Refused", Number, $"{server.Name} is not marked broken: somebody put it back into service by hand. Find out who records its channels before anything is switched. If it records with its cameras, it can be adopted as it stands.", RunOffers.Adopt);
         }
 
-        var endpoint = calls.EndpointOf(server);
         try
         {
+            var endpoint = calls.EndpointOf(server);
+
             // Which machine it is comes before the fence: another machine must not be told anything.
             var status = await recorders.GetStatusAsync(endpoint, cancellationToken);
             if (FindWrongMachine(server, status) is { } wrongMachine)
@@ -53,10 +56,15 @@ public sealed class CheckFailedServerBroken(DutyCalls calls, IRecorderClient rec
             }
 
             var former = await recorders.ReadActiveRevisionAsync(endpoint, serverId, cancellationToken);
-            var probe = await recorders.ProbeAsync(endpoint, cancellationToken);
-            return probe.Writable
-                ? ActivityResult.Completed("Broken").With(FormerRevision, former)
-                : Refuse("Refused", Number, $"{server.Name} answers but cannot write: {probe.Reason} Repair its storage, then start the failback again.");
+            var probe = await recorders.ProbeAsync(endpoint, serverId, cancellationToken);
+            if (!probe.Writable)
+            {
+                return Refuse("Refused", Number, $"{server.Name} answers but cannot write: {probe.Reason} Repair its storage, then start the failback again.");
+            }
+
+            return FindUnwritable(probe) is { } unwritable
+                ? Refuse("Refused", Number, $"{server.Name} answers but cannot write {unwritable} Repair where they are stored, then start the failback again.")
+                : ActivityResult.Completed("Broken").With(FormerRevision, former);
         }
         catch (RecorderException exception) when (exception.IsTransient && context.Attempt >= 3)
         {
@@ -66,6 +74,18 @@ public sealed class CheckFailedServerBroken(DutyCalls calls, IRecorderClient rec
         {
             return Refuse("Refused", Number, $"{server.Name} refused to be asked: {exception.Message}");
         }
+    }
+
+    /// <summary>The channels whose frames the failback would wait for in vain; null: there are none.</summary>
+    private static string? FindUnwritable(ProbeResult probe)
+    {
+        var unwritable = (probe.Channels ?? []).Where(channel => channel is { Required: true, Writable: false }).ToList();
+        return unwritable.Count switch
+        {
+            0 => null,
+            <= MostNamed => $"{string.Join(", ", unwritable.Select(channel => channel.Name))}: {unwritable[0].Reason}",
+            _ => $"{unwritable.Count} channels, {string.Join(", ", unwritable.Take(MostNamed).Select(channel => channel.Name))} among them: {unwritable[0].Reason}",
+        };
     }
 
     private static (string Sentence, string? Offer)? FindWrongMachine(VmsServer server, RecorderStatus status)

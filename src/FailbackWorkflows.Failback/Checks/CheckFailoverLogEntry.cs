@@ -7,11 +7,12 @@ namespace FailbackWorkflows.Failback.Checks;
 [Activity("Failback.CheckFailoverLogEntry", Category = "Failback", DisplayName = "Check failover log entry", Description = "Is there a valid failover log entry in the right state?")]
 [FlowNode("Valid", "Refused")]
 [Rehearsal(RehearsalMode.Executes)]
+[SafeToTry]
 public sealed class CheckFailoverLogEntry(IFailoverLog log) : DutyActivity
 {
     public const int Number = 1;
 
-    [Input(DisplayName = "Failover log entry", Description = "Id of the entry.")]
+    [Input(DisplayName = "Failover log entry", Description = "Id of the entry.", UIHint = ActivityHints.FailoverLogEntry)]
     public required Input<string> EntryId { get; init; }
 
     [Output(Description = "The recorder whose duty comes home.")]

@@ -18,10 +18,10 @@ public sealed class CheckFailoverServerActing(DutyCalls calls, IRecorderClient r
 {
     public const int Number = 2;
 
-    [Input(DisplayName = "Failed server", Description = "Whose duty it is.")]
+    [Input(DisplayName = "Failed server", Description = "Whose duty it is.", UIHint = ActivityHints.VmsServer)]
     public required Input<string> FailedServer { get; init; }
 
-    [Input(DisplayName = "Failover server", Description = "Who should be fulfilling it.")]
+    [Input(DisplayName = "Failover server", Description = "Who should be fulfilling it.", UIHint = ActivityHints.VmsServer)]
     public required Input<string> FailoverServer { get; init; }
 
     [Input(DisplayName = "Go on without it", Description = "An operator has confirmed, with a reason, that the failover server need not answer. Left out: unreachable is a refusal.")]
@@ -42,9 +42,9 @@ public sealed class CheckFailoverServerActing(DutyCalls calls, IRecorderClient r
         }
 
         var server = await calls.GetServerAsync(serverId, cancellationToken);
-        var endpoint = calls.EndpointOf(server);
         try
         {
+            var endpoint = calls.EndpointOf(server);
             var seen = await calls.RaiseFenceAsync(context, identity, endpoint, cancellationToken);
             if (seen.Role == DutyRole.AwaitingRole && seen.Epoch == duty.Epoch && seen.AssignedRole == DutyRole.Recorder)
             {

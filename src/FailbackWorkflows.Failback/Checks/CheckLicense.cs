@@ -7,6 +7,7 @@ namespace FailbackWorkflows.Failback.Checks;
 [Activity("Failback.CheckLicense", Category = "Failback", DisplayName = "Check licence", Description = "Is failover licensed?")]
 [FlowNode("Licensed", "Refused")]
 [Rehearsal(RehearsalMode.Executes)]
+[SafeToTry]
 public sealed class CheckLicense(LicenseCheck licenses) : DutyActivity
 {
     public const int Number = 4;

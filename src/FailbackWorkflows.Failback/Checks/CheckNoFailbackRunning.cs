@@ -7,11 +7,12 @@ namespace FailbackWorkflows.Failback.Checks;
 [Activity("Failback.CheckNoFailbackRunning", Category = "Failback", DisplayName = "Check no failback is running", Description = "Is no other run at work on this recorder?")]
 [FlowNode("Clear", "Refused")]
 [Rehearsal(RehearsalMode.Executes)]
+[SafeToTry]
 public sealed class CheckNoFailbackRunning(IDuties duties) : DutyActivity
 {
     public const int Number = 5;
 
-    [Input(DisplayName = "Failed server", Description = "Whose duty it is.")]
+    [Input(DisplayName = "Failed server", Description = "Whose duty it is.", UIHint = ActivityHints.VmsServer)]
     public required Input<string> FailedServer { get; init; }
 
     /// <inheritdoc/>

@@ -1,3 +1,5 @@
+using FailbackWorkflows.Engine.Activities;
+using FailbackWorkflows.Engine.Journal;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Recorders;
 
@@ -16,7 +18,9 @@ public sealed class RecorderClocks(IRecorderClient recorders, IFailoverLog log, 
         var started = time.GetTimestamp();
         var status = await recorders.GetStatusAsync(recorder, cancellationToken);
         var half = time.GetElapsedTime(started) / 2;
-        return (status, new ClockOffset(status.TimeUtc - (sent + half), half + status.TimeResolution, sent + half));
+        var clock = new ClockOffset(status.TimeUtc - (sent + half), half + status.TimeResolution, sent + half);
+        ActivityWitness.Note(new ClockReading(recorder.ServerId, clock.Offset.TotalMilliseconds, clock.Uncertainty.TotalMilliseconds));
+        return (status, clock);
     }
 
     /// <summary>The newest open failover of the identity to one of these servers; null when there is none.</summary>

@@ -20,10 +20,10 @@ public sealed class CheckFailover(DutyCalls calls, IRecorderClient recorders, Li
 {
     public const int Number = 1;
 
-    [Input(DisplayName = "Failed server", Description = "Whose duty moves.")]
+    [Input(DisplayName = "Failed server", Description = "Whose duty moves.", UIHint = ActivityHints.VmsServer)]
     public required Input<string> FailedServer { get; init; }
 
-    [Input(DisplayName = "Failover server", Description = "Who takes it over.")]
+    [Input(DisplayName = "Failover server", Description = "Who takes it over.", UIHint = ActivityHints.VmsServer)]
     public required Input<string> FailoverServer { get; init; }
 
     [Output(DisplayName = "Holder", Description = "The server that has the duty now: the failed server itself, or a failover server that has failed too.")]
@@ -60,7 +60,7 @@ public sealed class CheckFailover(DutyCalls calls, IRecorderClient recorders, Li
                 return Refuse("Refused", Number, $"The machine at {failover.BaseUrl} is not {failover.Name}.");
             }
 
-            var probe = await recorders.ProbeAsync(calls.EndpointOf(failover), cancellationToken);
+            var probe = await recorders.ProbeAsync(calls.EndpointOf(failover), null, cancellationToken);
             return probe.Writable
                 ? ActivityResult.Completed("Possible").With(Holder, duty.HolderServerId)
                 : Refuse("Refused", Number, $"{failover.Name} cannot write: {probe.Reason}");
@@ -76,15 +76,18 @@ public sealed class CheckFailover(DutyCalls calls, IRecorderClient recorders, Li
     }
 }
 
-/// <summary>Writes the entry (failover = running) and marks the failed server broken. From here a failed or cancelled run ends with a failover that failed.</summary>
+/// <summary>
+/// Writes the entry (failover = running) and marks the failed server broken. From here a failed or cancelled run ends with a failover that failed.
+/// A failover server that knows a larger epoch than the database, which was restored from a backup, would refuse the settings it gets before the duty: then the new epoch is drawn here.
+/// </summary>
 [Activity("Failback.LogFailoverStarted", Category = "Failover", DisplayName = "Log: failover started", Description = "Writes the failover log entry and marks the failed server broken.")]
 [Rehearsal(RehearsalMode.PassesOver)]
-public sealed class LogFailoverStarted(DutyCalls calls, IFailoverLog log) : DutyActivity
+public sealed class LogFailoverStarted(DutyCalls calls, IFailoverLog log, SeenDuties seen, EpochDraw epochs) : DutyActivity
 {
-    [Input(DisplayName = "Failed server")]
+    [Input(DisplayName = "Failed server", UIHint = ActivityHints.VmsServer)]
     public required Input<string> FailedServer { get; init; }
 
-    [Input(DisplayName = "Failover server")]
+    [Input(DisplayName = "Failover server", UIHint = ActivityHints.VmsServer)]
     public required Input<string> FailoverServer { get; init; }
 
     [Input(DisplayName = "Started at", Description = "When the failover began.")]
@@ -126,6 +129,15 @@ public sealed class LogFailoverStarted(DutyCalls calls, IFailoverLog log) : Duty
             changes.Add(Tell(context, "server", failed.Id, $"{failed.Name} is marked broken."));
         }
 
+        // The acquisition of this run has asked it.
+        var failoverServerId = context.Get(FailoverServer);
+        var duty = await calls.GetDutyAsync(failed.Id, cancellationToken);
+        if ((await seen.OfAsync(failed.Id, cancellationToken)).Words.GetValueOrDefault(failoverServerId)?.Epoch > duty.Epoch)
+        {
+            var drawn = await epochs.DrawAsync(context, duty, [failed.Id, failoverServerId], cancellationToken);
+            changes.Add(new GrantEpoch(failed.Id, failoverServerId, drawn.Epoch, $"{context.InstanceId}/{context.ExecutionId}"));
+        }
+
         changes.Add(Tell(context, "failoverLog", entryId, $"The failover of {failed.Name} has started."));
         return ActivityResult.Completed().With(EntryId, entryId).WithCancellation(CancellationMode.Undo).WithChanges(changes);
     }
@@ -133,9 +145,9 @@ public sealed class LogFailoverStarted(DutyCalls calls, IFailoverLog log) : Duty
 
 /// <summary>Failover = done. A failover server that had the duty before and failed is owed its stop, its last times and the end of its hold: its period is over.</summary>
 [Activity("Failback.LogFailoverPerformed", Category = "Failover", DisplayName = "Log: failover performed", Description = "Writes to the failover log that the failover was performed.")]
-public sealed class LogFailoverPerformed(IFailoverLog log, DutyCalls calls, IObligations obligations) : DutyActivity
+public sealed class LogFailoverPerformed(IFailoverLog log, DutyCalls calls, EarlierPeriods earlier) : DutyActivity
 {
-    [Input(DisplayName = "Failover log entry")]
+    [Input(DisplayName = "Failover log entry", UIHint = ActivityHints.FailoverLogEntry)]
     public required Input<string> EntryId { get; init; }
 
     /// <inheritdoc/>
@@ -143,19 +155,7 @@ public sealed class LogFailoverPerformed(IFailoverLog log, DutyCalls calls, IObl
     {
         var entry = await log.GetAsync(context.Get(EntryId), cancellationToken);
         var duty = await calls.GetDutyAsync(entry.FailedServerId, cancellationToken);
-        var owed = new List<IDomainChange>();
-        foreach (var earlier in await log.ListOpenAsync(entry.FailedServerId, cancellationToken))
-        {
-            if (earlier.Id != entry.Id && earlier.Failover == FailoverState.Done && earlier.FailoverServerId != entry.FailoverServerId
-                && !(await obligations.ListOfEntryAsync(earlier.Id, cancellationToken)).Any(o => o.Kind == ObligationKind.HoldEnd))
-            {
-                owed.Add(OweToServer.MakeObligations(
-                    context, earlier.FailoverServerId, entry.FailedServerId, earlier.Id, duty.Epoch,
-                    [ObligationKind.Stop, ObligationKind.LastTimes, ObligationKind.HoldEnd, ObligationKind.StandBy],
-                    DutyRole.Standby, null, $"{entry.FailoverServerId} has taken the duty of {entry.FailedServerId} over from it."));
-            }
-        }
-
+        var owed = await earlier.OweEndsAsync(context, entry, duty.Epoch, $"{entry.FailoverServerId} has taken the duty of {entry.FailedServerId} over from it.", cancellationToken);
         return ActivityResult.Completed()
             .WithWorkflowOutput(RunOutputs.Result, RunOutputs.Done)
             .WithChanges(owed)
@@ -167,16 +167,16 @@ public sealed class LogFailoverPerformed(IFailoverLog log, DutyCalls calls, IObl
 
 /// <summary>
 /// Failover = failed, with the sentence that says why. The duty, if it had been granted already, goes back to the failed server, which
-/// is told when it is seen again; it stays broken until it demonstrably records. What the failover server may have recorded stays held until
+/// is told when it is seen again; it stays broken until it demonstrably records. A failover server that had the duty before has lost it, so its period is over as well. What the failover server may have recorded stays held until
 /// <see cref="SettleFailedFailovers"/> has asked it.
 /// </summary>
 [Activity("Failback.LogFailoverFailed", Category = "Failover", DisplayName = "Log: failover failed", Description = "Writes to the failover log that the failover failed.")]
-public sealed class LogFailoverFailed(IFailoverLog log, IDuties duties, EpochDraw epochs) : DutyActivity
+public sealed class LogFailoverFailed(IFailoverLog log, IDuties duties, EpochDraw epochs, EarlierPeriods earlier) : DutyActivity
 {
-    [Input(DisplayName = "Failover log entry")]
+    [Input(DisplayName = "Failover log entry", UIHint = ActivityHints.FailoverLogEntry)]
     public required Input<string> EntryId { get; init; }
 
-    [Input(Description = "Why it failed.")]
+    [Input(Description = "Why it failed.", UIHint = "multiline")]
     public Input<string>? Failure { get; init; }
 
     /// <inheritdoc/>
@@ -200,6 +200,12 @@ public sealed class LogFailoverFailed(IFailoverLog log, IDuties duties, EpochDra
             changes.Add(OweToServer.MakeObligations(
                 context, entry.FailoverServerId, entry.FailedServerId, entry.Id, drawn.Epoch, [ObligationKind.Stop, ObligationKind.StandBy], DutyRole.Standby, null,
                 $"Its failover of {entry.FailedServerId} failed; the duty is with {entry.FailedServerId} again."));
+        }
+
+        if (isGranted)
+        {
+            var epoch = changes.OfType<GrantEpoch>().FirstOrDefault()?.Epoch ?? duty!.Epoch;
+            changes.AddRange(await earlier.OweEndsAsync(context, entry, epoch, $"It lost the duty of {entry.FailedServerId} to a failover to {entry.FailoverServerId} that failed.", cancellationToken));
         }
 
         return ActivityResult.Completed()

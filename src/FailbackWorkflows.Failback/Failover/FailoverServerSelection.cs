@@ -12,9 +12,15 @@ namespace FailbackWorkflows.Failback.Failover;
 /// <param name="DutiesOfOthers">Duties of other servers that it has now.</param>
 /// <param name="OwedPeriods">Failover periods whose material it still owes, those that last included.</param>
 /// <param name="FreeBytes">Free above its reserve, on the storage that has least; null: it was not asked, or gave no answer.</param>
-/// <param name="NeededBytes">What it would need of that.</param>
+/// <param name="NeededBytes">The room it would need.</param>
 public sealed record FailoverCandidate(string ServerId, string Name, string? WhyNot, bool IsBusy, int DutiesOfOthers, int OwedPeriods, long? FreeBytes, long NeededBytes)
 {
+    /// <summary>What it keeps for holds, locks and copies, and cannot give up; null: it was not asked, or does not tell.</summary>
+    public long? HeldBytes { get; init; }
+
+    /// <summary>What it would remove by itself to make room, on the storage that has least room; null: it was not asked, or does not tell.</summary>
+    public long? ClearableBytes { get; init; }
+
     /// <summary>The last failover of the duty went to it and failed.</summary>
     public bool HasFailedLately { get; init; }
 
@@ -36,8 +42,9 @@ public sealed record FailoverSelection(FailoverCandidate? Chosen, IReadOnlyList<
 
 /// <summary>
 /// Chooses the server that takes a duty over: one of the failover group that is enabled for failover, connected, marked ok, the right machine,
-/// with software that is not older, fewer duties of others than it may have, a successful probe write, and room above its reserve for this
-/// duty and for each one it has or owes material of. Of those that are fit, in this order: one that did not fail at this very duty last time,
+/// with software that is not older, fewer duties of others than it may have, a successful probe write, and room for this duty and for each of
+/// others that it has. Room is what is free above its reserve and what it may clear; what it owes is held with its own size, and is neither. Of a recorder that does not tell
+/// these sizes room is what is free, and each period that it owes material of is counted as a duty. Of those that are fit, in this order: one that did not fail at this very duty last time,
 /// stable, without material debt, with the fewest duties of others, with the smallest id. Only reads; asks every candidate that is fit as far as the registry knows.
 /// </summary>
 public sealed class FailoverServerSelection(IVmsServers servers, IDuties duties, IObligations obligations, IFailoverLog log, DutyCalls calls, IRecorderClient recorders, TimeProvider time)
@@ -118,7 +125,7 @@ public sealed class FailoverServerSelection(IVmsServers servers, IDuties duties,
         { IsFailoverEnabled: false } => $"{server.Name} is not enabled for failover.",
         { State: VmsServerState.Broken } => $"{server.Name} is marked broken itself.",
         { Answers: false } => $"{server.Name} is not connected.",
-        _ when taken >= server.MostDutiesOfOthers => $"{server.Name} has {taken} duties of others and may have {server.MostDutiesOfOthers}.",
+        _ when taken >= server.MostDutiesOfOthers => $"{server.Name} has {taken} {(taken == 1 ? "duty" : "duties")} of others and may have {server.MostDutiesOfOthers}.",
         _ when IsOlder(server.SoftwareVersion, failed.SoftwareVersion) => $"{server.Name} has older software ({server.SoftwareVersion}) than {failed.Name} ({failed.SoftwareVersion}).",
         _ => null,
     };
@@ -155,16 +162,9 @@ public sealed class FailoverServerSelection(IVmsServers servers, IDuties duties,
                 return candidate with { WhyNot = $"The machine at {server.BaseUrl} is not {server.Name}." };
             }
 
-            var probe = await recorders.ProbeAsync(endpoint, either.Token);
-            var room = probe.Storage.Count == 0 ? 0 : probe.Storage.Min(storage => storage.FreeBytes - storage.ReserveBytes);
-            return candidate with
-            {
-                FreeBytes = room,
-                WhyNot = !probe.Writable ? $"{server.Name} cannot write: {probe.Reason}"
-                    : room < candidate.NeededBytes
-                        ? $"{server.Name} has {Megabytes(room)} MB free above its reserve and needs {Megabytes(candidate.NeededBytes)}: {Megabytes(server.RoomPerDutyBytes)} for this duty and for each it has or still owes material of."
-                        : null,
-            };
+            var probe = await recorders.ProbeAsync(endpoint, null, either.Token);
+            candidate = Weigh(candidate, server, probe.Storage);
+            return candidate with { WhyNot = probe.Writable ? FindWhyNoRoom(candidate, server) : $"{server.Name} cannot write: {probe.Reason}" };
         }
         catch (RecorderException exception)
         {
@@ -176,11 +176,38 @@ public sealed class FailoverServerSelection(IVmsServers servers, IDuties duties,
         }
     }
 
+    private static FailoverCandidate Weigh(FailoverCandidate candidate, VmsServer server, IReadOnlyList<StorageState> storages)
+    {
+        var least = storages.MinBy(storage => storage.FreeBytes - storage.ReserveBytes + (storage.ClearableBytes ?? 0));
+        candidate = candidate with { FreeBytes = least is null ? 0 : least.FreeBytes - least.ReserveBytes };
+        return storages.Count > 0 && storages.All(storage => storage is { HeldBytes: not null, ClearableBytes: not null })
+            ? candidate with
+            {
+                HeldBytes = storages.Sum(storage => storage.HeldBytes),
+                ClearableBytes = least!.ClearableBytes,
+                NeededBytes = server.RoomPerDutyBytes * (1 + candidate.DutiesOfOthers),
+            }
+            : candidate;
+    }
+
+    private static string? FindWhyNoRoom(FailoverCandidate candidate, VmsServer server)
+    {
+        var free = candidate.FreeBytes ?? 0;
+        if (free + (candidate.ClearableBytes ?? 0) >= candidate.NeededBytes)
+        {
+            return null;
+        }
+
+        return candidate is { HeldBytes: { } held, ClearableBytes: { } clearable }
+            ? $"{server.Name} has room for {Megabytes(free + clearable)} MB ({Megabytes(free)} free above its reserve, {Megabytes(clearable)} that it may clear) and needs {Megabytes(candidate.NeededBytes)}: {Megabytes(server.RoomPerDutyBytes)} for this duty and for each of others that it has. {Megabytes(held)} MB are held until they are home."
+            : $"{server.Name} has {Megabytes(free)} MB free above its reserve and needs {Megabytes(candidate.NeededBytes)}: {Megabytes(server.RoomPerDutyBytes)} for this duty and for each it has or still owes material of.";
+    }
+
     /// <summary>The failover server of the duty's newest failover, if that failed: asked again at once, it is likely to fail again.</summary>
     private async Task<string?> FindUnluckyAsync(string failedServerId, CancellationToken cancellationToken)
     {
         // The log of a server has its failovers and those it took over; what is looked for is among the newest.
-        var newest = (await log.ListAsync(new FailoverLogQuery(FailoverLogView.All, failedServerId, null, 50), cancellationToken)).FirstOrDefault(entry => entry.FailedServerId == failedServerId);
+        var newest = (await log.ListAsync(new FailoverLogQuery(FailoverLogView.All) { ServerIds = [failedServerId] }, cancellationToken)).FirstOrDefault(entry => entry.FailedServerId == failedServerId);
         return newest?.Failover == FailoverState.Failed ? newest.FailoverServerId : null;
     }
 

@@ -13,7 +13,7 @@ namespace FailbackWorkflows.Failback.MaterialCopy;
 [FlowNode("Ready", "Refused")]
 public sealed class CheckMaterialCopy(CopyCalls calls, IFailoverLog log, DisputedMaterial disputed) : CopyActivity
 {
-    [Input(DisplayName = "Failover log entry", Description = "Id of the entry.")]
+    [Input(DisplayName = "Failover log entry", Description = "Id of the entry.", UIHint = ActivityHints.FailoverLogEntry)]
     public required Input<string> EntryId { get; init; }
 
     [Output(Description = "How the copy ends when it is refused.")]

@@ -2,6 +2,7 @@ using FailbackWorkflows.Engine.Activities;
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback.Changes;
 using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.Reconciliation;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.MaterialCopy;
 using Microsoft.Extensions.Logging;
@@ -18,32 +19,50 @@ public sealed class DeliverOwed(
     IMaterialCopies copies,
     IMaterialCopyClient recorders,
     MergeTaskStates merge,
+    RecordersKnowMore doubts,
     IDomainWriter writer,
     TimeProvider time,
     ILogger<DeliverOwed> logger)
 {
+    private const int MaxConcurrency = 16;
+
     public async Task ExecuteAsync(CancellationToken cancellationToken)
     {
-        foreach (var order in await copies.ListOwedReleasesAsync(cancellationToken))
-        {
-            // A run that works on the task releases the hold itself.
-            if (await copies.FindAsync(order.TaskId, cancellationToken) is not { RunId: not null } || order.Release == HoldRelease.AcceptedLoss)
+        // In order at each recorder, and no recorder waits for another that does not answer.
+        var parallel = new ParallelOptions { MaxDegreeOfParallelism = MaxConcurrency, CancellationToken = cancellationToken };
+        await Parallel.ForEachAsync(
+            (await copies.ListOwedReleasesAsync(cancellationToken)).GroupBy(o => o.ServerId),
+            parallel,
+            async (orders, token) =>
             {
-                await ReleaseAsync(order.EntryId, order.ServerId, cancellationToken);
-            }
-        }
-
-        foreach (var task in (await copies.ListWatchedAsync(cancellationToken)).Where(t => t.RunId is null))
-        {
-            await TryAsync(task, task.IsRevocationOwed, RevokeAsync, cancellationToken);
-            await TryAsync(await copies.FindAsync(task.TaskId, cancellationToken) ?? task, task.IsCancellationOwed, CancelAsync, cancellationToken);
-        }
+                foreach (var order in orders)
+                {
+                    // A run that works on the task releases the hold itself.
+                    if (await copies.FindAsync(order.TaskId, token) is not { RunId: not null } || order.Release == HoldRelease.AcceptedLoss)
+                    {
+                        await ReleaseAsync(order.EntryId, order.ServerId, token);
+                    }
+                }
+            });
+        await Parallel.ForEachAsync(
+            (await copies.ListWatchedAsync(cancellationToken)).Where(t => t.RunId is null).GroupBy(t => (t.SourceServerId, t.TargetServerId)),
+            parallel,
+            async (tasks, token) =>
+            {
+                foreach (var task in tasks)
+                {
+                    await TryAsync(task, task.IsRevocationOwed, RevokeAsync, token);
+                    await TryAsync(await copies.FindAsync(task.TaskId, token) ?? task, task.IsCancellationOwed, CancelAsync, token);
+                }
+            });
     }
 
     /// <summary>Releases one hold whose order is open; harmless when there is none.</summary>
     public async Task ReleaseAsync(string entryId, string serverId, CancellationToken cancellationToken)
     {
-        if (await copies.FindReleaseAsync(entryId, serverId, cancellationToken) is not { ReleasedAt: null } order || await duties.FindAsync(order.Identity, cancellationToken) is not { } duty)
+        if (await copies.FindReleaseAsync(entryId, serverId, cancellationToken) is not { ReleasedAt: null } order
+            || await duties.FindAsync(order.Identity, cancellationToken) is not { } duty
+            || await doubts.FindAsync(order.Identity, cancellationToken) is not null)
         {
             return;
         }
@@ -55,7 +74,7 @@ public sealed class DeliverOwed(
             if (fence == 0)
             {
                 // Nothing was ever copied under it; the recorder wants a fence all the same.
-                fence = 1;
+                fence = CopyFence.Next(fence, time.GetUtcNow());
                 await writer.ApplyAsync([new RaiseCopyFence(order.TaskId, fence)], cancellationToken);
             }
 
@@ -114,7 +133,7 @@ public sealed class DeliverOwed(
 
     private async Task TryAsync(MaterialCopyTask task, bool isOwed, Func<MaterialCopyTask, CancellationToken, Task<MaterialCopyTask?>> tell, CancellationToken cancellationToken)
     {
-        if (!isOwed)
+        if (!isOwed || await doubts.FindAsync(task.Identity, cancellationToken) is not null)
         {
             return;
         }

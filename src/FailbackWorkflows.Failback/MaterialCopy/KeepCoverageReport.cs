@@ -98,6 +98,7 @@ public sealed class KeepCoverageReport(CopyCalls calls, IMaterialCopyClient reco
 }
 
 /// <summary>Sums of a coverage report.</summary>
+/// <param name="RecordsSuperseded">Of which the target has a later state; no part of <paramref name="RecordsAlreadyThere"/>, as in the report.</param>
 public sealed record CoverageTotals(
     Amount Expected,
     Amount Copied,
@@ -109,6 +110,7 @@ public sealed record CoverageTotals(
     long RecordsExpected,
     long RecordsCopied,
     long RecordsAlreadyThere,
+    long RecordsSuperseded,
     long RecordsMissing,
     Amount DisputedHere,
     long RecordsDisputed,
@@ -129,7 +131,8 @@ public sealed record CoverageTotals(
         Sum(report, t => t.Verified),
         report.Records.Sum(r => r.Expected),
         report.Records.Sum(r => r.Copied),
-        report.Records.Sum(r => r.AlreadyThere + r.Superseded),
+        report.Records.Sum(r => r.AlreadyThere),
+        report.Records.Sum(r => r.Superseded),
         report.Records.Sum(r => r.Missing),
         Sum(report, t => t.DisputedHere ?? new(0, 0)),
         report.Records.Sum(r => r.Disputed),

@@ -14,7 +14,7 @@ public sealed class LogMaterialCopy(CopyCalls calls, IFailoverLog log, IMaterial
     [Input(Description = "copied, copiedWithLosses, nothingToCopy, failed or cancelled.")]
     public required Input<string> Ending { get; init; }
 
-    [Input(Description = "Why it failed, or what was lost.")]
+    [Input(Description = "Why it failed, or what was lost.", UIHint = "multiline")]
     public Input<string>? Failure { get; init; }
 
     /// <inheritdoc/>

@@ -6,12 +6,23 @@ using FailbackWorkflows.Engine.Values;
 using FailbackWorkflows.Failback.Changes;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Policies;
+using FailbackWorkflows.Failback.Reconciliation;
 using Microsoft.Extensions.Logging;
 
 namespace FailbackWorkflows.Failback.MaterialCopy;
 
 /// <summary>The copy task an instance works on, with the copy fence of its newest acquisition: what every call for the task carries.</summary>
 public sealed record ClaimedCopy(string TaskId, long Fence);
+
+/// <summary>Copy fences. Recorders do not tell the one they know.</summary>
+internal static class CopyFence
+{
+    /// <summary>
+    /// Larger than the one that was given out last, and than any that a database forgot which was set back to a backup: with seconds for numbers, a
+    /// task would have to change hands every second to overtake the clock.
+    /// </summary>
+    public static long Next(long last, DateTimeOffset now) => Math.Max(last + 1, now.ToUnixTimeSeconds());
+}
 
 /// <summary>Another run works on the task.</summary>
 public sealed class CopyTaskTakenException(string runId) : Exception($"The run {runId} works on this material copy.")
@@ -23,12 +34,14 @@ public sealed class CopyTaskTakenException(string runId) : Exception($"The run {
 /// What every run of a material copy takes and gives back, whatever started it: the task in the transaction of the start, the entry's state
 /// with it; each time a node takes the run up, the copy fence grows. Duties are not claimed: a failback may run meanwhile.
 /// </summary>
-public sealed class MaterialCopyHooks(IFailoverLog log, IMaterialCopies copies, DisputedMaterial disputed, FailbackPolicies policies, IDomainWriter writer, ILogger<MaterialCopyHooks> logger) : IWorkflowHooks
+public sealed class MaterialCopyHooks(IFailoverLog log, IMaterialCopies copies, DisputedMaterial disputed, FailbackPolicies policies, RecordersKnowMore doubts, IDomainWriter writer, TimeProvider time, ILogger<MaterialCopyHooks> logger) : IWorkflowHooks
 {
     /// <summary>Name of the workflow input that says why disputed material is copied; without it, none is.</summary>
     public const string DisputedReason = "DisputedReason";
 
     private const int MaxFenceAttempts = 10;
+
+    private static readonly TimeSpan LookAgainAfter = TimeSpan.FromSeconds(5);
 
     /// <summary>True when a definition copies material: a copy of it under another name needs the task too.</summary>
     public static bool IsMaterialCopy(WorkflowDefinition definition) => definition.Nodes.Values.Any(n => n.Descriptor.Type == "Failback.CheckMaterialCopy");
@@ -45,6 +58,13 @@ public sealed class MaterialCopyHooks(IFailoverLog log, IMaterialCopies copies, 
         if (entryId is not { Length: > 0 } || await log.FindAsync(entryId, cancellationToken) is not { } entry)
         {
             throw new WorkflowRefusedException("entry-unknown", $"There is no failover log entry '{entryId}'.");
+        }
+
+        if (await doubts.FindAsync(entry.FailedServerId, cancellationToken) is { } doubt)
+        {
+            throw new WorkflowRefusedException("reconcile-first", doubt.Kind == DoubtKind.NotAskedYet
+                ? $"{doubt.Sentence} Try again in a moment."
+                : $"{doubt.Sentence} Nothing is copied before that is settled; the alert on VMS servers says what to do.");
         }
 
         var isDisputed = IsDisputed(starting.Input);
@@ -111,6 +131,11 @@ public sealed class MaterialCopyHooks(IFailoverLog log, IMaterialCopies copies, 
             return null;
         }
 
+        if (await doubts.FindAsync(entry.FailedServerId, cancellationToken) is { } doubt)
+        {
+            throw new WorkflowNotNowException(doubt.Sentence, time.GetUtcNow() + LookAgainAfter);
+        }
+
         var isDisputed = IsDisputed(acquired.Input);
         var taskId = MaterialCopyTask.IdOf(entry.Id, entry.FailoverServerId, isDisputed);
         for (var attempt = 1; ; attempt++)
@@ -134,7 +159,7 @@ public sealed class MaterialCopyHooks(IFailoverLog log, IMaterialCopies copies, 
                 changes.Add(new SaveCopyTask(task with { RunId = acquired.InstanceId, StoppedRunId = null, NotedState = null, NotedPauseReason = null, EndedAt = null }));
             }
 
-            var fence = 1 + await copies.GetFenceAsync(taskId, cancellationToken);
+            var fence = CopyFence.Next(await copies.GetFenceAsync(taskId, cancellationToken), time.GetUtcNow());
             try
             {
                 await writer.ApplyAsync([.. changes, new RaiseCopyFence(taskId, fence)], cancellationToken);

@@ -212,7 +212,8 @@ public interface IMaterialCopies
     Task<IReadOnlyList<MaterialCopyTask>> ListWatchedAsync(CancellationToken cancellationToken);
 
     /// <summary>Ids of entries whose copy is queued and on which no run works; oldest failover first.</summary>
-    Task<IReadOnlyList<string>> ListDueEntriesAsync(int take, CancellationToken cancellationToken);
+    /// <param name="after">The last id of the page before; null for the first page. An entry that was removed since begins anew.</param>
+    Task<IReadOnlyList<string>> ListDueEntriesAsync(string? after, int take, CancellationToken cancellationToken);
 
     /// <summary>The oldest entry of a failed server whose failback is done and whose material is owed, closed by a newer one or not.</summary>
     Task<string?> FindOldestOwedEntryAsync(string failedServerId, CancellationToken cancellationToken);

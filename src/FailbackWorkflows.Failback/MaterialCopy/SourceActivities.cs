@@ -29,6 +29,9 @@ public sealed class EndOwedHold(CopyCalls calls, IMaterialCopies copies, IDuties
             return ActivityResult.Completed();
         }
 
+        // Read before the claim is looked for: a run that takes it after that draws a larger fence than this, and raises it before it looks. So what is
+        // told below was there before that look, or is refused.
+        var duty = await calls.Servers.GetDutyAsync(task.Identity, cancellationToken);
         var now = context.Time.GetUtcNow();
         if (await duties.FindClaimAsync(DutyClaim.Identity(task.Identity), cancellationToken) is not null)
         {
@@ -41,7 +44,6 @@ public sealed class EndOwedHold(CopyCalls calls, IMaterialCopies copies, IDuties
             return ActivityResult.RunAgainAt(now + WhileOwed);
         }
 
-        var duty = await calls.Servers.GetDutyAsync(task.Identity, cancellationToken);
         try
         {
             var changes = new List<IDomainChange> { await ends.GiveAsync(await calls.Servers.GetEndpointAsync(hold.ServerId, cancellationToken), hold, task.Definition!.Period.ToUtc, new(duty.Epoch, duty.Fence), context.CallKey, cancellationToken) };
@@ -95,7 +97,15 @@ public sealed class IssueReadToken(CopyCalls calls, IMaterialCopyClient recorder
         {
             return WaitFor(context, task, task.SourceServerId);
         }
+        catch (RecorderException exception) when (exception.Kind == RecorderErrorKind.Conflict && task.TokenGeneration < Forgotten(context))
+        {
+            // The source has issued generations that a database which was set back does not know. One number beyond them ends them all.
+            return ActivityResult.RunAgainAt(context.Time.GetUtcNow()).WithChanges(new SaveCopyTask(task with { TokenGeneration = Forgotten(context), ProtectedToken = null }));
+        }
     }
+
+    /// <summary>A generation beyond any that can have been drawn: a new one comes once a minute at most, and this one counts minutes.</summary>
+    private static int Forgotten(ActivityExecutionContext context) => (int)(context.Time.GetUtcNow().ToUnixTimeSeconds() / 60);
 }
 
 /// <summary>

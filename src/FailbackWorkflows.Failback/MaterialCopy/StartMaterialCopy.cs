@@ -2,6 +2,7 @@ using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.Policies;
+using FailbackWorkflows.Failback.Reconciliation;
 using FailbackWorkflows.Failback.VmsServers;
 using Microsoft.Extensions.Logging;
 
@@ -78,9 +79,9 @@ public sealed class StartMaterialCopy(IFailoverLog log, IVmsServers servers, IMa
 /// the tables each time, so a look that is missed or done twice does no harm.
 /// </summary>
 public sealed class StartDueCopies(
-    IFailoverLog log, IMaterialCopies copies, IObligations obligations, StartMaterialCopy start, FailbackPolicies policies, ILogger<StartDueCopies> logger)
+    IFailoverLog log, IMaterialCopies copies, IObligations obligations, RecordersKnowMore doubts, StartMaterialCopy start, FailbackPolicies policies, ILogger<StartDueCopies> logger)
 {
-    private const int MostAtOnce = 50;
+    private const int PageSize = 50;
 
     public async Task ExecuteAsync(CancellationToken cancellationToken)
     {
@@ -89,26 +90,40 @@ public sealed class StartDueCopies(
             return;
         }
 
-        foreach (var entryId in await copies.ListDueEntriesAsync(MostAtOnce, cancellationToken))
+        // All of them, page by page: those that cannot start now must not stand in the way of younger ones that can.
+        string? last = null;
+        do
         {
-            if (await log.FindAsync(entryId, cancellationToken) is not { } entry)
+            var page = await copies.ListDueEntriesAsync(last, PageSize, cancellationToken);
+            foreach (var entryId in page)
             {
-                continue;
+                await StartAsync(entryId, cancellationToken);
             }
 
-            if ((await obligations.ListOpenAsync(entry.FailoverServerId, entry.FailedServerId, cancellationToken)).Count > 0)
-            {
-                // The source's return discharges these first: only then are its last times known, and its hold has its end.
-                continue;
-            }
+            last = page.Count == PageSize ? page[^1] : null;
+        }
+        while (last is not null);
+    }
 
-            var task = await copies.FindAsync(MaterialCopyTask.IdOf(entry.Id, entry.FailoverServerId), cancellationToken);
-            var result = await start.ExecuteAsync(
-                new(entryId, $"automatic-{task?.Runs ?? 0}", Actor.System, "The failback is done; the policy is to copy automatically."), cancellationToken);
-            if (result.Outcome is StartRunOutcome.Refused or StartRunOutcome.Unknown)
-            {
-                logger.LogWarning("The queued material copy of entry {EntryId} was not started: {Reason}", entryId, result.Message);
-            }
+    private async Task StartAsync(string entryId, CancellationToken cancellationToken)
+    {
+        if (await log.FindAsync(entryId, cancellationToken) is not { } entry || await doubts.FindAsync(entry.FailedServerId, cancellationToken) is not null)
+        {
+            return;
+        }
+
+        if ((await obligations.ListOpenAsync(entry.FailoverServerId, entry.FailedServerId, cancellationToken)).Count > 0)
+        {
+            // The source's return discharges these first: only then are its last times known, and its hold has its end.
+            return;
+        }
+
+        var task = await copies.FindAsync(MaterialCopyTask.IdOf(entry.Id, entry.FailoverServerId), cancellationToken);
+        var result = await start.ExecuteAsync(
+            new(entryId, $"automatic-{task?.Runs ?? 0}", Actor.System, "The failback is done; the policy is to copy automatically."), cancellationToken);
+        if (result.Outcome is StartRunOutcome.Refused or StartRunOutcome.Unknown)
+        {
+            logger.LogWarning("The queued material copy of entry {EntryId} was not started: {Reason}", entryId, result.Message);
         }
     }
 }

@@ -36,16 +36,31 @@ public sealed class StartDataCopyAtTarget(CopyCalls calls, IMaterialCopyClient r
                 await calls.GetAuthorityAsync(context, task, cancellationToken),
                 context.CallKey("startDataCopy"),
                 cancellationToken);
-
-            // What ended without everything being home is taken up again; what is home needs no more than its report to be read.
-            var isOver = answer.State is CopyTaskState.Failed or CopyTaskState.Cancelled or CopyTaskState.CopiedWithLosses;
-            return ActivityResult.Completed(isOver ? "Ended" : "Queued")
-                .WithChanges(new SaveCopyTask(task.WithReport(answer, context.Time.GetUtcNow()) with { WaitsForServerId = null, IsOutOfTouch = false }));
+            return Answered(context, task, answer);
         }
         catch (RecorderException exception) when (exception.IsTransient)
         {
             return WaitFor(context, task, task.TargetServerId);
         }
+        catch (RecorderException exception) when (exception.ProblemType == RecorderProblems.CopyTaskConflict)
+        {
+            // It was told of this very copy before the database was set back, with the times as they were known then: what it has counts.
+            var known = await recorders.GetCopyTaskAsync(target, task.TaskId, cancellationToken);
+            if (known.EntryId != task.EntryId || known.Identity != task.Identity || known.SourceRecorderId != task.Definition!.SourceRecorderId)
+            {
+                throw;
+            }
+
+            return Answered(context, task with { Definition = task.Definition with { Period = known.Period, Channels = [] } }, known);
+        }
+    }
+
+    private static ActivityResult Answered(ActivityExecutionContext context, MaterialCopyTask task, CopyTask answer)
+    {
+        // What ended without everything being home is taken up again; what is home needs no more than its report to be read.
+        var isOver = answer.State is CopyTaskState.Failed or CopyTaskState.Cancelled or CopyTaskState.CopiedWithLosses;
+        return ActivityResult.Completed(isOver ? "Ended" : "Queued")
+            .WithChanges(new SaveCopyTask(task.WithReport(answer, context.Time.GetUtcNow()) with { WaitsForServerId = null, IsOutOfTouch = false }));
     }
 }
 

@@ -27,10 +27,10 @@ public sealed class RecheckBeforeSwitch(DutyCalls calls, IRecorderClient recorde
 {
     private const int MaxRounds = 3;
 
-    [Input(DisplayName = "Recorded identity")]
+    [Input(DisplayName = "Recorded identity", UIHint = ActivityHints.VmsServer)]
     public required Input<string> Identity { get; init; }
 
-    [Input(DisplayName = "Failover server")]
+    [Input(DisplayName = "Failover server", UIHint = ActivityHints.VmsServer)]
     public required Input<string> FailoverServer { get; init; }
 
     [Input]
@@ -83,10 +83,10 @@ public sealed class RecheckBeforeSwitch(DutyCalls calls, IRecorderClient recorde
 [Retry(1_000_000, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 5000)]
 public sealed class StartRecording(DutyCalls calls, IRecorderClient recorders) : DutyActivity
 {
-    [Input(DisplayName = "Recorded identity")]
+    [Input(DisplayName = "Recorded identity", UIHint = ActivityHints.VmsServer)]
     public required Input<string> Identity { get; init; }
 
-    [Input]
+    [Input(UIHint = ActivityHints.VmsServer)]
     public required Input<string> Server { get; init; }
 
     [Input(DisplayName = "Give up after", Description = "Attempts after which the run gives up; 0: keep trying.", DefaultValue = 5)]
@@ -142,10 +142,10 @@ public sealed class ConfirmRecording(DutyCalls calls, IRecorderClient recorders,
     /// <summary>Channels that a sentence names; of more it says how many there are.</summary>
     private const int MostNamed = 10;
 
-    [Input(DisplayName = "Recorded identity")]
+    [Input(DisplayName = "Recorded identity", UIHint = ActivityHints.VmsServer)]
     public required Input<string> Identity { get; init; }
 
-    [Input]
+    [Input(UIHint = ActivityHints.VmsServer)]
     public required Input<string> Server { get; init; }
 
     [Input(DisplayName = "Leave by Unreachable", Description = "Instead of failing, when the server does not answer any more.")]
@@ -345,13 +345,16 @@ public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorder
 {
     private static readonly TimeSpan FreshFrame = TimeSpan.FromSeconds(5);
 
-    [Input(DisplayName = "Recorded identity")]
+    /// <summary>A management server that was away or slow between two looks has not seen silence for as long as the clock says.</summary>
+    private const int FewestSilentLooks = 3;
+
+    [Input(DisplayName = "Recorded identity", UIHint = ActivityHints.VmsServer)]
     public required Input<string> Identity { get; init; }
 
-    [Input(DisplayName = "Failed server")]
+    [Input(DisplayName = "Failed server", UIHint = ActivityHints.VmsServer)]
     public required Input<string> FailedServer { get; init; }
 
-    [Input(DisplayName = "Failover server")]
+    [Input(DisplayName = "Failover server", UIHint = ActivityHints.VmsServer)]
     public required Input<string> FailoverServer { get; init; }
 
     [Input(DisplayName = "First frames")]
@@ -378,8 +381,9 @@ public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorder
         {
             // Counted from the first look that found it silent: the failover server may have been awaited for long before.
             var silentSince = wait.SilentSince ?? now;
-            return now - silentSince < policy.HandOverTimeout
-                ? ActivityResult.RunAgainAt(Looks.Next(silentSince, now, policy.HandOverTimeout), wait with { SilentSince = silentSince })
+            var looks = wait.SilentLooks + 1;
+            return now - silentSince < policy.HandOverTimeout || looks < FewestSilentLooks
+                ? ActivityResult.RunAgainAt(Looks.Next(silentSince, now, policy.HandOverTimeout), wait with { SilentSince = silentSince, SilentLooks = looks })
                 : ActivityResult.Completed("FailedServerLost").With(Failure, $"{failed.Name} stopped recording before the failover server was stopped.");
         }
 
@@ -412,7 +416,7 @@ public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorder
             var isLate = now - wait.Since > policy.HandOverTimeout;
             var result = ActivityResult.RunAgainAt(
                 now + (isLate ? TimeSpan.FromSeconds(5) : TimeSpan.FromMilliseconds(500)),
-                wait with { SilentSince = null, IsAlarmed = isLate });
+                wait with { SilentSince = null, SilentLooks = 0, IsAlarmed = isLate });
             return isLate && !wait.IsAlarmed
                 ? result.WithAlarm(context, failover.ServerId, $"The failover server {failover.ServerId} does not confirm its stop; the failback waits for it. Bring it back on the network.")
                 : result;
@@ -441,7 +445,11 @@ public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorder
     /// <param name="Since">The first look.</param>
     /// <param name="SilentSince">The first of the looks up to now that did not find the failed server recording.</param>
     /// <param name="IsAlarmed">The alarm that the failover server does not confirm was raised.</param>
-    private sealed record HandOver(DateTimeOffset Since, DateTimeOffset? SilentSince, bool IsAlarmed);
+    private sealed record HandOver(DateTimeOffset Since, DateTimeOffset? SilentSince, bool IsAlarmed)
+    {
+        /// <summary>How many looks since <see cref="SilentSince"/> found it silent.</summary>
+        public int SilentLooks { get; init; }
+    }
 }
 
 /// <summary>Step 9e, second half: the hold gets its end at the last time written. What is owed stays held.</summary>
@@ -450,7 +458,7 @@ public sealed class StopFailoverServer(DutyCalls calls, IRecorderClient recorder
 [Retry(1_000_000, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 10_000)]
 public sealed class EndRetentionHold(DutyCalls calls, HoldEnds ends, IFailoverLog log, FailbackPolicies policies) : DutyActivity
 {
-    [Input(DisplayName = "Failover log entry")]
+    [Input(DisplayName = "Failover log entry", UIHint = ActivityHints.FailoverLogEntry)]
     public required Input<string> EntryId { get; init; }
 
     [Input(DisplayName = "Last times")]
@@ -489,7 +497,7 @@ public sealed class EndRetentionHold(DutyCalls calls, HoldEnds ends, IFailoverLo
 [Retry(4, InitialDelayMilliseconds = 500, MaxDelayMilliseconds = 2000)]
 public sealed class MarkFailedServerOk(DutyCalls calls, IRecorderClient recorders) : DutyActivity
 {
-    [Input(DisplayName = "Failed server")]
+    [Input(DisplayName = "Failed server", UIHint = ActivityHints.VmsServer)]
     public required Input<string> FailedServer { get; init; }
 
     /// <inheritdoc/>
@@ -530,11 +538,11 @@ internal static class Looks
     private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(150);
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(1);
 
-    /// <summary>A tenth of the wait so far, 150 ms to 1 s, and never past the end of the wait.</summary>
+    /// <summary>A tenth of the wait so far, 150 ms to 1 s, and never past an end of the wait that is still to come.</summary>
     public static DateTimeOffset Next(DateTimeOffset since, DateTimeOffset now, TimeSpan timeout)
     {
         var wait = (now - since) / 10;
-        var next = now + (wait < Shortest ? Shortest : wait > Longest ? Longest : wait);
-        return next > since + timeout ? since + timeout : next;
+        var (next, end) = (now + (wait < Shortest ? Shortest : wait > Longest ? Longest : wait), since + timeout);
+        return next > end && end > now ? end : next;
     }
 }

@@ -12,13 +12,13 @@ namespace FailbackWorkflows.Failback.RestoreRoles;
 [FlowNode("Restored", "SettingsChanged", "FailedServerLost", "Failed")]
 public sealed class RestoreRolesOrOwe : Composite
 {
-    [Input(DisplayName = "Failover log entry")]
+    [Input(DisplayName = "Failover log entry", UIHint = ActivityHints.FailoverLogEntry)]
     public required Input<string> EntryId { get; init; }
 
-    [Input(DisplayName = "Failed server")]
+    [Input(DisplayName = "Failed server", UIHint = ActivityHints.VmsServer)]
     public required Input<string> FailedServer { get; init; }
 
-    [Input(DisplayName = "Failover server")]
+    [Input(DisplayName = "Failover server", UIHint = ActivityHints.VmsServer)]
     public required Input<string> FailoverServer { get; init; }
 
     [Input(Description = "Digest of the settings that were applied.")]

@@ -12,10 +12,10 @@ namespace FailbackWorkflows.Failback.Undo;
 [Activity("Failback.UndoFailback", Category = "Failback", DisplayName = "Undo failback", Description = "Takes back what was changed; the failover server goes on recording.")]
 public sealed class UndoFailback : Composite
 {
-    [Input(DisplayName = "Failed server")]
+    [Input(DisplayName = "Failed server", UIHint = ActivityHints.VmsServer)]
     public required Input<string> FailedServer { get; init; }
 
-    [Input(DisplayName = "Failover server")]
+    [Input(DisplayName = "Failover server", UIHint = ActivityHints.VmsServer)]
     public required Input<string> FailoverServer { get; init; }
 
     [Input(DisplayName = "Former revision", Description = "Settings revision that was active at the failed server before.")]

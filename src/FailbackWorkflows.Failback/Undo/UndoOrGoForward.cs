@@ -11,13 +11,13 @@ namespace FailbackWorkflows.Failback.Undo;
 [FlowNode("Done", "GoForward", "RegrantOwed")]
 public sealed class UndoOrGoForward : Composite
 {
-    [Input(DisplayName = "Failover log entry")]
+    [Input(DisplayName = "Failover log entry", UIHint = ActivityHints.FailoverLogEntry)]
     public required Input<string> EntryId { get; init; }
 
-    [Input(DisplayName = "Failed server")]
+    [Input(DisplayName = "Failed server", UIHint = ActivityHints.VmsServer)]
     public required Input<string> FailedServer { get; init; }
 
-    [Input(DisplayName = "Failover server")]
+    [Input(DisplayName = "Failover server", UIHint = ActivityHints.VmsServer)]
     public required Input<string> FailoverServer { get; init; }
 
     [Input(DisplayName = "Former revision", Description = "Settings revision that was active at the failed server before.")]
