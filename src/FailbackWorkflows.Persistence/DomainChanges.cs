@@ -10,11 +10,14 @@ using FailbackWorkflows.Persistence.FailoverLog;
 using FailbackWorkflows.Persistence.Licensing;
 using FailbackWorkflows.Persistence.Maintenance;
 using FailbackWorkflows.Persistence.MaterialCopy;
+using FailbackWorkflows.Persistence.Nodes;
 using FailbackWorkflows.Persistence.Obligations;
 using FailbackWorkflows.Persistence.Readiness;
+using FailbackWorkflows.Persistence.Reconciliation;
 using FailbackWorkflows.Persistence.Settings;
 using FailbackWorkflows.Persistence.SettingsCache;
 using FailbackWorkflows.Persistence.VmsServers;
+using FailbackWorkflows.Persistence.Workflows;
 using Microsoft.EntityFrameworkCore;
 
 namespace FailbackWorkflows.Persistence;
@@ -23,6 +26,12 @@ namespace FailbackWorkflows.Persistence;
 internal abstract class DomainChangeHandler
 {
     public abstract Type ChangeType { get; }
+
+    /// <summary>
+    /// It gives out the next place in a feed. Such changes come last, under <see cref="DatabaseLock.Feed"/>: whoever has the lock waits for nobody
+    /// any more, and the next one to have it begins after his commit can be seen. So no place ever appears behind one that has been read.
+    /// </summary>
+    public virtual bool IsFeed => false;
 
     public abstract Task ApplyAsync(WriteSession session, IDomainChange change, CancellationToken cancellationToken);
 }
@@ -42,8 +51,16 @@ internal abstract class DomainChangeHandler<TChange> : DomainChangeHandler
 internal abstract class ModelChangeHandler<TChange> : DomainChangeHandler<TChange>
     where TChange : IDomainChange
 {
+    /// <summary>What must not be done by two at once, where the rows it touches do not see to that.</summary>
+    protected virtual DatabaseLock? Lock => null;
+
     protected override async Task ApplyAsync(WriteSession session, TChange change, CancellationToken cancellationToken)
     {
+        if (Lock is { } taken)
+        {
+            await session.LockAsync(taken, cancellationToken);
+        }
+
         await ApplyAsync(session.Context, change, cancellationToken);
 
         // What was tracked may be out of date after a later change has written past the tracker.
@@ -60,6 +77,7 @@ internal sealed class DomainChanges(IDatabase database, IEpochCheckpoint checkpo
     private readonly Dictionary<Type, DomainChangeHandler> _handlers = new DomainChangeHandler[]
     {
         new SaveVmsServerHandler(database),
+        new DeleteVmsServerHandler(),
         new SaveFailoverLogEntryHandler(database),
         new AddTransitionHandler(database),
         new SaveAutomaticFailbackHandler(database),
@@ -70,6 +88,12 @@ internal sealed class DomainChanges(IDatabase database, IEpochCheckpoint checkpo
         new ReleaseClaimsHandler(),
         new GrantEpochHandler(checkpoint),
         new RaiseFenceHandler(),
+        new AcceptDutyHandler(checkpoint),
+        new KeepRecorderWordsHandler(database),
+        new SetRecorderWordsAsideHandler(database),
+        new RequireWatchTermHandler(),
+        new EndRunHandler(database),
+        new AddReconciliationHandler(),
         new SaveRetentionHoldHandler(database),
         new OweHandler(),
         new SettleObligationHandler(database),
@@ -86,19 +110,42 @@ internal sealed class DomainChanges(IDatabase database, IEpochCheckpoint checkpo
         new NotifyHandler(database),
     }.ToDictionary(h => h.ChangeType);
 
-    /// <summary>Applies changes in order within the session's transaction.</summary>
+    /// <summary>Applies changes in order within the session's transaction; what goes into a feed waits for <see cref="ApplyFeedAsync"/>.</summary>
     public async Task ApplyAsync(WriteSession session, IReadOnlyList<IDomainChange> changes, CancellationToken cancellationToken)
     {
         foreach (var change in changes)
         {
-            if (!_handlers.TryGetValue(change.GetType(), out var handler))
+            if (HandlerOf(change) is { IsFeed: false } handler)
             {
-                throw new InvalidOperationException($"No store knows what {change.GetType().Name} means.");
+                await handler.ApplyAsync(session, change, cancellationToken);
+            }
+        }
+    }
+
+    /// <summary>Puts into the feeds what belongs there, in order. Nothing else comes after it in the transaction.</summary>
+    public async Task ApplyFeedAsync(WriteSession session, IReadOnlyList<IDomainChange> changes, CancellationToken cancellationToken)
+    {
+        var isLocked = false;
+        foreach (var change in changes)
+        {
+            if (HandlerOf(change) is not { IsFeed: true } handler)
+            {
+                continue;
+            }
+
+            if (!isLocked)
+            {
+                await session.LockAsync(DatabaseLock.Feed, cancellationToken);
+                isLocked = true;
             }
 
             await handler.ApplyAsync(session, change, cancellationToken);
         }
     }
+
+    private DomainChangeHandler HandlerOf(IDomainChange change) => _handlers.TryGetValue(change.GetType(), out var handler)
+        ? handler
+        : throw new InvalidOperationException($"No store knows what {change.GetType().Name} means.");
 }
 
 /// <summary>Rows with optimistic concurrency.</summary>

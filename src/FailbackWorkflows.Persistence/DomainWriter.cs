@@ -78,7 +78,7 @@ internal sealed class DomainWriter(IDatabase database, DomainChanges changes, Ch
     private async Task WriteAsync(List<Waiting> batch)
     {
         batch.RemoveAll(w => w.Done.Task.IsCompleted || (w.Cancellation.IsCancellationRequested && w.Done.TrySetCanceled(w.Cancellation)));
-        while (batch.Count > 0)
+        for (var overtaken = 0; batch.Count > 0;)
         {
             // Nobody's giving up may take the others' changes with it.
             var cancellation = batch.Count == 1 ? batch[0].Cancellation : CancellationToken.None;
@@ -93,12 +93,24 @@ internal sealed class DomainWriter(IDatabase database, DomainChanges changes, Ch
                         await changes.ApplyAsync(session, waiting.Changes, cancellation);
                     }
 
+                    foreach (var waiting in batch)
+                    {
+                        at = waiting;
+                        await changes.ApplyFeedAsync(session, waiting.Changes, cancellation);
+                    }
+
                     at = null;
                     await session.CommitAsync(cancellation);
                 }
             }
             catch (Exception exception)
             {
+                if (database.IsOvertaken(exception) && ++overtaken < DatabaseWriting.MostTries)
+                {
+                    // By another process or by a step: it is nobody's fault here, and nothing was written.
+                    continue;
+                }
+
                 if (at is null)
                 {
                     // Whether it was committed is not known, so nothing is written again.

@@ -9,8 +9,11 @@ using FailbackWorkflows.Persistence.Identity;
 using FailbackWorkflows.Persistence.Licensing;
 using FailbackWorkflows.Persistence.Maintenance;
 using FailbackWorkflows.Persistence.MaterialCopy;
+using FailbackWorkflows.Persistence.Nodes;
 using FailbackWorkflows.Persistence.Obligations;
 using FailbackWorkflows.Persistence.Readiness;
+using FailbackWorkflows.Persistence.Reconciliation;
+using FailbackWorkflows.Persistence.Seals;
 using FailbackWorkflows.Persistence.Settings;
 using FailbackWorkflows.Persistence.SettingsCache;
 using FailbackWorkflows.Persistence.VmsServers;
@@ -18,6 +21,7 @@ using FailbackWorkflows.Persistence.Workflows;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.AspNetCore.Identity.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 
 namespace FailbackWorkflows.Persistence;
 
@@ -44,6 +48,8 @@ public abstract class FailbackDbContext(DbContextOptions options) : IdentityDbCo
 
     internal DbSet<ObligationRow> Obligations => Set<ObligationRow>();
 
+    internal DbSet<ReconciliationRow> Reconciliations => Set<ReconciliationRow>();
+
     internal DbSet<ReadinessRow> Readiness => Set<ReadinessRow>();
 
     internal DbSet<SettingsBundleRow> SettingsBundles => Set<SettingsBundleRow>();
@@ -62,6 +68,10 @@ public abstract class FailbackDbContext(DbContextOptions options) : IdentityDbCo
 
     internal DbSet<DataProtectionKeyRow> DataProtectionKeys => Set<DataProtectionKeyRow>();
 
+    internal DbSet<DraftRevisionRow> DraftRevisions => Set<DraftRevisionRow>();
+
+    internal DbSet<HiddenInstanceRow> HiddenInstances => Set<HiddenInstanceRow>();
+
     internal DbSet<WorkflowDefinitionRow> WorkflowDefinitions => Set<WorkflowDefinitionRow>();
 
     internal DbSet<WorkflowTriggerRow> WorkflowTriggers => Set<WorkflowTriggerRow>();
@@ -70,11 +80,28 @@ public abstract class FailbackDbContext(DbContextOptions options) : IdentityDbCo
 
     internal DbSet<BookmarkRow> Bookmarks => Set<BookmarkRow>();
 
+    internal DbSet<WatchRow> Watches => Set<WatchRow>();
+
+    internal DbSet<RecorderWordRow> RecorderWords => Set<RecorderWordRow>();
+
     internal DbSet<WakeUpRow> WakeUps => Set<WakeUpRow>();
 
     internal DbSet<InboxRow> Inbox => Set<InboxRow>();
 
     internal DbSet<JournalRow> Journal => Set<JournalRow>();
+
+    internal DbSet<CheckpointRow> Checkpoints => Set<CheckpointRow>();
+
+    internal DbSet<SealedHeadRow> SealedHeads => Set<SealedHeadRow>();
+
+    internal DbSet<ChainSealRow> ChainSeals => Set<ChainSealRow>();
+
+    /// <summary>
+    /// Instants are UTC ticks. SQLite has no type for them; PostgreSQL's keeps microseconds, and an instant that comes back a little earlier than it
+    /// was written is due before its own time, or ends a hold before the last frame.
+    /// </summary>
+    protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder) =>
+        configurationBuilder.Properties<DateTimeOffset>().HaveConversion<InstantToTicks>();
 
     /// <inheritdoc/>
     protected override void OnModelCreating(ModelBuilder builder)
@@ -101,6 +128,7 @@ public abstract class FailbackDbContext(DbContextOptions options) : IdentityDbCo
         CopyFenceRow.Configure(builder.Entity<CopyFenceRow>());
         CoverageReportRow.Configure(builder.Entity<CoverageReportRow>());
         HoldReleaseRow.Configure(builder.Entity<HoldReleaseRow>());
+        ReconciliationRow.Configure(builder.Entity<ReconciliationRow>());
         ReadinessRow.Configure(builder.Entity<ReadinessRow>());
         SettingsBundleRow.Configure(builder.Entity<SettingsBundleRow>());
         SettingsContentRow.Configure(builder.Entity<SettingsContentRow>());
@@ -109,11 +137,18 @@ public abstract class FailbackDbContext(DbContextOptions options) : IdentityDbCo
         ChangeNotificationRow.Configure(builder.Entity<ChangeNotificationRow>());
         ApiKeyRow.Configure(builder.Entity<ApiKeyRow>());
         AuditRow.Configure(builder.Entity<AuditRow>());
+        CheckpointRow.Configure(builder.Entity<CheckpointRow>());
+        SealedHeadRow.Configure(builder.Entity<SealedHeadRow>());
+        ChainSealRow.Configure(builder.Entity<ChainSealRow>());
         DataProtectionKeyRow.Configure(builder.Entity<DataProtectionKeyRow>());
         WorkflowDefinitionRow.Configure(builder.Entity<WorkflowDefinitionRow>());
+        DraftRevisionRow.Configure(builder.Entity<DraftRevisionRow>());
+        HiddenInstanceRow.Configure(builder.Entity<HiddenInstanceRow>());
         WorkflowTriggerRow.Configure(builder.Entity<WorkflowTriggerRow>());
         WorkflowInstanceRow.Configure(builder.Entity<WorkflowInstanceRow>());
         BookmarkRow.Configure(builder.Entity<BookmarkRow>());
+        WatchRow.Configure(builder.Entity<WatchRow>());
+        RecorderWordRow.Configure(builder.Entity<RecorderWordRow>());
         WakeUpRow.Configure(builder.Entity<WakeUpRow>());
         InboxRow.Configure(builder.Entity<InboxRow>());
         JournalRow.Configure(builder.Entity<JournalRow>());
@@ -131,6 +166,8 @@ public abstract class FailbackDbContext(DbContextOptions options) : IdentityDbCo
             }
         }
     }
+
+    private sealed class InstantToTicks() : ValueConverter<DateTimeOffset, long>(instant => instant.UtcTicks, ticks => new DateTimeOffset(ticks, TimeSpan.Zero));
 
     private static string ToSnakeCase(string name)
     {

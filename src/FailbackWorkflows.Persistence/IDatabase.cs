@@ -1,27 +1,84 @@
 using System.Data.Common;
+using FailbackWorkflows.Persistence.Postgres;
 
 namespace FailbackWorkflows.Persistence;
 
 /// <summary>The database behind all stores: one model, one kind of transaction, whatever the product.</summary>
 public interface IDatabase
 {
+    /// <summary>
+    /// Keeps other management servers from starting on the same database until what it answers is disposed, waiting for those that are about it. Where there can be no
+    /// other, nothing happens. Throws <see cref="DatabaseNotOpenedException"/> when the database does not answer.
+    /// </summary>
+    Task<IAsyncDisposable> EnterStartAsync(CancellationToken cancellationToken);
+
     /// <summary>Applies pending migrations. Called once at start, before anything else.</summary>
     Task MigrateAsync(CancellationToken cancellationToken);
 
     /// <summary>A context for reading; nothing is tracked.</summary>
     FailbackDbContext CreateReadContext();
 
-    /// <summary>Begins a write transaction. Writers queue; the session must be disposed.</summary>
+    /// <summary>Begins a write transaction, waiting for its turn where writers queue; the session must be disposed.</summary>
     Task<WriteSession> BeginWriteAsync(CancellationToken cancellationToken);
 
     /// <summary>Transactions committed so far, for whoever measures.</summary>
     long Commits { get; }
+
+    /// <summary>What needs no answer on its way goes out together with that of others; null: writers come one after the other.</summary>
+    internal SharedTransactions? Shared => null;
 
     /// <summary>An instant as this database stores it in a parameter.</summary>
     object ToParameter(DateTimeOffset instant);
 
     /// <summary>True when the exception says that a unique index refused a row.</summary>
     bool IsUniqueViolation(Exception exception);
+
+    /// <summary>
+    /// True when the transaction was refused, and nothing of it written, because of what others have written since it looked: done once more it
+    /// may well succeed. Never true where writers queue.
+    /// </summary>
+    bool IsOvertaken(Exception exception);
+
+    /// <summary>True when the exception says that there is no database at this moment: its server or the way to it is gone, or takes no more sessions.</summary>
+    bool IsAway(Exception exception);
+
+    /// <summary>Throws when the database cannot be read and written now.</summary>
+    Task CheckAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>Writing for stores.</summary>
+internal static class DatabaseWriting
+{
+    /// <summary>How often a transaction is done in all that others keep overtaking.</summary>
+    public const int MostTries = 5;
+
+    /// <summary>Runs <paramref name="write"/> in a transaction of its own and commits it; once more, from its beginning, when it was overtaken.</summary>
+    public static async Task<T> WriteAsync<T>(this IDatabase database, Func<WriteSession, Task<T>> write, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await using var session = await database.BeginWriteAsync(cancellationToken);
+                var result = await write(session);
+                await session.CommitAsync(cancellationToken);
+                return result;
+            }
+            catch (Exception exception) when (attempt < MostTries && database.IsOvertaken(exception))
+            {
+                // Nothing of it was written. The next look sees what got in its way.
+            }
+        }
+    }
+
+    /// <inheritdoc cref="WriteAsync{T}"/>
+    public static Task WriteAsync(this IDatabase database, Func<WriteSession, Task> write, CancellationToken cancellationToken) => database.WriteAsync(
+        async session =>
+        {
+            await write(session);
+            return true;
+        },
+        cancellationToken);
 }
 
 /// <summary>One write transaction: raw commands for the hot path and, when asked for, a context on the same transaction.</summary>
@@ -38,13 +95,15 @@ public sealed class WriteSession : IAsyncDisposable
     /// <param name="openContext">A context on the transaction. It stays the database's own, which puts it away when the session is released.</param>
     /// <param name="prepared">Commands that the connection keeps from one session to the next; null where the driver does that itself.</param>
     /// <param name="committed">Called after a commit.</param>
+    /// <param name="dialect">Null: there is one writer at a time.</param>
     internal WriteSession(
         DbConnection connection,
         DbTransaction transaction,
         Func<DbTransaction, FailbackDbContext> openContext,
         Func<ValueTask> release,
         PreparedCommands? prepared = null,
-        Action? committed = null)
+        Action? committed = null,
+        SqlDialect? dialect = null)
     {
         _connection = connection;
         _transaction = transaction;
@@ -52,10 +111,17 @@ public sealed class WriteSession : IAsyncDisposable
         _release = release;
         _prepared = prepared;
         _committed = committed;
+        Dialect = dialect ?? SqlDialect.OneWriter;
     }
+
+    /// <summary>What the SQL of the stores must say differently on this database.</summary>
+    public SqlDialect Dialect { get; }
 
     /// <summary>A context on this transaction. Its errors end the transaction: it makes no savepoints to go back to.</summary>
     public FailbackDbContext Context => _context ??= _openContext(_transaction);
+
+    /// <summary>Gets the commit to carry out instead of having it done; for tests that kill a process right before or after one. Null: nobody stands between.</summary>
+    internal Func<Func<Task>, Task>? Committing { get; set; }
 
     /// <summary>A command on this transaction; parameters are named and portable.</summary>
     public DbCommand Command(string sql, params ReadOnlySpan<(string Name, object? Value)> parameters)
@@ -86,13 +152,63 @@ public sealed class WriteSession : IAsyncDisposable
         return await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
+    /// <summary>
+    /// Runs statements in order, in one round trip where the driver can. False: one that has to change a row changed none; then the transaction is
+    /// not to be committed.
+    /// </summary>
+    internal async Task<bool> ExecuteAsync(IReadOnlyList<StatementCall> calls, CancellationToken cancellationToken)
+    {
+        if (!_connection.CanCreateBatch)
+        {
+            foreach (var call in calls)
+            {
+                if (await ExecuteAsync(call.Statement.Sql, cancellationToken, call.Named()) == 0 && call.MustChange)
+                {
+                    return false;
+                }
+            }
+
+            return true;
+        }
+
+        await using var batch = _connection.CreateBatch();
+        batch.Transaction = _transaction;
+        foreach (var call in calls)
+        {
+            call.AddTo(batch, call.Statement.Numbered);
+        }
+
+        await batch.ExecuteNonQueryAsync(cancellationToken);
+        for (var i = 0; i < calls.Count; i++)
+        {
+            if (calls[i].MustChange && batch.BatchCommands[i].RecordsAffected == 0)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Keeps every other transaction that takes this lock waiting until this one has ended.</summary>
+    public Task LockAsync(DatabaseLock what, CancellationToken cancellationToken) =>
+        Dialect.TakeLock is { } sql ? ExecuteAsync(sql, cancellationToken, ("lock", (long)what)) : Task.CompletedTask;
+
     /// <summary>Puts a command that was made in an earlier session on this transaction.</summary>
     internal void Join(DbCommand command) => command.Transaction = _transaction;
 
     /// <summary>Durable when it returns.</summary>
     public async Task CommitAsync(CancellationToken cancellationToken)
     {
-        await _transaction.CommitAsync(cancellationToken);
+        if (Committing is { } committing)
+        {
+            await committing(() => _transaction.CommitAsync(cancellationToken));
+        }
+        else
+        {
+            await _transaction.CommitAsync(cancellationToken);
+        }
+
         _committed?.Invoke();
     }
 

@@ -65,6 +65,9 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
         Pooling = true,
     }.ToString();
 
+    /// <summary>The lock on the file has seen to it already.</summary>
+    public Task<IAsyncDisposable> EnterStartAsync(CancellationToken cancellationToken) => Task.FromResult<IAsyncDisposable>(new Alone());
+
     public async Task MigrateAsync(CancellationToken cancellationToken)
     {
         await _gate.WaitAsync(cancellationToken);
@@ -107,6 +110,15 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
     public object ToParameter(DateTimeOffset instant) => instant.UtcTicks;
 
     public bool IsUniqueViolation(Exception exception) => exception is SqliteException { SqliteExtendedErrorCode: UniqueViolation or PrimaryKeyViolation };
+
+    /// <summary>There is one writer at a time: what it has read is still true when it writes.</summary>
+    public bool IsOvertaken(Exception exception) => false;
+
+    public async Task CheckAsync(CancellationToken cancellationToken)
+    {
+        await using var db = _readers.Take();
+        await db.SystemSettings.AnyAsync(cancellationToken);
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -215,5 +227,13 @@ internal sealed class SqliteDatabase : IDatabase, IAsyncDisposable, IDisposable
         using var command = _writer.CreateCommand();
         command.CommandText = sql;
         command.ExecuteNonQuery();
+    }
+
+    /// <summary>It is a file: what is wrong with it is a mistake of this server, or of its disk.</summary>
+    public bool IsAway(Exception exception) => false;
+
+    private sealed class Alone : IAsyncDisposable
+    {
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }
 }

@@ -1,10 +1,9 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Design;
-using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 
 namespace FailbackWorkflows.Persistence.Sqlite;
 
-/// <summary>The model on SQLite: instants are UTC ticks, because SQLite has no type for them and ticks order and compare.</summary>
+/// <summary>The model on SQLite.</summary>
 public sealed class SqliteFailbackDbContext(DbContextOptions<SqliteFailbackDbContext> options) : FailbackDbContext(options)
 {
     /// <summary>Where the context goes when its user is done with it; null: it is disposed.</summary>
@@ -21,12 +20,6 @@ public sealed class SqliteFailbackDbContext(DbContextOptions<SqliteFailbackDbCon
 
     /// <inheritdoc/>
     public override ValueTask DisposeAsync() => Readers?.TryKeep(this) == true ? ValueTask.CompletedTask : base.DisposeAsync();
-
-    /// <inheritdoc/>
-    protected override void ConfigureConventions(ModelConfigurationBuilder configuration) =>
-        configuration.Properties<DateTimeOffset>().HaveConversion<InstantToTicks>();
-
-    private sealed class InstantToTicks() : ValueConverter<DateTimeOffset, long>(instant => instant.UtcTicks, ticks => new DateTimeOffset(ticks, TimeSpan.Zero));
 }
 
 /// <summary>Lets the migration tool make a context; the file is never opened.</summary>

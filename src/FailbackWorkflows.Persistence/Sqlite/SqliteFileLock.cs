@@ -2,12 +2,6 @@ using System.Globalization;
 
 namespace FailbackWorkflows.Persistence.Sqlite;
 
-/// <summary>Another process works on the same database file.</summary>
-public sealed class DatabaseInUseException(string message) : Exception(message);
-
-/// <summary>The database file cannot be opened for another reason than being in use; the message names it and says what to do.</summary>
-public sealed class DatabaseNotOpenedException(string message, Exception innerException) : Exception(message, innerException);
-
 /// <summary>
 /// Keeps a second management server off the same SQLite file: two of them would each believe to be alone. An operating-system lock, so it
 /// ends with the process however that ends.

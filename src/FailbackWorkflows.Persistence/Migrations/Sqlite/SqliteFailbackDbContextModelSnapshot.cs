@@ -422,7 +422,15 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                     b.HasIndex("ExternalId")
                         .IsUnique();
 
+                    b.HasIndex("FailoverServerId")
+                        .HasFilter("material_copy NOT IN ('Copied', 'NothingToCopy', 'LossesAccepted')");
+
+                    b.HasIndex("FailoverStartedAt")
+                        .HasFilter("failover = 'Failed' AND material_copy = 'NotStarted' AND last_times IS NULL");
+
                     b.HasIndex("FailedServerId", "FailoverStartedAt");
+
+                    b.HasIndex("FailoverServerId", "FailoverStartedAt");
 
                     b.HasIndex("FailoverStartedAt", "Id");
 
@@ -511,6 +519,10 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                     b.Property<long>("At")
                         .HasColumnType("INTEGER")
                         .HasColumnName("at");
+
+                    b.Property<string>("Hash")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("hash");
 
                     b.Property<string>("Reason")
                         .HasColumnType("TEXT")
@@ -1006,6 +1018,135 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                     b.ToTable("material_copy_tasks", (string)null);
                 });
 
+            modelBuilder.Entity("FailbackWorkflows.Persistence.Nodes.RecorderWordRow", b =>
+                {
+                    b.Property<string>("Identity")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("identity");
+
+                    b.Property<string>("ServerId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("server_id");
+
+                    b.Property<string>("AllocationId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("allocation_id");
+
+                    b.Property<long>("AskedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("asked_at");
+
+                    b.Property<string>("AssignedRole")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("assigned_role");
+
+                    b.Property<long>("Epoch")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("epoch");
+
+                    b.Property<long>("Fence")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("fence");
+
+                    b.Property<long>("LargestEpoch")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("largest_epoch");
+
+                    b.Property<long>("LargestFence")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("largest_fence");
+
+                    b.HasKey("Identity", "ServerId");
+
+                    b.ToTable("recorder_words", (string)null);
+                });
+
+            modelBuilder.Entity("FailbackWorkflows.Persistence.Nodes.WatchRow", b =>
+                {
+                    b.Property<string>("Name")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("name");
+
+                    b.Property<long>("Beat")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("beat");
+
+                    b.Property<bool>("HasAskedEverybody")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("INTEGER")
+                        .HasDefaultValue(false)
+                        .HasColumnName("has_asked_everybody");
+
+                    b.Property<int>("InFlight")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("INTEGER")
+                        .HasDefaultValue(0)
+                        .HasColumnName("in_flight");
+
+                    b.Property<bool>("IsRoundDone")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("INTEGER")
+                        .HasDefaultValue(false)
+                        .HasColumnName("is_round_done");
+
+                    b.Property<long>("LongestGap")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("INTEGER")
+                        .HasDefaultValue(0L)
+                        .HasColumnName("longest_gap");
+
+                    b.Property<long>("LongestLag")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("INTEGER")
+                        .HasDefaultValue(0L)
+                        .HasColumnName("longest_lag");
+
+                    b.Property<string>("Node")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("node");
+
+                    b.Property<int>("Recorders")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("INTEGER")
+                        .HasDefaultValue(0)
+                        .HasColumnName("recorders");
+
+                    b.Property<long?>("SweptAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("swept_at");
+
+                    b.Property<long>("Term")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("INTEGER")
+                        .HasDefaultValue(0L)
+                        .HasColumnName("term");
+
+                    b.Property<string>("ToldNode")
+                        .IsRequired()
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("TEXT")
+                        .HasDefaultValue("")
+                        .HasColumnName("told_node");
+
+                    b.Property<long>("ToldTerm")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("INTEGER")
+                        .HasDefaultValue(0L)
+                        .HasColumnName("told_term");
+
+                    b.Property<int>("Unasked")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("INTEGER")
+                        .HasDefaultValue(0)
+                        .HasColumnName("unasked");
+
+                    b.HasKey("Name");
+
+                    b.ToTable("watches", (string)null);
+                });
+
             modelBuilder.Entity("FailbackWorkflows.Persistence.Obligations.ObligationRow", b =>
                 {
                     b.Property<string>("Id")
@@ -1099,6 +1240,7 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                         .HasColumnName("kind");
 
                     b.Property<long>("CheckedAt")
+                        .IsConcurrencyToken()
                         .HasColumnType("INTEGER")
                         .HasColumnName("checked_at");
 
@@ -1146,11 +1288,141 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                         .HasColumnType("TEXT")
                         .HasColumnName("stamp");
 
+                    b.Property<long?>("TurnedNotReadyAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("turned_not_ready_at");
+
                     b.HasKey("ServerId", "Kind");
 
                     b.HasIndex("Outcome", "ServerId");
 
                     b.ToTable("readiness", (string)null);
+                });
+
+            modelBuilder.Entity("FailbackWorkflows.Persistence.Reconciliation.ReconciliationRow", b =>
+                {
+                    b.Property<long>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("id");
+
+                    b.Property<long>("At")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("at");
+
+                    b.Property<string>("Changes")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("changes");
+
+                    b.Property<long>("Checkpoint")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("checkpoint");
+
+                    b.Property<string>("DoneBy")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("done_by");
+
+                    b.Property<long>("Epoch")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("epoch");
+
+                    b.Property<long?>("EpochBefore")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("epoch_before");
+
+                    b.Property<string>("HolderBefore")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("holder_before");
+
+                    b.Property<string>("HolderServerId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("holder_server_id");
+
+                    b.Property<string>("Identity")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("identity");
+
+                    b.Property<string>("Reason")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("reason");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("Identity", "Id");
+
+                    b.ToTable("reconciliations", (string)null);
+                });
+
+            modelBuilder.Entity("FailbackWorkflows.Persistence.Seals.ChainSealRow", b =>
+                {
+                    b.Property<string>("Chain")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("chain");
+
+                    b.Property<bool>("IsOpen")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("is_open");
+
+                    b.Property<long>("Sequence")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("sequence");
+
+                    b.HasKey("Chain");
+
+                    b.HasIndex("IsOpen");
+
+                    b.ToTable("audit_chain_seals", (string)null);
+                });
+
+            modelBuilder.Entity("FailbackWorkflows.Persistence.Seals.CheckpointRow", b =>
+                {
+                    b.Property<long>("Number")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("number");
+
+                    b.Property<string>("Line")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("line");
+
+                    b.Property<string>("Signature")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("signature");
+
+                    b.HasKey("Number");
+
+                    b.ToTable("audit_checkpoints", (string)null);
+                });
+
+            modelBuilder.Entity("FailbackWorkflows.Persistence.Seals.SealedHeadRow", b =>
+                {
+                    b.Property<long>("Checkpoint")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("checkpoint");
+
+                    b.Property<string>("Chain")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("chain");
+
+                    b.Property<string>("Head")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("head");
+
+                    b.Property<long>("Sequence")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("sequence");
+
+                    b.HasKey("Checkpoint", "Chain");
+
+                    b.HasIndex("Chain", "Checkpoint");
+
+                    b.ToTable("audit_sealed_heads", (string)null);
                 });
 
             modelBuilder.Entity("FailbackWorkflows.Persistence.Settings.SystemSettingRow", b =>
@@ -1354,8 +1626,12 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
 
                     b.HasKey("Id");
 
+                    b.HasIndex("FailoverGroup");
+
                     b.HasIndex("MachineId")
                         .IsUnique();
+
+                    b.HasIndex("Name", "Id");
 
                     b.ToTable("servers", (string)null);
                 });
@@ -1397,6 +1673,74 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                     b.HasIndex("Key");
 
                     b.ToTable("bookmarks", (string)null);
+                });
+
+            modelBuilder.Entity("FailbackWorkflows.Persistence.Workflows.DraftRevisionRow", b =>
+                {
+                    b.Property<string>("DefinitionId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("definition_id");
+
+                    b.Property<long>("Revision")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("revision");
+
+                    b.Property<string>("AuthorId")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("author_id");
+
+                    b.Property<string>("AuthorName")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("author_name");
+
+                    b.Property<string>("Json")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("json");
+
+                    b.Property<string>("Kind")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("kind");
+
+                    b.Property<long>("SavedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("saved_at");
+
+                    b.Property<string>("Sha256")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("sha256");
+
+                    b.Property<int>("Version")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("version");
+
+                    b.HasKey("DefinitionId", "Revision");
+
+                    b.ToTable("workflow_draft_revisions", (string)null);
+                });
+
+            modelBuilder.Entity("FailbackWorkflows.Persistence.Workflows.HiddenInstanceRow", b =>
+                {
+                    b.Property<string>("InstanceId")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("instance_id");
+
+                    b.Property<long>("HiddenAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("hidden_at");
+
+                    b.Property<string>("HiddenBy")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("hidden_by");
+
+                    b.HasKey("InstanceId");
+
+                    b.ToTable("hidden_instances", (string)null);
                 });
 
             modelBuilder.Entity("FailbackWorkflows.Persistence.Workflows.InboxRow", b =>
@@ -1462,6 +1806,10 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                         .HasColumnType("TEXT")
                         .HasColumnName("execution_id");
 
+                    b.Property<string>("Hash")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("hash");
+
                     b.Property<string>("Kind")
                         .IsRequired()
                         .HasColumnType("TEXT")
@@ -1524,10 +1872,38 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                         .HasColumnType("TEXT")
                         .HasColumnName("id");
 
+                    b.Property<int?>("BasedOn")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("based_on");
+
+                    b.Property<string>("Conflict")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("conflict");
+
                     b.Property<string>("DefinitionId")
                         .IsRequired()
                         .HasColumnType("TEXT")
                         .HasColumnName("definition_id");
+
+                    b.Property<long?>("DeletedAt")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("deleted_at");
+
+                    b.Property<string>("DeletedBy")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("deleted_by");
+
+                    b.Property<string>("Description")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("description");
+
+                    b.Property<bool>("IsDraft")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("is_draft");
+
+                    b.Property<bool>("IsLatest")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("is_latest");
 
                     b.Property<bool>("IsPublished")
                         .HasColumnType("INTEGER")
@@ -1543,6 +1919,11 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                         .HasColumnType("TEXT")
                         .HasColumnName("name");
 
+                    b.Property<string>("Origin")
+                        .IsRequired()
+                        .HasColumnType("TEXT")
+                        .HasColumnName("origin");
+
                     b.Property<long>("PublishedAt")
                         .HasColumnType("INTEGER")
                         .HasColumnName("published_at");
@@ -1551,6 +1932,14 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                         .IsRequired()
                         .HasColumnType("TEXT")
                         .HasColumnName("published_by");
+
+                    b.Property<string>("Reason")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("reason");
+
+                    b.Property<long>("Revision")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("revision");
 
                     b.Property<string>("Sha256")
                         .IsRequired()
@@ -1568,6 +1957,8 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                     b.HasIndex("DefinitionId", "Version")
                         .IsUnique();
 
+                    b.HasIndex("IsLatest", "Name");
+
                     b.ToTable("workflow_definitions", (string)null);
                 });
 
@@ -1576,6 +1967,10 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                     b.Property<string>("Id")
                         .HasColumnType("TEXT")
                         .HasColumnName("id");
+
+                    b.Property<string>("ChainHead")
+                        .HasColumnType("TEXT")
+                        .HasColumnName("chain_head");
 
                     b.Property<string>("CorrelationId")
                         .HasColumnType("TEXT")
@@ -1653,7 +2048,7 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
 
                     b.HasIndex("DefinitionId", "CreatedAt");
 
-                    b.HasIndex("Status", "UpdatedAt");
+                    b.HasIndex("Status", "CreatedAt", "Id");
 
                     b.ToTable("workflow_instances", (string)null);
                 });
