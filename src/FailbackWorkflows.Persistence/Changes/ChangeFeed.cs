@@ -1,6 +1,11 @@
 using System.Collections.Concurrent;
+using System.Collections.Frozen;
+using FailbackWorkflows.Engine.Runtime;
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback.Changes;
+using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.Reconciliation;
+using FailbackWorkflows.Failback.VmsServers;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 
@@ -28,6 +33,8 @@ internal sealed class ChangeNotificationRow
 
 internal sealed class NotifyHandler(IDatabase database) : DomainChangeHandler<Notify>
 {
+    public override bool IsFeed => true;
+
     protected override Task ApplyAsync(WriteSession session, Notify change, CancellationToken cancellationToken) => session.ExecuteAsync(
         "INSERT INTO change_notifications (kind, subject, text, at) VALUES (@kind, @subject, @text, @at)",
         cancellationToken,
@@ -37,49 +44,97 @@ internal sealed class NotifyHandler(IDatabase database) : DomainChangeHandler<No
         ("at", database.ToParameter(change.Change.At)));
 }
 
-/// <summary>Counts what this process has committed, by kind of change. A hint for whoever keeps rows in memory; the truth is the database.</summary>
+/// <summary>
+/// Counts what was committed here and, as far as the signals tell, by other nodes, by kind of change. A hint for whoever keeps rows in memory; the truth is
+/// the database.
+/// </summary>
 internal sealed class CommittedChanges
 {
-    private readonly ConcurrentDictionary<Type, long> _counts = new();
+    /// <summary>What somebody counts, or waits for. The other nodes are told of nothing else.</summary>
+    private static readonly FrozenSet<string> Wanted = FrozenSet.ToFrozenSet([nameof(SaveVmsServer), nameof(DeleteVmsServer), nameof(GrantEpoch), nameof(AcceptDuty), nameof(Notify)], StringComparer.Ordinal);
+
+    private readonly ConcurrentDictionary<string, long> _counts = new(StringComparer.Ordinal);
+    private readonly INodeSignals _signals;
+    private Action? _notified;
+
+    public CommittedChanges(INodeSignals signals)
+    {
+        _signals = signals;
+        signals.Subscribe(Hear);
+    }
+
+    /// <summary>Has <paramref name="notified"/> called whenever there may be a new notification.</summary>
+    public void WhenNotified(Action notified) => _notified += notified;
 
     public void Committed(IReadOnlyList<IDomainChange> changes)
     {
         foreach (var change in changes)
         {
-            _counts.AddOrUpdate(change.GetType(), 1, static (_, count) => count + 1);
+            var kind = change.GetType().Name;
+            if (Wanted.Contains(kind))
+            {
+                _signals.Send(new NodeSignal(NodeSignalKind.Changed, kind));
+                Count(kind);
+            }
         }
     }
 
+    /// <summary>Only of what is in <see cref="Wanted"/>.</summary>
     public long CountOf<TChange>()
-        where TChange : IDomainChange => _counts.GetValueOrDefault(typeof(TChange));
+        where TChange : IDomainChange => _counts.GetValueOrDefault(typeof(TChange).Name);
+
+    private void Hear(NodeSignal signal)
+    {
+        foreach (var kind in signal.Kind switch
+        {
+            NodeSignalKind.Changed when signal.Subject is { } one && Wanted.Contains(one) => [one],
+            NodeSignalKind.Missed => Wanted.Items,
+            _ => [],
+        })
+        {
+            Count(kind);
+        }
+    }
+
+    private void Count(string kind)
+    {
+        _counts.AddOrUpdate(kind, 1, static (_, count) => count + 1);
+        if (kind == nameof(Notify))
+        {
+            _notified?.Invoke();
+        }
+    }
 }
 
-internal sealed class ChangeFeed(IDatabase database, CommittedChanges committed) : IChangeFeed
+internal sealed class ChangeFeed : IChangeFeed
 {
+    private readonly IDatabase _database;
+    private readonly CommittedChanges _committed;
     private TaskCompletionSource _next = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>Wakes the waiting when one of the committed changes was a notification.</summary>
-    public void Committed(IReadOnlyList<IDomainChange> changes)
+    public ChangeFeed(IDatabase database, CommittedChanges committed)
     {
-        committed.Committed(changes);
-        if (changes.Any(c => c is Notify))
-        {
-            Interlocked.Exchange(ref _next, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
-        }
+        (_database, _committed) = (database, committed);
+        committed.WhenNotified(WakeWaiting);
     }
+
+    /// <summary>Wakes the waiting, here and at other nodes, when one of the committed changes was a notification.</summary>
+    public void Committed(IReadOnlyList<IDomainChange> changes) => _committed.Committed(changes);
 
     public async Task<IReadOnlyList<FeedItem>> ReadAsync(long afterCursor, int take, CancellationToken cancellationToken)
     {
-        await using var db = database.CreateReadContext();
+        await using var db = _database.CreateReadContext();
         var rows = await db.ChangeNotifications.Where(r => r.Cursor > afterCursor).OrderBy(r => r.Cursor).Take(take).ToListAsync(cancellationToken);
         return [.. rows.Select(r => new FeedItem(r.Cursor, new ChangeNotification(r.Kind, r.Subject, r.Text, r.At)))];
     }
 
     public async Task<long> GetLatestCursorAsync(CancellationToken cancellationToken)
     {
-        await using var db = database.CreateReadContext();
+        await using var db = _database.CreateReadContext();
         return await db.ChangeNotifications.MaxAsync(r => (long?)r.Cursor, cancellationToken) ?? 0;
     }
 
     public Task WaitAsync(CancellationToken cancellationToken) => Volatile.Read(ref _next).Task.WaitAsync(cancellationToken);
+
+    private void WakeWaiting() => Interlocked.Exchange(ref _next, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
 }

@@ -45,6 +45,8 @@ internal sealed class TransitionRow
 
 internal sealed class AddTransitionHandler(IDatabase database) : DomainChangeHandler<AddTransition>
 {
+    public override bool IsFeed => true;
+
     protected override Task ApplyAsync(WriteSession session, AddTransition change, CancellationToken cancellationToken)
     {
         var transition = change.Transition;
@@ -106,10 +108,18 @@ internal sealed class ConnectivityHistory(IDatabase database) : IConnectivityHis
             .ToDictionaryAsync(group => group.Key, group => group.Count, cancellationToken);
     }
 
-    public async Task<int> RemoveBeforeAsync(DateTimeOffset before, long published, int take, CancellationToken cancellationToken)
+    public async Task<IReadOnlyDictionary<string, int>> CountLossesAsync(IReadOnlyCollection<string> serverIds, DateTimeOffset since, CancellationToken cancellationToken)
     {
-        await using var session = await database.BeginWriteAsync(cancellationToken);
-        var removed = await session.ExecuteAsync(
+        await using var db = database.CreateReadContext();
+        return await db.ConnectivityTransitions
+            .Where(r => serverIds.Contains(r.ServerId) && r.At > since && (r.Kind == TransitionKind.Disconnected || r.Kind == TransitionKind.Restarted))
+            .GroupBy(r => r.ServerId)
+            .Select(group => new { group.Key, Count = group.Count() })
+            .ToDictionaryAsync(group => group.Key, group => group.Count, cancellationToken);
+    }
+
+    public Task<int> RemoveBeforeAsync(DateTimeOffset before, long published, int take, CancellationToken cancellationToken) => database.WriteAsync(
+        session => session.ExecuteAsync(
             """
             DELETE FROM connectivity_transitions WHERE sequence IN (
                 SELECT t.sequence FROM connectivity_transitions t
@@ -120,8 +130,6 @@ internal sealed class ConnectivityHistory(IDatabase database) : IConnectivityHis
             cancellationToken,
             ("before", database.ToParameter(before)),
             ("published", published),
-            ("take", take));
-        await session.CommitAsync(cancellationToken);
-        return removed;
-    }
+            ("take", take)),
+        cancellationToken);
 }

@@ -1,5 +1,6 @@
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.Reconciliation;
 using FailbackWorkflows.Persistence.Changes;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
@@ -112,7 +113,7 @@ internal sealed class GrantEpochHandler(IEpochCheckpoint checkpoint) : DomainCha
     protected override async Task ApplyAsync(WriteSession session, GrantEpoch change, CancellationToken cancellationToken)
     {
         // Ahead of the commit: no recorder ever knows an epoch that the checkpoint does not. One that is noted and not committed is only skipped.
-        checkpoint.Note(change.Identity, change.Epoch);
+        checkpoint.Note(change.Identity, change.Epoch, change.AllocationId);
 
         // To grant the same epoch again is harmless; to grant it to somebody else, or an older one, is not.
         var granted = await session.ExecuteAsync(
@@ -147,6 +148,35 @@ internal sealed class RaiseFenceHandler : DomainChangeHandler<RaiseFence>
     }
 }
 
+internal sealed class AcceptDutyHandler(IEpochCheckpoint checkpoint) : DomainChangeHandler<AcceptDuty>
+{
+    protected override async Task ApplyAsync(WriteSession session, AcceptDuty change, CancellationToken cancellationToken)
+    {
+        // A checkpoint that was lost learns again what recorders know.
+        checkpoint.Note(change.Accepted.Identity, change.Accepted.Epoch, null);
+        var accepted = await session.ExecuteAsync(
+            change.Known is null
+                ? "INSERT INTO duties (identity, holder_server_id, epoch, allocation_id, fence) VALUES (@identity, @holder, @epoch, @allocation, @fence) ON CONFLICT (identity) DO NOTHING"
+                : """
+                UPDATE duties SET holder_server_id = @holder, epoch = @epoch, allocation_id = @allocation, fence = @fence
+                WHERE identity = @identity AND epoch = @knownEpoch AND fence = @knownFence AND epoch <= @epoch AND fence <= @fence
+                """,
+            cancellationToken,
+            [
+                ("identity", change.Accepted.Identity),
+                ("holder", change.Accepted.HolderServerId),
+                ("epoch", change.Accepted.Epoch),
+                ("allocation", change.Accepted.AllocationId),
+                ("fence", change.Accepted.Fence),
+                .. change.Known is { } known ? new (string, object?)[] { ("knownEpoch", known.Epoch), ("knownFence", known.Fence) } : [],
+            ]);
+        if (accepted == 0)
+        {
+            throw new ConcurrentChangeException($"The duty of {change.Accepted.Identity}");
+        }
+    }
+}
+
 internal sealed class SaveRetentionHoldHandler(IDatabase database) : DomainChangeHandler<SaveRetentionHold>
 {
     protected override Task ApplyAsync(WriteSession session, SaveRetentionHold change, CancellationToken cancellationToken) => session.ExecuteAsync(
@@ -166,9 +196,10 @@ internal sealed class Duties(IDatabase database, CommittedChanges committed) : I
 {
     private static readonly CompiledRead<string, DutyRow?> ByIdentity = new((db, identity, _) => db.Duties.FirstOrDefault(r => r.Identity == identity));
     private static readonly CompiledRead<string, DutyClaimRow?> ClaimByKey = new((db, key, _) => db.DutyClaims.FirstOrDefault(r => r.Key == key));
+    private static readonly CompiledList<int, DutyClaimRow> Claims = new((db, _) => db.DutyClaims.OrderBy(r => r.Key));
     private static readonly CompiledList<string, DutyClaimRow> ClaimsOf = new((db, instanceId) => db.DutyClaims.Where(r => r.InstanceId == instanceId).OrderBy(r => r.Key));
 
-    public long Version => committed.CountOf<GrantEpoch>();
+    public long Version => committed.CountOf<GrantEpoch>() + committed.CountOf<AcceptDuty>();
 
     public async Task<Duty?> FindAsync(string identity, CancellationToken cancellationToken) => (await ByIdentity.ExecuteAsync(database, identity, cancellationToken))?.ToDuty();
 
@@ -178,8 +209,22 @@ internal sealed class Duties(IDatabase database, CommittedChanges committed) : I
         return [.. (await db.Duties.OrderBy(r => r.Identity).ToListAsync(cancellationToken)).Select(r => r.ToDuty())];
     }
 
+    public async Task<IReadOnlyList<Duty>> ListAsync(IReadOnlyCollection<string> identities, CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        return [.. (await db.Duties.Where(r => identities.Contains(r.Identity)).OrderBy(r => r.Identity).ToListAsync(cancellationToken)).Select(r => r.ToDuty())];
+    }
+
+    public async Task<IReadOnlyList<Duty>> ListHeldAsync(IReadOnlyCollection<string> holderServerIds, CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        return [.. (await db.Duties.Where(r => holderServerIds.Contains(r.HolderServerId)).OrderBy(r => r.Identity).ToListAsync(cancellationToken)).Select(r => r.ToDuty())];
+    }
+
     public Task<IReadOnlyList<DutyClaim>> ListClaimsAsync(string instanceId, CancellationToken cancellationToken) =>
         ClaimsOf.ExecuteAsync(database, instanceId, r => r.ToClaim(), cancellationToken);
+
+    public Task<IReadOnlyList<DutyClaim>> ListClaimsAsync(CancellationToken cancellationToken) => Claims.ExecuteAsync(database, 0, r => r.ToClaim(), cancellationToken);
 
     public async Task<DutyClaim?> FindClaimAsync(string key, CancellationToken cancellationToken) => (await ClaimByKey.ExecuteAsync(database, key, cancellationToken))?.ToClaim();
 }

@@ -1,18 +1,18 @@
 using System.Globalization;
 using System.Text;
 using FailbackWorkflows.Failback.Duties;
-using FailbackWorkflows.Persistence.Sqlite;
 
 namespace FailbackWorkflows.Persistence.Duties;
 
 /// <summary>
-/// A small file outside of the database with a line per draw, <c>identity TAB epoch</c>, on the disk before the draw is committed. It only
-/// grows (about 20 bytes a draw). A line that a power failure has torn was never relied on: it is cut off at the next start.
+/// A small file outside of the database with a line per draw of any node, <c>identity TAB epoch TAB allocation</c>, on the disk before the draw is committed; lines
+/// without an allocation are older, or were taken from a recorder. It only grows (about 80 bytes a draw). A line that a power failure has torn was never relied on: it is cut off at the next start.
 /// </summary>
 internal sealed class EpochCheckpointFile : IEpochCheckpoint, IDisposable
 {
     private readonly Lock _lock = new();
-    private readonly Dictionary<string, long> _largest = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, NotedEpoch> _largest = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, NotedEpoch> _atStart;
     private readonly FileStream _file;
 
     private EpochCheckpointFile(FileStream file)
@@ -23,15 +23,19 @@ internal sealed class EpochCheckpointFile : IEpochCheckpoint, IDisposable
         var end = Array.LastIndexOf(bytes, (byte)'\n') + 1;
         foreach (var line in Encoding.UTF8.GetString(bytes, 0, end).Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
-            var tab = line.IndexOf('\t', StringComparison.Ordinal);
-            if (tab <= 0 || !long.TryParse(line.AsSpan(tab + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var epoch))
+            var parts = line.Split('\t');
+            if (parts.Length is < 2 or > 3 || parts[0].Length == 0 || !long.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out var epoch))
             {
-                throw new InvalidDataException($"The line '{line}' is not '<identity> TAB <epoch>'.");
+                throw new InvalidDataException($"The line '{line}' is not '<identity> TAB <epoch> TAB <allocation>'.");
             }
 
-            _largest[line[..tab]] = Math.Max(epoch, _largest.GetValueOrDefault(line[..tab]));
+            if (epoch > LargestOf(parts[0]))
+            {
+                _largest[parts[0]] = new(epoch, parts.ElementAtOrDefault(2));
+            }
         }
 
+        _atStart = new(_largest, StringComparer.Ordinal);
         file.SetLength(end);
         file.Position = end;
     }
@@ -60,35 +64,63 @@ internal sealed class EpochCheckpointFile : IEpochCheckpoint, IDisposable
     {
         lock (_lock)
         {
-            return _largest.GetValueOrDefault(identity);
+            return LargestOf(identity);
         }
     }
 
-    public void Note(string identity, long epoch)
+    public NotedEpoch? AtStart(string identity) => _atStart.GetValueOrDefault(identity);
+
+    public void Note(string identity, long epoch, string? drawnBy)
     {
         lock (_lock)
         {
-            if (epoch <= _largest.GetValueOrDefault(identity))
+            if (epoch <= LargestOf(identity))
             {
                 return;
             }
 
-            var end = _file.Position;
-            try
-            {
-                _file.Write(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{identity}\t{epoch}\n")));
-                _file.Flush(flushToDisk: true);
-            }
-            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-            {
-                // What was written of it must not come before the next line.
-                _file.Position = end;
-                throw new IOException($"The new epoch {epoch} of {identity} could not be kept in '{_file.Name}', so it was not drawn: {exception.Message} Make room on that disk, or mend it.", exception);
-            }
+            Write([(identity, new(epoch, drawnBy))], $"The new epoch {epoch} of {identity} could not be kept in '{_file.Name}', so it was not drawn");
+        }
+    }
 
-            _largest[identity] = epoch;
+    public void Follow(IEnumerable<Duty> granted)
+    {
+        lock (_lock)
+        {
+            var larger = granted.Where(d => d.Epoch > LargestOf(d.Identity)).Select(d => (d.Identity, new NotedEpoch(d.Epoch, d.AllocationId))).ToList();
+            if (larger.Count > 0)
+            {
+                Write(larger, $"Epochs that the database has granted could not be kept in '{_file.Name}'");
+            }
         }
     }
 
     public void Dispose() => _file.Dispose();
+
+    private void Write(IReadOnlyList<(string Identity, NotedEpoch Noted)> lines, string failure)
+    {
+        var end = _file.Position;
+        try
+        {
+            foreach (var (identity, noted) in lines)
+            {
+                _file.Write(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{identity}\t{noted.Epoch}{(noted.DrawnBy is null ? "" : $"\t{noted.DrawnBy}")}\n")));
+            }
+
+            _file.Flush(flushToDisk: true);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // What was written of it must not come before the next line.
+            _file.Position = end;
+            throw new IOException($"{failure}: {exception.Message} Make room on that disk, or mend it.", exception);
+        }
+
+        foreach (var (identity, noted) in lines)
+        {
+            _largest[identity] = noted;
+        }
+    }
+
+    private long LargestOf(string identity) => _largest.GetValueOrDefault(identity)?.Epoch ?? 0;
 }

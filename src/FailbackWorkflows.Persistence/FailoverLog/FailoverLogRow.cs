@@ -1,6 +1,7 @@
 using System.Text.Json;
 using FailbackWorkflows.Failback.Clocks;
 using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.VmsServers;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 
@@ -65,6 +66,12 @@ internal sealed class FailoverLogRow : IVersionedRow
         row.HasIndex(r => new { r.IsActive, r.FailoverStartedAt, r.Id });
         row.HasIndex(r => new { r.FailoverStartedAt, r.Id });
         row.HasIndex(r => new { r.FailedServerId, r.FailoverStartedAt });
+        row.HasIndex(r => new { r.FailoverServerId, r.FailoverStartedAt });
+
+        // What is left to do is a handful of entries among a million that are done with.
+        row.HasIndex(r => r.FailoverStartedAt).HasFilter($"failover = '{nameof(FailoverState.Failed)}' AND material_copy = '{nameof(MaterialCopyState.NotStarted)}' AND last_times IS NULL");
+        row.HasIndex(r => r.FailoverServerId).HasFilter(
+            $"material_copy NOT IN ('{nameof(MaterialCopyState.Copied)}', '{nameof(MaterialCopyState.NothingToCopy)}', '{nameof(MaterialCopyState.LossesAccepted)}')");
     }
 
     public static FailoverLogRow From(FailoverLogEntry entry) => new()
@@ -145,8 +152,9 @@ internal sealed class FailoverLog(IDatabase database) : IFailoverLog
         .OrderByDescending(r => r.FailoverStartedAt)
         .ThenByDescending(r => r.Id));
 
-    private static readonly CompiledList<bool, string> OpenServers = new((db, isActive) => db.FailoverLog
+    private static readonly CompiledList<bool, string> ServersToFailBack = new((db, isActive) => db.FailoverLog
         .Where(r => r.IsActive == isActive && r.Failover == FailoverState.Done && (r.Failback == FailbackState.NotStarted || r.Failback == FailbackState.Failed))
+        .Where(r => db.Servers.Any(s => s.Id == r.FailedServerId && s.IsFailoverEnabled && s.IsAutomaticFailbackEnabled))
         .Select(r => r.FailedServerId)
         .Distinct());
 
@@ -168,11 +176,6 @@ internal sealed class FailoverLog(IDatabase database) : IFailoverLog
             rows = rows.Where(r => r.IsActive == active);
         }
 
-        if (query.ServerId is { } serverId)
-        {
-            rows = rows.Where(r => r.FailedServerId == serverId || r.FailoverServerId == serverId);
-        }
-
         if (query.Before is { } before)
         {
             var mark = await db.FailoverLog.Where(r => r.Id == before).Select(r => new { r.FailoverStartedAt, r.Id }).FirstOrDefaultAsync(cancellationToken);
@@ -186,12 +189,48 @@ internal sealed class FailoverLog(IDatabase database) : IFailoverLog
             rows = rows.Where(r => r.FailoverStartedAt < mark.FailoverStartedAt || (r.FailoverStartedAt == mark.FailoverStartedAt && string.Compare(r.Id, mark.Id) < 0));
         }
 
-        var page = await rows
-            .OrderByDescending(r => r.FailoverStartedAt)
-            .ThenByDescending(r => r.Id)
-            .Take(Math.Clamp(query.Take, 1, MostPerPage))
-            .ToListAsync(cancellationToken);
+        if (query.Since is { } since)
+        {
+            rows = rows.Where(r => r.FailoverStartedAt >= since);
+        }
+
+        if (query.Until is { } until)
+        {
+            rows = rows.Where(r => r.FailoverStartedAt < until);
+        }
+
+        var take = Math.Clamp(query.Take, 1, MostPerPage);
+        if (query.ServerIds is { } named)
+        {
+            var servers = named.Distinct(StringComparer.Ordinal).Take(FailoverLogQuery.MostServers).ToList();
+            if (servers.Count == 0)
+            {
+                return [];
+            }
+
+            rows = OfServers(rows, servers, take);
+        }
+
+        var page = await Newest(rows, take).ToListAsync(cancellationToken);
         return [.. page.Select(r => r.ToEntry())];
+    }
+
+    /// <summary>Each server and role by an index of its own: of the entries of all servers those of one may be very few.</summary>
+    private static IQueryable<FailoverLogRow> OfServers(IQueryable<FailoverLogRow> rows, List<string> servers, int take) => servers
+        .SelectMany(server => new[]
+        {
+            Newest(rows.Where(r => r.FailedServerId == server), take),
+            Newest(rows.Where(r => r.FailoverServerId == server && !servers.Contains(r.FailedServerId)), take),
+        })
+        .Aggregate((one, other) => one.Concat(other));
+
+    private static IQueryable<FailoverLogRow> Newest(IQueryable<FailoverLogRow> rows, int take) =>
+        rows.OrderByDescending(r => r.FailoverStartedAt).ThenByDescending(r => r.Id).Take(take);
+
+    public async Task<IReadOnlyDictionary<string, string>> ListFailedServersAsync(IReadOnlyCollection<string> entryIds, CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        return await db.FailoverLog.Where(r => entryIds.Contains(r.Id)).ToDictionaryAsync(r => r.Id, r => r.FailedServerId, StringComparer.Ordinal, cancellationToken);
     }
 
     public async Task<IReadOnlyList<FailoverLogEntry>> ListUnsettledAsync(int take, CancellationToken cancellationToken)
@@ -208,6 +247,21 @@ internal sealed class FailoverLog(IDatabase database) : IFailoverLog
 
     public Task<IReadOnlyList<FailoverLogEntry>> ListOpenAsync(CancellationToken cancellationToken) => Open.ExecuteAsync(database, true, r => r.ToEntry(), cancellationToken);
 
+    /// <summary>Two statements, however many are broken: in an outage that is every second one. The first finds each newest entry by the index of its server.</summary>
+    public async Task<IReadOnlyList<FailoverLogEntry>> ListNewestOfBrokenAsync(CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        var newest = db.Servers
+            .Where(s => s.State == VmsServerState.Broken)
+            .Select(s => db.FailoverLog.Where(r => r.FailedServerId == s.Id).OrderByDescending(r => r.FailoverStartedAt).ThenByDescending(r => r.Id).Select(r => r.Id).FirstOrDefault());
+        var rows = await db.FailoverLog
+            .Where(r => newest.Contains(r.Id) && (r.Failover == FailoverState.Failed || r.Failback == FailbackState.Done || r.Failback == FailbackState.Failed))
+            .OrderByDescending(r => r.FailoverStartedAt)
+            .ThenByDescending(r => r.Id)
+            .ToListAsync(cancellationToken);
+        return [.. rows.Select(r => r.ToEntry())];
+    }
+
     public async Task<IReadOnlyDictionary<string, int>> CountOwedPeriodsAsync(CancellationToken cancellationToken)
     {
         await using var db = database.CreateReadContext();
@@ -221,7 +275,18 @@ internal sealed class FailoverLog(IDatabase database) : IFailoverLog
             .ToDictionaryAsync(g => g.ServerId, g => g.Count, StringComparer.Ordinal, cancellationToken);
     }
 
-    public Task<IReadOnlyList<string>> ListOpenServersAsync(CancellationToken cancellationToken) => OpenServers.ExecuteAsync(database, true, id => id, cancellationToken);
+    public Task<IReadOnlyList<string>> ListServersToFailBackAsync(CancellationToken cancellationToken) => ServersToFailBack.ExecuteAsync(database, true, id => id, cancellationToken);
+
+    public async Task<IReadOnlyList<FailoverLogEntry>> ListOpenAsync(IReadOnlyCollection<string> failedServerIds, CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        var rows = await db.FailoverLog
+            .Where(r => failedServerIds.Contains(r.FailedServerId) && r.IsActive && r.Failback != FailbackState.Done)
+            .OrderByDescending(r => r.FailoverStartedAt)
+            .ThenByDescending(r => r.Id)
+            .ToListAsync(cancellationToken);
+        return [.. rows.Select(r => r.ToEntry())];
+    }
 
     public Task<IReadOnlyList<FailoverLogEntry>> ListOpenAsync(string failedServerId, CancellationToken cancellationToken) =>
         OpenOf.ExecuteAsync(database, failedServerId, r => r.ToEntry(), cancellationToken);

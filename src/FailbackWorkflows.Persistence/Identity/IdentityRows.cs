@@ -16,13 +16,21 @@ public class FailbackUser : IdentityUser
 /// <param name="Sha256">Lower-case hex of the key's SHA-256.</param>
 public sealed record ApiKey(string Id, string Name, string Sha256, string Role, DateTimeOffset CreatedAt, string CreatedBy, DateTimeOffset? ExpiresAt, DateTimeOffset? RevokedAt);
 
+/// <summary>A part of the API keys, newest first.</summary>
+/// <param name="Text">A part of the name or of who made it, in any case; null: all.</param>
+/// <param name="Before">Id of the last key of the page before; null: from the newest. After a key that does not exist nothing follows.</param>
+/// <param name="Take">1–200; null: all.</param>
+public sealed record ApiKeyQuery(string? Text = null, string? Before = null, int? Take = null);
+
 /// <summary>Stores API keys.</summary>
 public interface IApiKeys
 {
     Task<ApiKey?> FindByHashAsync(string sha256, CancellationToken cancellationToken);
 
-    /// <summary>All keys, newest first, revoked ones included.</summary>
-    Task<IReadOnlyList<ApiKey>> ListAsync(CancellationToken cancellationToken);
+    Task<ApiKey?> FindAsync(string id, CancellationToken cancellationToken);
+
+    /// <summary>Keys, newest first, revoked ones included.</summary>
+    Task<IReadOnlyList<ApiKey>> ListAsync(ApiKeyQuery query, CancellationToken cancellationToken);
 
     Task AddAsync(ApiKey key, CancellationToken cancellationToken);
 
@@ -31,7 +39,7 @@ public interface IApiKeys
 }
 
 /// <summary>One thing somebody did outside a workflow.</summary>
-/// <param name="Action">What was asked for, e.g. method and route.</param>
+/// <param name="Action">What was asked for: a name, or method and route, and after a question mark which button of a page it was and which of several things.</param>
 /// <param name="Result"><c>done</c>, or the problem it ended with.</param>
 public sealed record AuditRecord(DateTimeOffset At, Actor Actor, string Action, string? Subject, string? Reason, string Result);
 
@@ -96,6 +104,9 @@ internal sealed class AuditRow
     public string? Reason { get; set; }
 
     public required string Result { get; set; }
+
+    /// <summary>Hash of this row and the one before, lower-case hex; null until it is sealed.</summary>
+    public string? Hash { get; set; }
 
     public static void Configure(EntityTypeBuilder<AuditRow> row)
     {

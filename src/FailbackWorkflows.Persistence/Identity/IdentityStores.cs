@@ -8,56 +8,92 @@ namespace FailbackWorkflows.Persistence.Identity;
 
 internal sealed class ApiKeys(IDatabase database) : IApiKeys
 {
+    private const int MostPerPage = 200;
+
     public async Task<ApiKey?> FindByHashAsync(string sha256, CancellationToken cancellationToken)
     {
         await using var db = database.CreateReadContext();
         return (await db.ApiKeys.FirstOrDefaultAsync(r => r.Sha256 == sha256, cancellationToken))?.ToKey();
     }
 
-    public async Task<IReadOnlyList<ApiKey>> ListAsync(CancellationToken cancellationToken)
+    public async Task<ApiKey?> FindAsync(string id, CancellationToken cancellationToken)
     {
         await using var db = database.CreateReadContext();
-        return [.. (await db.ApiKeys.OrderByDescending(r => r.CreatedAt).ThenBy(r => r.Id).ToListAsync(cancellationToken)).Select(r => r.ToKey())];
+        return (await db.ApiKeys.FirstOrDefaultAsync(r => r.Id == id, cancellationToken))?.ToKey();
     }
 
-    public async Task AddAsync(ApiKey key, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<ApiKey>> ListAsync(ApiKeyQuery query, CancellationToken cancellationToken)
     {
-        await using var session = await database.BeginWriteAsync(cancellationToken);
-        session.Context.Add(new ApiKeyRow
+        await using var db = database.CreateReadContext();
+        IQueryable<ApiKeyRow> rows = db.ApiKeys;
+        if (query.Text is { } text)
         {
-            Id = key.Id,
-            Name = key.Name,
-            Sha256 = key.Sha256,
-            Role = key.Role,
-            CreatedAt = key.CreatedAt,
-            CreatedBy = key.CreatedBy,
-            ExpiresAt = key.ExpiresAt,
-            RevokedAt = key.RevokedAt,
-        });
-        await session.Context.SaveChangesAsync(cancellationToken);
-        await session.CommitAsync(cancellationToken);
-    }
-
-    public async Task<bool> RevokeAsync(string id, DateTimeOffset at, CancellationToken cancellationToken)
-    {
-        await using var session = await database.BeginWriteAsync(cancellationToken);
-        if (await session.Context.ApiKeys.FindAsync([id], cancellationToken) is not { } row)
-        {
-            return false;
+            var part = text.ToLowerInvariant();
+            rows = rows.Where(r => r.Name.Contains(text) || r.Name.ToLower().Contains(part) || r.CreatedBy.ToLower().Contains(part));
         }
 
-        row.RevokedAt ??= at;
-        await session.Context.SaveChangesAsync(cancellationToken);
-        await session.CommitAsync(cancellationToken);
-        return true;
+        if (query.Before is { } before)
+        {
+            var mark = await db.ApiKeys.Where(r => r.Id == before).Select(r => new { r.CreatedAt, r.Id }).FirstOrDefaultAsync(cancellationToken);
+            if (mark is null)
+            {
+                return [];
+            }
+
+            rows = rows.Where(r => r.CreatedAt < mark.CreatedAt || (r.CreatedAt == mark.CreatedAt && string.Compare(r.Id, mark.Id) > 0));
+        }
+
+        rows = rows.OrderByDescending(r => r.CreatedAt).ThenBy(r => r.Id);
+        if (query.Take is { } take)
+        {
+            rows = rows.Take(Math.Clamp(take, 1, MostPerPage));
+        }
+
+        return [.. (await rows.ToListAsync(cancellationToken)).Select(r => r.ToKey())];
     }
+
+    public Task AddAsync(ApiKey key, CancellationToken cancellationToken) => database.WriteAsync(
+        session =>
+        {
+            session.Context.Add(new ApiKeyRow
+            {
+                Id = key.Id,
+                Name = key.Name,
+                Sha256 = key.Sha256,
+                Role = key.Role,
+                CreatedAt = key.CreatedAt,
+                CreatedBy = key.CreatedBy,
+                ExpiresAt = key.ExpiresAt,
+                RevokedAt = key.RevokedAt,
+            });
+            return session.Context.SaveChangesAsync(cancellationToken);
+        },
+        cancellationToken);
+
+    public Task<bool> RevokeAsync(string id, DateTimeOffset at, CancellationToken cancellationToken) => database.WriteAsync(
+        async session =>
+        {
+            if (await session.Context.ApiKeys.FindAsync([id], cancellationToken) is not { } row)
+            {
+                return false;
+            }
+
+            row.RevokedAt ??= at;
+            await session.Context.SaveChangesAsync(cancellationToken);
+            return true;
+        },
+        cancellationToken);
 }
 
 internal sealed class AuditLog(IDatabase database) : IAuditLog
 {
-    public async Task AppendAsync(AuditRecord record, CancellationToken cancellationToken)
+    public Task AppendAsync(AuditRecord record, CancellationToken cancellationToken) => database.WriteAsync(session => AddAsync(session, record, cancellationToken), cancellationToken);
+
+    /// <summary>Adds a record in a transaction that does more.</summary>
+    public static async Task AddAsync(WriteSession session, AuditRecord record, CancellationToken cancellationToken)
     {
-        await using var session = await database.BeginWriteAsync(cancellationToken);
+        // Whoever reads on from a place misses nothing: places can be seen in the order in which they are given out.
+        await session.LockAsync(DatabaseLock.AuditLog, cancellationToken);
         session.Context.Add(new AuditRow
         {
             At = record.At,
@@ -71,7 +107,6 @@ internal sealed class AuditLog(IDatabase database) : IAuditLog
             Result = record.Result,
         });
         await session.Context.SaveChangesAsync(cancellationToken);
-        await session.CommitAsync(cancellationToken);
     }
 
     public async Task<IReadOnlyList<AuditEntry>> ReadAsync(long afterSequence, int take, CancellationToken cancellationToken)
@@ -94,13 +129,13 @@ internal sealed class DataProtectionKeys(IDatabase database) : IXmlRepository
     // The framework's interface is synchronous. It is called once in months, when a key is made.
     public void StoreElement(XElement element, string friendlyName) => Task.Run(() => StoreAsync(element, friendlyName)).GetAwaiter().GetResult();
 
-    private async Task StoreAsync(XElement element, string friendlyName)
-    {
-        await using var session = await database.BeginWriteAsync(CancellationToken.None);
-        session.Context.Add(new DataProtectionKeyRow { FriendlyName = friendlyName, Xml = element.ToString(SaveOptions.DisableFormatting) });
-        await session.Context.SaveChangesAsync();
-        await session.CommitAsync(CancellationToken.None);
-    }
+    private Task StoreAsync(XElement element, string friendlyName) => database.WriteAsync(
+        session =>
+        {
+            session.Context.Add(new DataProtectionKeyRow { FriendlyName = friendlyName, Xml = element.ToString(SaveOptions.DisableFormatting) });
+            return session.Context.SaveChangesAsync();
+        },
+        CancellationToken.None);
 }
 
 /// <summary>Where ASP.NET Core Identity finds its users.</summary>

@@ -65,6 +65,8 @@ internal sealed class SaveMaintenanceModeHandler(IDatabase database) : ModelChan
 {
     private static readonly CompiledRead<string, MaintenanceModeRow?> ByScope = new((db, scope, _) => db.MaintenanceModes.FirstOrDefault(r => r.Scope == scope));
 
+    protected override DatabaseLock? Lock => DatabaseLock.Maintenance;
+
     protected override Task ApplyAsync(FailbackDbContext db, SaveMaintenanceMode change, CancellationToken cancellationToken) => db.SaveVersionedAsync(
         database, ByScope, MaintenanceModeRow.From(change.Mode), change.Mode.Scope, change.Mode.Revision, $"The maintenance mode of {change.Mode.Scope}", cancellationToken);
 }
@@ -73,6 +75,9 @@ internal sealed class SaveMaintenanceModeHandler(IDatabase database) : ModelChan
 internal sealed class RequireNoMaintenanceHandler : ModelChangeHandler<RequireNoMaintenance>
 {
     private static readonly CompiledRead<string, MaintenanceModeRow?> ByScope = new((db, scope, _) => db.MaintenanceModes.AsNoTracking().FirstOrDefault(r => r.Scope == scope));
+
+    /// <summary>The row that would be looked at may not be there yet.</summary>
+    protected override DatabaseLock? Lock => DatabaseLock.Maintenance;
 
     protected override async Task ApplyAsync(FailbackDbContext db, RequireNoMaintenance change, CancellationToken cancellationToken)
     {

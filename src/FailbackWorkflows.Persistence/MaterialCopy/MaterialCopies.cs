@@ -3,6 +3,7 @@ using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.MaterialCopy;
 using FailbackWorkflows.Recorders.MaterialCopy;
+using FailbackWorkflows.Persistence.FailoverLog;
 using Microsoft.EntityFrameworkCore;
 
 namespace FailbackWorkflows.Persistence.MaterialCopy;
@@ -117,8 +118,9 @@ internal sealed class SaveHoldReleaseHandler(IDatabase database) : ModelChangeHa
         {
             await db.SaveChangesAsync(cancellationToken);
         }
-        catch (DbUpdateException exception) when (exception is DbUpdateConcurrencyException || (exception.InnerException is { } inner && database.IsUniqueViolation(inner)))
+        catch (DbUpdateException exception) when (order.Revision > 0 && (exception is DbUpdateConcurrencyException || (exception.InnerException is { } inner && database.IsUniqueViolation(inner))))
         {
+            // Who names no revision means whatever is there: it is looked at once more.
             throw new ConcurrentChangeException(NameOf(order));
         }
     }
@@ -154,10 +156,16 @@ internal sealed class MaterialCopies(IDatabase database) : IMaterialCopies
             .ToListAsync(cancellationToken)).Select(r => r.ToTask())];
     }
 
-    public async Task<IReadOnlyList<string>> ListDueEntriesAsync(int take, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<string>> ListDueEntriesAsync(string? after, int take, CancellationToken cancellationToken)
     {
         await using var db = database.CreateReadContext();
-        return await db.FailoverLog
+        IQueryable<FailoverLogRow> entries = db.FailoverLog;
+        if (after is not null && await db.FailoverLog.FirstOrDefaultAsync(e => e.Id == after, cancellationToken) is { } mark)
+        {
+            entries = entries.Where(e => e.FailoverStartedAt > mark.FailoverStartedAt || (e.FailoverStartedAt == mark.FailoverStartedAt && string.Compare(e.Id, mark.Id) > 0));
+        }
+
+        return await entries
             .Where(e => e.MaterialCopy == MaterialCopyState.Queued && (e.Failback == FailbackState.Done || e.Failover == FailoverState.Failed)
                 && !db.Set<MaterialCopyTaskRow>().Any(t => t.EntryId == e.Id && t.RunId != null && !t.IsDisputed))
             .OrderBy(e => e.FailoverStartedAt)

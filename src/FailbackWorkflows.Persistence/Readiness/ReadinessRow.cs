@@ -36,6 +36,8 @@ internal sealed class ReadinessRow
 
     public DateTimeOffset? DueAt { get; set; }
 
+    public DateTimeOffset? TurnedNotReadyAt { get; set; }
+
     /// <summary>JSON.</summary>
     public required string Stamp { get; set; }
 
@@ -43,6 +45,8 @@ internal sealed class ReadinessRow
     {
         row.ToTable("readiness");
         row.HasKey(r => new { r.ServerId, r.Kind });
+        // Of two results at the same moment the later one stays.
+        row.Property(r => r.CheckedAt).IsConcurrencyToken();
         row.Property(r => r.Kind).HasConversion<string>();
         row.Property(r => r.Outcome).HasConversion<string>();
         row.HasIndex(r => new { r.Outcome, r.ServerId });
@@ -62,6 +66,7 @@ internal sealed class ReadinessRow
         CheckedAt = result.CheckedAt,
         CheckedBy = result.CheckedBy,
         DueAt = result.DueAt,
+        TurnedNotReadyAt = result.TurnedNotReadyAt,
         Stamp = JsonSerializer.Serialize(result.Stamp, Json),
     };
 
@@ -79,6 +84,7 @@ internal sealed class ReadinessRow
         CheckedAt = CheckedAt,
         CheckedBy = CheckedBy,
         DueAt = DueAt,
+        TurnedNotReadyAt = TurnedNotReadyAt,
         Stamp = JsonSerializer.Deserialize<ReadinessStamp>(Stamp, Json)!,
     };
 }
@@ -117,7 +123,7 @@ internal sealed class ReadinessResults(IDatabase database) : IReadinessResults
     public async Task<IReadOnlyList<ReadinessResult>> ListAsync(ReadinessQuery query, CancellationToken cancellationToken)
     {
         await using var db = database.CreateReadContext();
-        var rows = Counting(db);
+        var rows = Counting(db).Where(r => db.Servers.Any(s => s.Id == r.ServerId));
         if (query.Kind is { } kind)
         {
             rows = rows.Where(r => r.Kind == kind);
@@ -140,26 +146,29 @@ internal sealed class ReadinessResults(IDatabase database) : IReadinessResults
     public async Task<IReadOnlyList<ReadinessResult>> ListSummariesAsync(CancellationToken cancellationToken)
     {
         await using var db = database.CreateReadContext();
-        var rows = await Counting(db)
-            .OrderBy(r => r.ServerId)
-            .Select(r => new ReadinessRow
-            {
-                ServerId = r.ServerId,
-                Kind = r.Kind,
-                Outcome = r.Outcome,
-                Number = r.Number,
-                Sentence = r.Sentence,
-                Offer = r.Offer,
-                EntryId = r.EntryId,
-                FailoverServerId = r.FailoverServerId,
-                Checks = "[]",
-                CheckedAt = r.CheckedAt,
-                CheckedBy = r.CheckedBy,
-                DueAt = r.DueAt,
-                Stamp = r.Stamp,
-            })
-            .ToListAsync(cancellationToken);
-        return [.. rows.Select(r => r.ToResult())];
+        return await SummarizeAsync(Counting(db).OrderBy(r => r.ServerId), cancellationToken);
+    }
+
+    public async Task<IReadOnlyList<ReadinessResult>> ListSummariesAsync(IReadOnlyCollection<string> serverIds, CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        return await SummarizeAsync(Counting(db).Where(r => serverIds.Contains(r.ServerId)).OrderBy(r => r.ServerId), cancellationToken);
+    }
+
+    public async Task<(IReadOnlyList<ReadinessResult> Latest, int Count)> ListTurnedNotReadyAsync(int take, CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        if (!await db.Readiness.AnyAsync(r => r.TurnedNotReadyAt != null, cancellationToken))
+        {
+            // On most days: whether a result counts is not worked out of all servers for a page that names none of them.
+            return ([], 0);
+        }
+
+        var turned = Counting(db).Where(r => r.TurnedNotReadyAt != null && db.Servers.Any(s => s.Id == r.ServerId));
+        var latest = await SummarizeAsync(turned.OrderByDescending(r => r.TurnedNotReadyAt).ThenBy(r => r.ServerId).Take(Math.Clamp(take, 1, MostPerPage)), cancellationToken);
+
+        // Those that were read are all there are, unless the list is full.
+        return (latest, latest.Count < take ? latest.Count : await turned.CountAsync(cancellationToken));
     }
 
     public async Task<IReadOnlyList<string>> ListDueAsync(DateTimeOffset? scheduledAt, DateTimeOffset? requestedAt, string? after, int take, CancellationToken cancellationToken)
@@ -185,8 +194,33 @@ internal sealed class ReadinessResults(IDatabase database) : IReadinessResults
         return await servers.OrderBy(s => s.Id).Select(s => s.Id).Take(Math.Clamp(take, 1, MostDue)).ToListAsync(cancellationToken);
     }
 
+    /// <summary>Checks are long and nobody reads them in a list.</summary>
+    private static async Task<IReadOnlyList<ReadinessResult>> SummarizeAsync(IQueryable<ReadinessRow> results, CancellationToken cancellationToken)
+    {
+        var rows = await results
+            .Select(r => new ReadinessRow
+            {
+                ServerId = r.ServerId,
+                Kind = r.Kind,
+                Outcome = r.Outcome,
+                Number = r.Number,
+                Sentence = r.Sentence,
+                Offer = r.Offer,
+                EntryId = r.EntryId,
+                FailoverServerId = r.FailoverServerId,
+                Checks = "[]",
+                CheckedAt = r.CheckedAt,
+                CheckedBy = r.CheckedBy,
+                DueAt = r.DueAt,
+                TurnedNotReadyAt = r.TurnedNotReadyAt,
+                Stamp = r.Stamp,
+            })
+            .ToListAsync(cancellationToken);
+        return [.. rows.Select(r => r.ToResult())];
+    }
+
     /// <summary>The results of the kind that counts for their server now.</summary>
-    private static IQueryable<ReadinessRow> Counting(FailbackDbContext db) => db.Readiness.Where(r =>
+    internal static IQueryable<ReadinessRow> Counting(FailbackDbContext db) => db.Readiness.Where(r =>
         (r.Kind == ReadinessKind.Failback) == db.FailoverLog.Any(e =>
             e.FailedServerId == r.ServerId && e.IsActive && e.Failback != FailbackState.Done && e.Failover != FailoverState.Failed));
 }

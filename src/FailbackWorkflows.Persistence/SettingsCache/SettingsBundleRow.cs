@@ -107,25 +107,19 @@ internal sealed class SaveSettingsHandler(IDatabase database) : DomainChangeHand
         }
 
         await session.ExecuteAsync(
-            "INSERT INTO settings_contents (sha256, content) SELECT @sha256, @content WHERE NOT EXISTS (SELECT 1 FROM settings_contents WHERE sha256 = @sha256)",
+            "INSERT INTO settings_contents (sha256, content) VALUES (@sha256, @content) ON CONFLICT (sha256) DO NOTHING",
             cancellationToken,
             ("sha256", settings.Sha256),
             ("content", JsonSerializer.Serialize(settings.Content, JsonSerializerOptions.Web)));
-        try
-        {
-            await session.ExecuteAsync(
-                """
-                INSERT INTO settings_bundles (identity, number, source_server_id, epoch, revision, sha256, seen_at, taken_at, activated_at, changed_by, reason, run_id)
-                SELECT @identity, COALESCE(MAX(number), 0) + 1, @source, @epoch, @revision, @sha256, @takenAt, @takenAt, @activatedAt, @changedBy, @reason, @runId
-                FROM settings_bundles WHERE identity = @identity
-                """,
-                cancellationToken,
-                row);
-        }
-        catch (Exception exception) when (database.IsUniqueViolation(exception))
-        {
-            throw new ConcurrentChangeException($"settings of {settings.Identity}");
-        }
+        // Two at once draw the same number; the one that is refused looks again and may find that there is nothing new any more.
+        await session.ExecuteAsync(
+            """
+            INSERT INTO settings_bundles (identity, number, source_server_id, epoch, revision, sha256, seen_at, taken_at, activated_at, changed_by, reason, run_id)
+            SELECT @identity, COALESCE(MAX(number), 0) + 1, @source, @epoch, @revision, @sha256, @takenAt, @takenAt, @activatedAt, @changedBy, @reason, @runId
+            FROM settings_bundles WHERE identity = @identity
+            """,
+            cancellationToken,
+            row);
     }
 }
 
@@ -192,6 +186,18 @@ internal sealed class SettingsCache(IDatabase database) : ISettingsCache
     {
         await using var db = database.CreateReadContext();
         return await ReadLatestAsync(db.SettingsBundles.FromSqlRaw(Latest("WHERE identity = {0}"), identity), cancellationToken);
+    }
+
+    public async Task<IReadOnlyList<CachedRevision>> ListLatestAsync(IReadOnlyCollection<string> identities, CancellationToken cancellationToken)
+    {
+        if (identities.Count == 0)
+        {
+            return [];
+        }
+
+        await using var db = database.CreateReadContext();
+        var places = string.Join(", ", Enumerable.Range(0, identities.Count).Select(i => $"{{{i}}}"));
+        return await ReadLatestAsync(db.SettingsBundles.FromSqlRaw(Latest($"WHERE identity IN ({places})"), [.. identities]), cancellationToken);
     }
 
     private static async Task<IReadOnlyList<CachedRevision>> ReadLatestAsync(IQueryable<SettingsBundleRow> rows, CancellationToken cancellationToken) =>

@@ -1,5 +1,8 @@
+using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.Readiness;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Persistence.Changes;
+using FailbackWorkflows.Persistence.Readiness;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 
@@ -63,6 +66,8 @@ internal sealed class VmsServerRow : IVersionedRow
         row.Property(r => r.State).HasConversion<string>();
         row.Property(r => r.Connection).HasConversion<string>();
         row.HasIndex(r => r.MachineId).IsUnique();
+        row.HasIndex(r => new { r.Name, r.Id });
+        row.HasIndex(r => r.FailoverGroup);
     }
 
     public static VmsServerRow From(VmsServer server) => new()
@@ -129,21 +134,135 @@ internal sealed class SaveVmsServerHandler(IDatabase database) : ModelChangeHand
         db.SaveVersionedAsync(database, ById, VmsServerRow.From(change.Server), change.Server.Id, change.Server.Revision, $"VMS server {change.Server.Id}", cancellationToken);
 }
 
+internal sealed class DeleteVmsServerHandler : DomainChangeHandler<DeleteVmsServer>
+{
+    protected override async Task ApplyAsync(WriteSession session, DeleteVmsServer change, CancellationToken cancellationToken)
+    {
+        if (await session.Context.Servers.AsNoTracking().Where(r => r.Id == change.ServerId).Select(r => (long?)r.Revision).FirstOrDefaultAsync(cancellationToken) is not { } stored)
+        {
+            return;
+        }
+
+        if (stored != change.Revision || await session.Context.Servers.Where(r => r.Id == change.ServerId && r.Revision == change.Revision).ExecuteDeleteAsync(cancellationToken) == 0)
+        {
+            throw new ConcurrentChangeException($"VMS server {change.ServerId}");
+        }
+
+        // What others know of its duty stays: when it comes back, its epochs must be larger.
+        await session.ExecuteAsync("DELETE FROM recorder_words WHERE server_id = @server", cancellationToken, ("server", change.ServerId));
+
+        // A result is of the server that was looked at, not of one that comes with the same id later.
+        await session.ExecuteAsync("DELETE FROM readiness WHERE server_id = @server", cancellationToken, ("server", change.ServerId));
+    }
+}
+
 internal sealed class VmsServers(IDatabase database, CommittedChanges committed) : IVmsServers
 {
     private static readonly CompiledRead<string, VmsServerRow?> ById = new((db, id, _) => db.Servers.FirstOrDefault(r => r.Id == id));
     private static readonly CompiledList<int, VmsServerRow> All = new((db, _) => db.Servers.OrderBy(r => r.Name).ThenBy(r => r.Id));
 
     private static readonly CompiledList<string, VmsServerRow> OfGroup = new((db, group) => db.Servers.Where(r => r.FailoverGroup == group).OrderBy(r => r.Name).ThenBy(r => r.Id));
+    private static readonly CompiledRead<string, VmsServerRow?> ByMachine = new((db, machineId, _) => db.Servers.FirstOrDefault(r => r.MachineId == machineId));
     private static readonly CompiledRead<int, int> Count = new((db, _, _) => db.Servers.Count());
 
-    public long Version => committed.CountOf<SaveVmsServer>();
+    public long Version => committed.CountOf<SaveVmsServer>() + committed.CountOf<DeleteVmsServer>();
 
     public async Task<VmsServer?> FindAsync(string id, CancellationToken cancellationToken) => (await ById.ExecuteAsync(database, id, cancellationToken))?.ToServer();
+
+    public async Task<VmsServer?> FindByMachineAsync(string machineId, CancellationToken cancellationToken) =>
+        (await ByMachine.ExecuteAsync(database, machineId, cancellationToken))?.ToServer();
 
     public Task<IReadOnlyList<VmsServer>> ListAsync(CancellationToken cancellationToken) => All.ExecuteAsync(database, 0, r => r.ToServer(), cancellationToken);
 
     public Task<IReadOnlyList<VmsServer>> ListGroupAsync(string failoverGroup, CancellationToken cancellationToken) => OfGroup.ExecuteAsync(database, failoverGroup, r => r.ToServer(), cancellationToken);
 
     public Task<int> CountAsync(CancellationToken cancellationToken) => Count.ExecuteAsync(database, 0, cancellationToken);
+
+    public async Task<IReadOnlyList<VmsServer>> ListAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken)
+    {
+        if (ids.Count == 0)
+        {
+            return [];
+        }
+
+        await using var db = database.CreateReadContext();
+        var rows = await db.Servers.Where(r => ids.Contains(r.Id)).OrderBy(r => r.Name).ThenBy(r => r.Id).ToListAsync(cancellationToken);
+        return [.. rows.Select(r => r.ToServer())];
+    }
+
+    public async Task<IReadOnlyList<VmsServer>> ListAsync(VmsServerQuery query, CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        var rows = Narrow(db, query);
+        if (query.After is { } after)
+        {
+            var (id, name) = VmsServerQuery.ReadMark(after);
+            name ??= await db.Servers.Where(r => r.Id == id).Select(r => r.Name).FirstOrDefaultAsync(cancellationToken);
+            if (name is null)
+            {
+                return [];
+            }
+
+            // The first condition says nothing new. It is where the index begins, also for a database that does not conclude it from the second.
+            rows = rows.Where(r => string.Compare(r.Name, name) >= 0);
+            rows = rows.Where(r => string.Compare(r.Name, name) > 0 || (r.Name == name && string.Compare(r.Id, id) > 0));
+        }
+
+        rows = rows.OrderBy(r => r.Name).ThenBy(r => r.Id);
+        if (query.Take is { } take)
+        {
+            rows = rows.Take(Math.Clamp(take, 1, VmsServerQuery.MostPerPage));
+        }
+
+        return [.. (await rows.ToListAsync(cancellationToken)).Select(r => r.ToServer())];
+    }
+
+    public async Task<int> CountAsync(VmsServerQuery query, CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        return await Narrow(db, query).CountAsync(cancellationToken);
+    }
+
+    public async Task<IReadOnlyList<string>> FindIdsAsync(string text, int take, CancellationToken cancellationToken)
+    {
+        var part = text.ToLowerInvariant();
+        await using var db = database.CreateReadContext();
+        return await db.Servers
+            .Where(r => r.Name.Contains(text) || r.Name.ToLower().Contains(part) || r.Id.Contains(part))
+            .OrderBy(r => r.Name.ToLower().StartsWith(part) ? 0 : 1)
+            .ThenBy(r => r.Name)
+            .ThenBy(r => r.Id)
+            .Select(r => r.Id)
+            .Take(take)
+            .ToListAsync(cancellationToken);
+    }
+
+    public async Task<IReadOnlyList<string>> ListGroupsAsync(CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        var groups = await db.Servers.Where(r => r.FailoverGroup != null).Select(r => r.FailoverGroup!).Distinct().ToListAsync(cancellationToken);
+        return [.. groups.Order(StringComparer.Ordinal)];
+    }
+
+    /// <summary>Part of a text by a look at each row: ten thousand short ones cost milliseconds, and no index finds the middle of a word on both databases.</summary>
+    private static IQueryable<VmsServerRow> Narrow(FailbackDbContext db, VmsServerQuery query)
+    {
+        IQueryable<VmsServerRow> rows = db.Servers;
+        if (query.Text is { } text)
+        {
+            var part = text.ToLowerInvariant();
+            // As it was typed too: the embedded database knows only the small letters of English.
+            rows = rows.Where(r => r.Name.Contains(text) || r.Name.ToLower().Contains(part) || r.Id.Contains(part) || r.BaseUrl.ToLower().Contains(part)
+                || (r.FailoverGroup != null && (r.FailoverGroup.Contains(text) || r.FailoverGroup.ToLower().Contains(part))));
+        }
+
+        return query.Filter switch
+        {
+            VmsServerFilter.Broken => rows.Where(r => r.State == VmsServerState.Broken),
+            VmsServerFilter.NotConnected => rows.Where(r => r.Connection != ConnectionState.Connected),
+            VmsServerFilter.ActingForOthers => rows.Where(r => db.Duties.Any(d => d.HolderServerId == r.Id && d.Identity != r.Id)),
+            VmsServerFilter.NotReady => rows.Where(r => ReadinessResults.Counting(db).Any(result => result.ServerId == r.Id && result.Outcome == ReadinessOutcome.NotReady)),
+            _ => rows,
+        };
+    }
 }

@@ -1,3 +1,4 @@
+using FailbackWorkflows.Engine.Library;
 using FailbackWorkflows.Engine.Storage;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
@@ -24,15 +25,74 @@ internal sealed class WorkflowDefinitionRow
 
     public bool IsPublished { get; set; }
 
+    public bool IsDraft { get; set; }
+
+    public bool IsLatest { get; set; }
+
+    public string? Description { get; set; }
+
+    public long Revision { get; set; }
+
+    public VersionOrigin Origin { get; set; }
+
+    public string? Reason { get; set; }
+
+    public int? BasedOn { get; set; }
+
+    public string? Conflict { get; set; }
+
+    public DateTimeOffset? DeletedAt { get; set; }
+
+    public string? DeletedBy { get; set; }
+
     public static void Configure(EntityTypeBuilder<WorkflowDefinitionRow> row)
     {
         row.ToTable("workflow_definitions");
         row.HasKey(r => r.Id);
         row.HasIndex(r => new { r.DefinitionId, r.Version }).IsUnique();
         row.HasIndex(r => new { r.DefinitionId, r.IsPublished });
+        row.HasIndex(r => new { r.IsLatest, r.Name });
+        row.Property(r => r.Origin).HasConversion<string>();
     }
 
     public StoredDefinition ToDefinition() => new(Id, DefinitionId, Version, Name, Json, Sha256, PublishedAt, PublishedBy);
+
+    public static WorkflowDefinitionRow From(WorkflowVersion version)
+    {
+        var row = new WorkflowDefinitionRow
+        {
+            Id = version.Id,
+            DefinitionId = version.DefinitionId,
+            Name = version.Name,
+            Json = version.Json,
+            Sha256 = version.Sha256,
+            PublishedBy = version.SavedBy,
+        };
+        row.Take(version);
+        return row;
+    }
+
+    /// <summary>The row of the same version as it is now.</summary>
+    public void Take(WorkflowVersion version)
+    {
+        Version = version.Version;
+        Name = version.Name;
+        Description = version.Description;
+        Json = version.Json;
+        Sha256 = version.Sha256;
+        PublishedAt = version.SavedAt;
+        PublishedBy = version.SavedBy;
+        IsPublished = version.IsPublished;
+        IsDraft = version.IsDraft;
+        IsLatest = version.IsLatest;
+        Revision = version.Revision;
+        Origin = version.Origin;
+        Reason = version.Reason;
+        BasedOn = version.BasedOn;
+        Conflict = version.Conflict;
+        DeletedAt = version.DeletedAt;
+        DeletedBy = version.DeletedBy;
+    }
 }
 
 /// <summary>A trigger of the published version of a definition.</summary>
@@ -85,6 +145,9 @@ internal sealed class WorkflowInstanceRow
     /// <summary>Largest fence ever given on the instance; outlives the wake-up row.</summary>
     public long LastFence { get; set; }
 
+    /// <summary>Hash of the last event of the journal.</summary>
+    public string? ChainHead { get; set; }
+
     public required string Snapshot { get; set; }
 
     public static void Configure(EntityTypeBuilder<WorkflowInstanceRow> row)
@@ -94,7 +157,9 @@ internal sealed class WorkflowInstanceRow
         row.HasIndex(r => r.StartKey).IsUnique();
         row.HasIndex(r => new { r.CorrelationId, r.CreatedAt });
         row.HasIndex(r => new { r.DefinitionId, r.CreatedAt });
-        row.HasIndex(r => new { r.Status, r.UpdatedAt });
+
+        // None over what every step changes: PostgreSQL then leaves the indexes alone until a run ends.
+        row.HasIndex(r => new { r.Status, r.CreatedAt, r.Id });
         row.HasIndex(r => new { r.CreatedAt, r.Id });
     }
 }
@@ -191,6 +256,9 @@ internal sealed class JournalRow
     public string? ExecutionId { get; set; }
 
     public required string Payload { get; set; }
+
+    /// <summary>Hash of this event and the one before, lower-case hex. Null only between an upgrade's migration and its <see cref="Seals.JournalChaining"/>.</summary>
+    public string? Hash { get; set; }
 
     public static void Configure(EntityTypeBuilder<JournalRow> row)
     {

@@ -1,7 +1,10 @@
+using System.Data;
 using System.Data.Common;
 using System.Text.Json;
 using FailbackWorkflows.Engine;
+using FailbackWorkflows.Engine.Definitions;
 using FailbackWorkflows.Engine.Journal;
+using FailbackWorkflows.Engine.Library;
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Engine.Values;
 using FailbackWorkflows.Persistence.Changes;
@@ -15,8 +18,38 @@ namespace FailbackWorkflows.Persistence.Workflows;
 /// </summary>
 internal sealed class WorkflowStore(IDatabase database, DomainChanges changes, ChangeFeed feed) : IWorkflowStore
 {
-    private const string InsertJournal =
-        "INSERT INTO journal (instance_id, sequence, at, kind, node_id, execution_id, payload) VALUES (@instance, @sequence, @at, @kind, @node, @execution, @payload)";
+    private const string Runnable =
+        """
+        SELECT w.instance_id, w.seq, CASE WHEN w.fence > i.last_fence THEN w.fence ELSE i.last_fence END AS fence
+        FROM wake_ups w JOIN workflow_instances i ON i.id = w.instance_id
+        WHERE (w.owner IS NULL AND (w.seq > w.ran OR w.due_at <= @now)) OR (w.owner IS NOT NULL AND w.lease_until < @now)
+        ORDER BY w.due_at NULLS FIRST, w.instance_id LIMIT @max
+        """;
+
+    /// <summary>
+    /// What <see cref="WriteStimulusAsync"/> does, in one statement, for a database that can: everybody reached gets a message, and in the same order
+    /// a wake-up.
+    /// </summary>
+    private static readonly Statement Post = new(
+        """
+        WITH reached AS MATERIALIZED (SELECT DISTINCT instance_id FROM bookmarks WHERE key = @key AND (@instance IS NULL OR instance_id = @instance)
+                AND (@correlation IS NULL OR instance_id IN (SELECT id FROM workflow_instances WHERE correlation_id = @correlation)) ORDER BY instance_id),
+            messages AS (INSERT INTO inbox (instance_id, kind, bookmark_key, payload, actor, reason, at) SELECT instance_id, @kind, @key, @payload, @actor, NULL, @at FROM reached)
+        INSERT INTO wake_ups (instance_id, due_at, seq, ran, owner, lease_until, fence) SELECT instance_id, NULL, 1, 0, NULL, NULL, 0 FROM reached
+        ON CONFLICT (instance_id) DO UPDATE SET seq = wake_ups.seq + 1
+        RETURNING instance_id
+        """,
+        ("key", DbType.String), ("instance", DbType.String), ("correlation", DbType.String), ("kind", DbType.String), ("payload", DbType.String), ("actor", DbType.String), ("at", DbType.Int64));
+
+    /// <summary>What <see cref="WriteLeasesAsync"/> does, in one statement, for a database that can.</summary>
+    private static readonly Statement Claim = new(
+        $"""
+        WITH due AS MATERIALIZED ({Runnable}{SqlDialect.ManyWriters.Claim}),
+            raised AS (UPDATE workflow_instances i SET last_fence = due.fence + 1 FROM due WHERE i.id = due.instance_id)
+        UPDATE wake_ups w SET owner = @owner, lease_until = @until, fence = due.fence + 1 FROM due WHERE w.instance_id = due.instance_id
+        RETURNING w.instance_id, due.seq, w.fence
+        """,
+        ("now", DbType.Int64), ("max", DbType.Int32), ("owner", DbType.String), ("until", DbType.Int64));
 
     private static readonly CompiledRead<string, WorkflowInstanceRow?> ById = new((db, id, _) => db.WorkflowInstances.FirstOrDefault(r => r.Id == id));
     private static readonly CompiledRead<string, string?> IdByStartKey = new((db, key, _) => db.WorkflowInstances.Where(r => r.StartKey == key).Select(r => r.Id).FirstOrDefault());
@@ -32,35 +65,85 @@ internal sealed class WorkflowStore(IDatabase database, DomainChanges changes, C
 
     public async Task CommitAsync(StepCommit commit, CancellationToken cancellationToken)
     {
-        await using (var session = await database.BeginWriteAsync(cancellationToken))
+        if (!await TryShareAsync(commit, cancellationToken))
         {
-            await WriteLeaseAsync(session, commit, cancellationToken);
-            await WriteInstanceAsync(session, commit, cancellationToken);
-            foreach (var item in commit.Events)
-            {
-                await WriteEventAsync(session, commit.Instance.Id, item, cancellationToken);
-            }
-
-            await WriteBookmarksAsync(session, commit, cancellationToken);
-            foreach (var id in commit.ConsumedInbox)
-            {
-                await session.ExecuteAsync("DELETE FROM inbox WHERE id = @id AND instance_id = @instance", cancellationToken, ("id", id), ("instance", commit.Instance.Id));
-            }
-
-            foreach (var stimulus in commit.Stimuli)
-            {
-                await WriteStimulusAsync(session, stimulus.Key, stimulus.InstanceId, stimulus.Payload, stimulus.Actor, commit.At, cancellationToken);
-            }
-
-            if (commit.Changes.Count > 0)
-            {
-                await changes.ApplyAsync(session, commit.Changes, cancellationToken);
-            }
-
-            await session.CommitAsync(cancellationToken);
+            await database.WriteAsync(session => WriteStepAsync(session, commit, cancellationToken), cancellationToken);
         }
 
         feed.Committed(commit.Changes);
+    }
+
+    /// <summary>A step that looks at nothing but its own lease may share a transaction with those of other instances. False: nothing was written.</summary>
+    private Task<bool> TryShareAsync(StepCommit commit, CancellationToken cancellationToken)
+    {
+        if (database.Shared is not { } shared || commit.Changes.Count > 0 || commit.Cancels.Count > 0 || commit.Activation is not null || commit.Bookmarks?.Any(b => WorkflowEnded.InstanceOf(b.Key) is not null) == true)
+        {
+            return Task.FromResult(false);
+        }
+
+        var calls = StepStatements.Of(commit, database);
+        calls.AddRange(commit.Stimuli.Select(stimulus => PostCall(stimulus, commit.At)));
+        return shared.TryWriteAsync(calls, cancellationToken);
+    }
+
+    private async Task WriteStepAsync(WriteSession session, StepCommit commit, CancellationToken cancellationToken)
+    {
+        if (commit.Activation is { } activation)
+        {
+            await session.LockAsync(DatabaseLock.Activation, cancellationToken);
+            if (await FindRunningAsync(session, activation, commit.Instance.Id, cancellationToken) is { } running)
+            {
+                throw new AlreadyRunningException(running);
+            }
+        }
+
+        var ended = await FindEndedAsync(session, commit, cancellationToken);
+        try
+        {
+            if (!await session.ExecuteAsync(StepStatements.Of(commit, database), cancellationToken))
+            {
+                throw new LeaseLostException(commit.Lease.InstanceId);
+            }
+        }
+        catch (DbException exception) when (commit.IsStart && commit.Instance.StartKey is not null && database.IsUniqueViolation(exception))
+        {
+            if (await FindInstanceByStartKeyAsync(commit.Instance.StartKey, cancellationToken) is { } taken)
+            {
+                throw new StartKeyTakenException(commit.Instance.StartKey, taken);
+            }
+
+            throw;
+        }
+
+        foreach (var bookmark in commit.Bookmarks ?? [])
+        {
+            if (WorkflowEnded.InstanceOf(bookmark.Key) is { } awaited && ended.Contains(awaited))
+            {
+                await WriteMessageAsync(
+                    session, commit.Instance.Id, new InboxMessage(0, InboxMessageKind.Stimulus, bookmark.Key, null, Actor.System, null), commit.At, cancellationToken);
+            }
+        }
+
+        foreach (var stimulus in commit.Stimuli)
+        {
+            await WriteStimulusAsync(session, stimulus, commit.At, cancellationToken);
+        }
+
+        foreach (var child in commit.Cancels)
+        {
+            await using var exists = session.Command("SELECT 1 FROM workflow_instances WHERE id = @id", ("id", child));
+            if (await exists.ExecuteScalarAsync(cancellationToken) is not null)
+            {
+                await WriteMessageAsync(
+                    session, child, new InboxMessage(0, InboxMessageKind.Cancel, null, null, Actor.System, "What had started it was cancelled."), commit.At, cancellationToken);
+            }
+        }
+
+        if (commit.Changes.Count > 0)
+        {
+            await changes.ApplyAsync(session, commit.Changes, cancellationToken);
+            await changes.ApplyFeedAsync(session, commit.Changes, cancellationToken);
+        }
     }
 
     public async Task<StoredInstance?> FindInstanceAsync(string instanceId, CancellationToken cancellationToken) =>
@@ -80,28 +163,45 @@ internal sealed class WorkflowStore(IDatabase database, DomainChanges changes, C
         return [.. rows.Select(payload => JsonSerializer.Deserialize<JournalEvent>(payload, PlainValue.Json)!)];
     }
 
-    public async Task<IReadOnlyList<string>> PostStimulusAsync(string key, string? instanceId, object? payload, Actor actor, DateTimeOffset at, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<string>> PostStimulusAsync(Stimulus stimulus, DateTimeOffset at, CancellationToken cancellationToken)
     {
+        if (database.Shared is { } shared)
+        {
+            var reached = await shared.QueryAsync(PostCall(stimulus, at), row => row.GetString(0), cancellationToken);
+            reached.Sort(StringComparer.Ordinal);
+            return reached;
+        }
+
         // A look first: most stimuli reach nobody, and then writers need not queue for them. A bookmark made after it came after the stimulus.
-        if (!await HasBookmark.ExecuteAsync(database, key, cancellationToken))
+        if (!await HasBookmark.ExecuteAsync(database, stimulus.Key, cancellationToken))
         {
             return [];
         }
 
-        await using var session = await database.BeginWriteAsync(cancellationToken);
-        var reached = await WriteStimulusAsync(session, key, instanceId, payload, actor, at, cancellationToken);
-        await session.CommitAsync(cancellationToken);
-        return reached;
+        return await database.WriteAsync(session => WriteStimulusAsync(session, stimulus, at, cancellationToken), cancellationToken);
     }
 
-    private async Task<IReadOnlyList<string>> WriteStimulusAsync(
-        WriteSession session, string key, string? instanceId, object? payload, Actor actor, DateTimeOffset at, CancellationToken cancellationToken)
+    private StatementCall PostCall(Stimulus stimulus, DateTimeOffset at) => Post.With(
+        stimulus.Key,
+        stimulus.InstanceId,
+        stimulus.CorrelationId,
+        nameof(InboxMessageKind.Stimulus),
+        stimulus.Payload is null ? null : PlainValue.ToJson(stimulus.Payload),
+        JsonSerializer.Serialize(stimulus.Actor, PlainValue.Json),
+        database.ToParameter(at));
+
+    private async Task<IReadOnlyList<string>> WriteStimulusAsync(WriteSession session, Stimulus stimulus, DateTimeOffset at, CancellationToken cancellationToken)
     {
         var reached = new List<string>();
+        // In order, so that two that reach the same instances do not wait for each other.
         await using (var find = session.Command(
-            instanceId is null ? "SELECT DISTINCT instance_id FROM bookmarks WHERE key = @key" : "SELECT DISTINCT instance_id FROM bookmarks WHERE key = @key AND instance_id = @instance",
-            ("key", key),
-            ("instance", instanceId)))
+            "SELECT DISTINCT instance_id FROM bookmarks WHERE key = @key"
+            + (stimulus.InstanceId is null ? string.Empty : " AND instance_id = @instance")
+            + (stimulus.CorrelationId is null ? string.Empty : " AND instance_id IN (SELECT id FROM workflow_instances WHERE correlation_id = @correlation)")
+            + " ORDER BY instance_id",
+            ("key", stimulus.Key),
+            ("instance", stimulus.InstanceId),
+            ("correlation", stimulus.CorrelationId)))
         await using (var reader = await find.ExecuteReaderAsync(cancellationToken))
         {
             while (await reader.ReadAsync(cancellationToken))
@@ -112,47 +212,53 @@ internal sealed class WorkflowStore(IDatabase database, DomainChanges changes, C
 
         foreach (var id in reached)
         {
-            await WriteMessageAsync(session, id, new InboxMessage(0, InboxMessageKind.Stimulus, key, payload, actor, null), at, cancellationToken);
+            await WriteMessageAsync(session, id, new InboxMessage(0, InboxMessageKind.Stimulus, stimulus.Key, stimulus.Payload, stimulus.Actor, null), at, cancellationToken);
         }
 
         return reached;
     }
 
-    public async Task<bool> PostAsync(string instanceId, InboxMessage message, DateTimeOffset at, CancellationToken cancellationToken)
-    {
-        await using var session = await database.BeginWriteAsync(cancellationToken);
-        await using (var exists = session.Command("SELECT 1 FROM workflow_instances WHERE id = @id", ("id", instanceId)))
+    public Task<bool> PostAsync(string instanceId, InboxMessage message, DateTimeOffset at, CancellationToken cancellationToken) => database.WriteAsync(
+        async session =>
         {
-            if (await exists.ExecuteScalarAsync(cancellationToken) is null)
+            await using (var exists = session.Command("SELECT 1 FROM workflow_instances WHERE id = @id", ("id", instanceId)))
             {
-                return false;
+                if (await exists.ExecuteScalarAsync(cancellationToken) is null)
+                {
+                    return false;
+                }
             }
-        }
 
-        await WriteMessageAsync(session, instanceId, message, at, cancellationToken);
-        await session.CommitAsync(cancellationToken);
-        return true;
-    }
+            await WriteMessageAsync(session, instanceId, message, at, cancellationToken);
+            return true;
+        },
+        cancellationToken);
 
     public async Task<IReadOnlyList<Lease>> ClaimRunnableAsync(string node, DateTimeOffset now, TimeSpan leaseDuration, int max, CancellationToken cancellationToken)
     {
+        if (database.Shared is { } shared)
+        {
+            var until = now + leaseDuration;
+            return await shared.QueryAsync(
+                Claim.With(database.ToParameter(now), max, node, database.ToParameter(until)),
+                row => new Lease(row.GetString(0), node, row.GetInt64(2), until, row.GetInt64(1)),
+                cancellationToken);
+        }
+
         if (!await HasRunnableAsync(now, cancellationToken))
         {
             return [];
         }
 
-        var at = database.ToParameter(now);
-        var until = now + leaseDuration;
-        await using var session = await database.BeginWriteAsync(cancellationToken);
+        return await database.WriteAsync(session => WriteLeasesAsync(session, node, now, now + leaseDuration, max, cancellationToken), cancellationToken);
+    }
+
+    private async Task<IReadOnlyList<Lease>> WriteLeasesAsync(WriteSession session, string node, DateTimeOffset now, DateTimeOffset until, int max, CancellationToken cancellationToken)
+    {
         var found = new List<(string Id, long Seq, long Fence)>();
         await using (var find = session.Command(
-            """
-            SELECT w.instance_id, w.seq, CASE WHEN w.fence > i.last_fence THEN w.fence ELSE i.last_fence END
-            FROM wake_ups w JOIN workflow_instances i ON i.id = w.instance_id
-            WHERE (w.owner IS NULL AND (w.seq > w.ran OR w.due_at <= @now)) OR (w.owner IS NOT NULL AND w.lease_until < @now)
-            ORDER BY w.due_at, w.instance_id LIMIT @max
-            """,
-            ("now", at),
+            Runnable + session.Dialect.Claim,
+            ("now", database.ToParameter(now)),
             ("max", max)))
         await using (var reader = await find.ExecuteReaderAsync(cancellationToken))
         {
@@ -177,7 +283,6 @@ internal sealed class WorkflowStore(IDatabase database, DomainChanges changes, C
             leases.Add(lease);
         }
 
-        await session.CommitAsync(cancellationToken);
         return leases;
     }
 
@@ -195,43 +300,40 @@ internal sealed class WorkflowStore(IDatabase database, DomainChanges changes, C
 
     public async Task<bool> RenewLeaseAsync(Lease lease, DateTimeOffset until, CancellationToken cancellationToken)
     {
-        await using var session = await database.BeginWriteAsync(cancellationToken);
-        var renewed = await session.ExecuteAsync(
-            "UPDATE wake_ups SET lease_until = @until WHERE instance_id = @id AND owner = @owner AND fence = @fence",
-            cancellationToken,
-            ("until", database.ToParameter(until)),
-            ("id", lease.InstanceId),
-            ("owner", lease.Node),
-            ("fence", lease.Fence));
-        await session.CommitAsync(cancellationToken);
+        var renewed = await database.WriteAsync(
+            session => session.ExecuteAsync(
+                "UPDATE wake_ups SET lease_until = @until WHERE instance_id = @id AND owner = @owner AND fence = @fence",
+                cancellationToken,
+                ("until", database.ToParameter(until)),
+                ("id", lease.InstanceId),
+                ("owner", lease.Node),
+                ("fence", lease.Fence)),
+            cancellationToken);
         return renewed == 1;
     }
 
-    public async Task ReleaseLeaseAsync(Lease lease, CancellationToken cancellationToken)
-    {
-        await using var session = await database.BeginWriteAsync(cancellationToken);
-        await session.ExecuteAsync(
+    public Task ReleaseLeaseAsync(Lease lease, CancellationToken cancellationToken) => database.WriteAsync(
+        session => session.ExecuteAsync(
             "UPDATE wake_ups SET owner = NULL, lease_until = NULL, seq = seq + 1 WHERE instance_id = @id AND owner = @owner AND fence = @fence",
             cancellationToken,
             ("id", lease.InstanceId),
             ("owner", lease.Node),
-            ("fence", lease.Fence));
-        await session.CommitAsync(cancellationToken);
-    }
+            ("fence", lease.Fence)),
+        cancellationToken);
 
-    public async Task ReleaseLeasesOfAsync(string node, CancellationToken cancellationToken)
-    {
-        await using var session = await database.BeginWriteAsync(cancellationToken);
-        await session.ExecuteAsync("UPDATE wake_ups SET owner = NULL, lease_until = NULL, seq = seq + 1 WHERE owner = @owner", cancellationToken, ("owner", node));
-        await session.CommitAsync(cancellationToken);
-    }
+    public Task ReleaseLeasesOfAsync(string node, CancellationToken cancellationToken) => database.WriteAsync(
+        session => session.ExecuteAsync("UPDATE wake_ups SET owner = NULL, lease_until = NULL, seq = seq + 1 WHERE owner = @owner", cancellationToken, ("owner", node)),
+        cancellationToken);
 
-    public async Task<StoredDefinition> PublishDefinitionAsync(StoredDefinition definition, CancellationToken cancellationToken)
+    public Task<StoredDefinition> PublishDefinitionAsync(StoredDefinition definition, CancellationToken cancellationToken) =>
+        database.WriteAsync(session => WriteDefinitionAsync(session, definition, cancellationToken), cancellationToken);
+
+    private static async Task<StoredDefinition> WriteDefinitionAsync(WriteSession session, StoredDefinition definition, CancellationToken cancellationToken)
     {
-        await using var session = await database.BeginWriteAsync(cancellationToken);
+        await session.LockAsync(DatabaseLock.Publish, cancellationToken);
         var db = session.Context;
         var versions = await db.WorkflowDefinitions.Where(r => r.DefinitionId == definition.DefinitionId).ToListAsync(cancellationToken);
-        var row = versions.Find(r => r.Sha256 == definition.Sha256);
+        var row = versions.Find(r => r.Sha256 == definition.Sha256 && !r.IsDraft);
         if (row is null)
         {
             // Numbered here, in the transaction: two publishers at the same moment get two versions.
@@ -246,20 +348,47 @@ internal sealed class WorkflowStore(IDatabase database, DomainChanges changes, C
                 Sha256 = definition.Sha256,
                 PublishedAt = definition.PublishedAt,
                 PublishedBy = definition.PublishedBy,
+                Description = definition.Description,
+                Origin = definition.PublishedBy == StoredDefinition.FromFile ? VersionOrigin.File : VersionOrigin.Designer,
+                Conflict = definition.Conflict,
             };
             db.Add(row);
+            versions.Add(row);
         }
 
+        if (!definition.IsKeptBack)
+        {
+            foreach (var other in versions)
+            {
+                other.IsPublished = other == row;
+            }
+        }
+
+        row.DeletedAt = null;
+        var latest = versions.Where(r => r.DeletedAt is null).MaxBy(r => (r.IsDraft, r.Version));
         foreach (var other in versions)
         {
-            other.IsPublished = false;
+            other.IsLatest = other == latest;
         }
 
-        row.IsPublished = true;
+        if (latest is { IsDraft: true } && versions.Exists(r => r.Version > latest.Version))
+        {
+            // Its number was taken by what came in between; the draft goes on under the next one.
+            db.Remove(latest);
+            await db.SaveChangesAsync(cancellationToken);
+            var moved = LibraryChange.Renumber(latest, versions.Max(r => r.Version) + 1);
+            db.Add(moved);
+        }
+
+        if (definition.IsKeptBack)
+        {
+            await db.SaveChangesAsync(cancellationToken);
+            return row.ToDefinition();
+        }
+
         db.RemoveRange(await db.WorkflowTriggers.Where(r => r.DefinitionId == definition.DefinitionId).ToListAsync(cancellationToken));
         db.AddRange(definition.Triggers.Select(trigger => new WorkflowTriggerRow { DefinitionId = definition.DefinitionId, NodeId = trigger.NodeId, Key = trigger.Key }));
         await db.SaveChangesAsync(cancellationToken);
-        await session.CommitAsync(cancellationToken);
         return row.ToDefinition();
     }
 
@@ -277,162 +406,91 @@ internal sealed class WorkflowStore(IDatabase database, DomainChanges changes, C
             .ToListAsync(cancellationToken);
     }
 
+    public async Task<StoredDefinition?> FindDefinitionByContentAsync(string definitionId, string sha256, CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        return (await db.WorkflowDefinitions.FirstOrDefaultAsync(r => r.DefinitionId == definitionId && r.Sha256 == sha256 && !r.IsDraft, cancellationToken))?.ToDefinition();
+    }
+
+    public async Task<IReadOnlyList<ScheduledTrigger>> ListTriggersAsync(IReadOnlyCollection<string> prefixes, CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        var rows = await db.WorkflowTriggers
+            .Join(db.WorkflowDefinitions.Where(d => d.IsPublished), t => t.DefinitionId, d => d.DefinitionId, (t, d) => new { t.DefinitionId, t.NodeId, t.Key, d.PublishedAt })
+            .OrderBy(r => r.DefinitionId)
+            .ThenBy(r => r.NodeId)
+            .ToListAsync(cancellationToken);
+        return [.. rows.Where(r => prefixes.Any(p => r.Key.StartsWith(p, StringComparison.Ordinal))).Select(r => new ScheduledTrigger(r.DefinitionId, r.NodeId, r.Key, r.PublishedAt))];
+    }
+
+    public async Task<IReadOnlyList<StoredDefinition>> ListPublishedDefinitionsAsync(CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        var rows = await db.WorkflowDefinitions.Where(r => r.IsPublished).OrderBy(r => r.DefinitionId).ToListAsync(cancellationToken);
+        return [.. rows.Select(r => r.ToDefinition())];
+    }
+
+    public Task<string?> FindRunningAsync(Activation activation, string exceptInstanceId, CancellationToken cancellationToken) =>
+        database.WriteAsync(session => FindRunningAsync(session, activation, exceptInstanceId, cancellationToken), cancellationToken);
+
+    private static async Task<string?> FindRunningAsync(WriteSession session, Activation activation, string exceptInstanceId, CancellationToken cancellationToken)
+    {
+        var byDefinition = activation.Strategy != ActivationStrategy.Correlation;
+        var byCorrelation = activation.Strategy != ActivationStrategy.Singleton;
+        await using var find = session.Command(
+            "SELECT id FROM workflow_instances WHERE status = 'Running' AND id <> @id"
+            + (byDefinition ? " AND definition_id = @definition" : string.Empty)
+            + (byCorrelation ? activation.CorrelationId is null ? " AND correlation_id IS NULL" : " AND correlation_id = @correlation" : string.Empty)
+            + " LIMIT 1",
+            ("id", exceptInstanceId),
+            ("definition", activation.DefinitionId),
+            ("correlation", activation.CorrelationId));
+        return await find.ExecuteScalarAsync(cancellationToken) as string;
+    }
+
+    public async Task<IReadOnlyList<StoredBookmark>> ListBookmarksAsync(string name, int take, CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        var rows = await db.Bookmarks.Where(r => r.Name == name).OrderBy(r => r.CreatedAt).ThenBy(r => r.InstanceId).ThenBy(r => r.Id).Take(take).ToListAsync(cancellationToken);
+        return [.. rows.Select(r => new StoredBookmark(r.Id, r.InstanceId, r.NodeId, r.Name, r.Key, r.DueAt, r.CreatedAt))];
+    }
+
     public async Task<StoredDefinition?> FindDefinitionVersionAsync(string definitionVersionId, CancellationToken cancellationToken)
     {
         await using var db = database.CreateReadContext();
-        return (await db.WorkflowDefinitions.FirstOrDefaultAsync(r => r.Id == definitionVersionId, cancellationToken))?.ToDefinition();
+        return (await db.WorkflowDefinitions.FirstOrDefaultAsync(r => r.Id == definitionVersionId && !r.IsDraft, cancellationToken))?.ToDefinition();
     }
 
-    /// <summary>The lease check of the step; the first write of the transaction, so a node that lost its lease writes nothing.</summary>
-    private async Task WriteLeaseAsync(WriteSession session, StepCommit commit, CancellationToken cancellationToken)
+    /// <summary>
+    /// The instances whose end the step waits for and that have ended. The others cannot end before this commit, and then find its bookmark: their
+    /// last commit changes the row that is held here before it looks for bookmarks. Held before anything else, so that nobody waits for what this
+    /// one has while it waits for them.
+    /// </summary>
+    private static async Task<HashSet<string>> FindEndedAsync(WriteSession session, StepCommit commit, CancellationToken cancellationToken)
     {
-        var lease = commit.Lease;
-        if (commit.IsStart)
+        var ended = new HashSet<string>(StringComparer.Ordinal);
+        if (commit.Bookmarks is not { Count: > 0 } bookmarks)
         {
-            await session.ExecuteAsync(
-                "INSERT INTO wake_ups (instance_id, due_at, seq, ran, owner, lease_until, fence) VALUES (@id, NULL, @seen, @seen, @owner, @until, @fence)",
-                cancellationToken,
-                ("id", lease.InstanceId),
-                ("seen", lease.Seen),
-                ("owner", lease.Node),
-                ("until", database.ToParameter(commit.LeaseUntil)),
-                ("fence", lease.Fence));
-            return;
+            return ended;
         }
 
-        var held = commit.Releases
-            ? await session.ExecuteAsync(
-                "UPDATE wake_ups SET owner = NULL, lease_until = NULL, ran = @seen, due_at = @due WHERE instance_id = @id AND owner = @owner AND fence = @fence",
-                cancellationToken,
-                ("seen", lease.Seen),
-                ("due", commit.DueAt is { } due ? database.ToParameter(due) : null),
-                ("id", lease.InstanceId),
-                ("owner", lease.Node),
-                ("fence", lease.Fence))
-            : await session.ExecuteAsync(
-                "UPDATE wake_ups SET lease_until = @until WHERE instance_id = @id AND owner = @owner AND fence = @fence",
-                cancellationToken,
-                ("until", database.ToParameter(commit.LeaseUntil)),
-                ("id", lease.InstanceId),
-                ("owner", lease.Node),
-                ("fence", lease.Fence));
-        if (held != 1)
+        foreach (var id in bookmarks.Select(b => WorkflowEnded.InstanceOf(b.Key)).OfType<string>().Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal))
         {
-            throw new LeaseLostException(lease.InstanceId);
-        }
-
-        if (commit.Releases && commit.Instance.Status == WorkflowStatus.Finished)
-        {
-            // Released first, deleted second: a post that lands in between keeps the row.
-            await session.ExecuteAsync("DELETE FROM wake_ups WHERE instance_id = @id AND seq = ran AND owner IS NULL", cancellationToken, ("id", lease.InstanceId));
-        }
-    }
-
-    private async Task WriteInstanceAsync(WriteSession session, StepCommit commit, CancellationToken cancellationToken)
-    {
-        var instance = commit.Instance;
-        if (!commit.IsStart)
-        {
-            await session.ExecuteAsync(
-                "UPDATE workflow_instances SET status = @status, sub_status = @sub, incident_count = @incidents, updated_at = @updated, finished_at = @finished, last_sequence = @sequence, snapshot = @snapshot WHERE id = @id",
-                cancellationToken,
-                ("status", instance.Status.ToString()),
-                ("sub", instance.SubStatus.ToString()),
-                ("incidents", instance.IncidentCount),
-                ("updated", database.ToParameter(instance.UpdatedAt)),
-                ("finished", instance.FinishedAt is { } finished ? database.ToParameter(finished) : null),
-                ("sequence", instance.LastSequence),
-                ("snapshot", instance.Snapshot),
-                ("id", instance.Id));
-            return;
-        }
-
-        try
-        {
-            await session.ExecuteAsync(
-                """
-                INSERT INTO workflow_instances (id, definition_id, definition_version_id, definition_version, name, correlation_id, start_key, status, sub_status,
-                    incident_count, created_at, updated_at, finished_at, last_sequence, last_fence, snapshot)
-                VALUES (@id, @definition, @versionId, @version, @name, @correlation, @startKey, @status, @sub, @incidents, @created, @updated, NULL, @sequence, @fence, @snapshot)
-                """,
-                cancellationToken,
-                ("id", instance.Id),
-                ("definition", instance.DefinitionId),
-                ("versionId", instance.DefinitionVersionId),
-                ("version", instance.DefinitionVersion),
-                ("name", instance.Name),
-                ("correlation", instance.CorrelationId),
-                ("startKey", instance.StartKey),
-                ("status", instance.Status.ToString()),
-                ("sub", instance.SubStatus.ToString()),
-                ("incidents", instance.IncidentCount),
-                ("created", database.ToParameter(instance.CreatedAt)),
-                ("updated", database.ToParameter(instance.UpdatedAt)),
-                ("sequence", instance.LastSequence),
-                ("fence", commit.Lease.Fence),
-                ("snapshot", instance.Snapshot));
-        }
-        catch (DbException exception) when (instance.StartKey is { } startKey && database.IsUniqueViolation(exception))
-        {
-            throw new StartKeyTakenException(startKey, await FindInstanceByStartKeyAsync(startKey, cancellationToken) ?? "?");
-        }
-    }
-
-    private async Task WriteEventAsync(WriteSession session, string instanceId, JournalEvent item, CancellationToken cancellationToken)
-    {
-        var (executionId, nodeId) = item switch
-        {
-            ActivityEvent activity => (activity.ExecutionId, activity.NodeId),
-            InstanceFaulted faulted => (faulted.ExecutionId, faulted.NodeId),
-            _ => (null, null),
-        };
-        await session.ExecuteAsync(
-            InsertJournal,
-            cancellationToken,
-            ("instance", instanceId),
-            ("sequence", item.Sequence),
-            ("at", database.ToParameter(item.At)),
-            ("kind", KindOf(item)),
-            ("node", nodeId),
-            ("execution", executionId),
-            ("payload", JsonSerializer.Serialize(item, PlainValue.Json)));
-    }
-
-    private async Task WriteBookmarksAsync(WriteSession session, StepCommit commit, CancellationToken cancellationToken)
-    {
-        if (commit.Bookmarks is not { } bookmarks || (commit.IsStart && bookmarks.Count == 0))
-        {
-            return;
-        }
-
-        await session.ExecuteAsync("DELETE FROM bookmarks WHERE instance_id = @id", cancellationToken, ("id", commit.Instance.Id));
-        foreach (var bookmark in bookmarks)
-        {
-            await session.ExecuteAsync(
-                "INSERT INTO bookmarks (instance_id, id, node_id, name, key, due_at, created_at) VALUES (@instance, @id, @node, @name, @key, @due, @created)",
-                cancellationToken,
-                ("instance", commit.Instance.Id),
-                ("id", bookmark.Id),
-                ("node", bookmark.NodeId),
-                ("name", bookmark.Name),
-                ("key", bookmark.Key),
-                ("due", bookmark.DueAt is { } due ? database.ToParameter(due) : null),
-                ("created", database.ToParameter(bookmark.CreatedAt)));
-            if (WorkflowEnded.InstanceOf(bookmark.Key) is { } awaited && await HasEndedAsync(session, awaited, cancellationToken))
+            await using var find = session.Command($"SELECT status FROM workflow_instances WHERE id = @id{session.Dialect.Hold}", ("id", id));
+            if (await find.ExecuteScalarAsync(cancellationToken) is nameof(WorkflowStatus.Finished))
             {
-                await WriteMessageAsync(
-                    session, commit.Instance.Id, new InboxMessage(0, InboxMessageKind.Stimulus, bookmark.Key, null, Actor.System, null), commit.At, cancellationToken);
+                ended.Add(id);
             }
         }
+
+        return ended;
     }
 
-    private static async Task<bool> HasEndedAsync(WriteSession session, string instanceId, CancellationToken cancellationToken)
-    {
-        await using var ended = session.Command("SELECT 1 FROM workflow_instances WHERE id = @id AND status = 'Finished'", ("id", instanceId));
-        return await ended.ExecuteScalarAsync(cancellationToken) is not null;
-    }
+    private Task WriteMessageAsync(WriteSession session, string instanceId, InboxMessage message, DateTimeOffset at, CancellationToken cancellationToken) =>
+        WriteMessageAsync(session, database, instanceId, message, at, cancellationToken);
 
-    private async Task WriteMessageAsync(WriteSession session, string instanceId, InboxMessage message, DateTimeOffset at, CancellationToken cancellationToken)
+    /// <summary>Puts a message into an inbox and wakes its instance, in the session's transaction.</summary>
+    internal static async Task WriteMessageAsync(WriteSession session, IDatabase database, string instanceId, InboxMessage message, DateTimeOffset at, CancellationToken cancellationToken)
     {
         await session.ExecuteAsync(
             "INSERT INTO inbox (instance_id, kind, bookmark_key, payload, actor, reason, at) VALUES (@instance, @kind, @key, @payload, @actor, @reason, @at)",
@@ -444,25 +502,18 @@ internal sealed class WorkflowStore(IDatabase database, DomainChanges changes, C
             ("actor", JsonSerializer.Serialize(message.Actor, PlainValue.Json)),
             ("reason", message.Reason),
             ("at", database.ToParameter(at)));
-        var woken = await session.ExecuteAsync("UPDATE wake_ups SET seq = seq + 1 WHERE instance_id = @id", cancellationToken, ("id", instanceId));
-        if (woken == 0)
-        {
-            // A finished instance has no row any more; a redrive gives it one again.
-            await session.ExecuteAsync(
-                "INSERT INTO wake_ups (instance_id, due_at, seq, ran, owner, lease_until, fence) VALUES (@id, NULL, 1, 0, NULL, NULL, 0)",
-                cancellationToken,
-                ("id", instanceId));
-        }
+        // A finished instance has no row any more; a redrive gives it one again.
+        await session.ExecuteAsync(
+            """
+            INSERT INTO wake_ups (instance_id, due_at, seq, ran, owner, lease_until, fence) VALUES (@id, NULL, 1, 0, NULL, NULL, 0)
+            ON CONFLICT (instance_id) DO UPDATE SET seq = wake_ups.seq + 1
+            """,
+            cancellationToken,
+            ("id", instanceId));
     }
 
     /// <summary>A look without a transaction: most of the time there is nothing to claim, and writers should not queue for that.</summary>
     private Task<bool> HasRunnableAsync(DateTimeOffset now, CancellationToken cancellationToken) => IsAnyRunnable.ExecuteAsync(database, now, cancellationToken);
-
-    private static string KindOf(JournalEvent item)
-    {
-        var name = item.GetType().Name;
-        return char.ToLowerInvariant(name[0]) + name[1..];
-    }
 
     private static StoredInstance ToInstance(WorkflowInstanceRow row) => new()
     {
@@ -480,6 +531,7 @@ internal sealed class WorkflowStore(IDatabase database, DomainChanges changes, C
         UpdatedAt = row.UpdatedAt,
         FinishedAt = row.FinishedAt,
         LastSequence = row.LastSequence,
+        ChainHead = row.ChainHead,
         Snapshot = row.Snapshot,
     };
 }
