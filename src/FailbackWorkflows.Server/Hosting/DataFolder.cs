@@ -10,13 +10,17 @@ public sealed record DataFolder(string Path)
 {
     public string Database => System.IO.Path.Combine(Path, "failback.db");
 
+    /// <summary>The key that seals the history, and the checkpoints.</summary>
+    public string Seals => System.IO.Path.Combine(Path, "seals");
+
     public string Logs => System.IO.Path.Combine(Path, "logs");
 
     private const UnixFileMode OwnerOnlyFile = UnixFileMode.UserRead | UnixFileMode.UserWrite;
     private const UnixFileMode OwnerOnlyFolder = OwnerOnlyFile | UnixFileMode.UserExecute;
 
     /// <summary>Makes the folder and narrows who may read the database. A folder that exists is left as it is. Throws <see cref="StartRefusedException"/> when that is not possible.</summary>
-    public static DataFolder Open(string path)
+    /// <param name="holdsDatabase">False: the database is elsewhere.</param>
+    public static DataFolder Open(string path, bool holdsDatabase = true)
     {
         var full = System.IO.Path.GetFullPath(path);
         try
@@ -30,7 +34,11 @@ public sealed record DataFolder(string Path)
 
             Directory.CreateDirectory(full, OwnerOnlyFolder);
             var folder = new DataFolder(full);
-            folder.KeepDatabaseToItsOwner();
+            if (holdsDatabase)
+            {
+                folder.KeepDatabaseToItsOwner();
+            }
+
             return folder;
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)

@@ -7,7 +7,7 @@ namespace FailbackWorkflows.Server.Hosting;
 
 /// <summary>
 /// Serilog: readable lines on stderr (stdout belongs to what other programs read: the ready line and the first password), one JSON object
-/// per line in the data folder, a file per day, 14 days kept.
+/// per line in the data folder, a file per day and another one whenever 100 MB are full; the newest 14 files are kept, so a loud day shortens what is kept and never fills the disk.
 /// </summary>
 internal static class Logging
 {

@@ -1,3 +1,4 @@
+using FailbackWorkflows.Failback.PublishRules;
 using Microsoft.Extensions.Options;
 
 namespace FailbackWorkflows.Server.Hosting;
@@ -34,11 +35,32 @@ public sealed class ServerOptions
     /// <summary>Folder with the workflow definitions to import at start. Default: <c>workflows</c> beside the program.</summary>
     public string? WorkflowsPath { get; set; }
 
+    /// <summary>How much the rules about workflows weigh when one is published. Default: each is an error.</summary>
+    public PublishRuleOptions WorkflowRules { get; set; } = new();
+
+    /// <summary>Folder with the files of the designer's package. Default: <c>studio</c> beside the program, where a build with Node puts them.</summary>
+    public string? DesignerPath { get; set; }
+
     /// <summary>
     /// Folder of the file with the largest epochs ever drawn, which must not go back when the database is restored from a backup. Default: the
     /// data folder; another disk is better.
     /// </summary>
     public string? EpochsPath { get; set; }
+
+    /// <summary>
+    /// Folder of the key that seals the history and of the checkpoints outside of the database, <c>checkpoints.ndjson</c>. Default: <c>seals</c> in the data folder; another disk,
+    /// that the database's administrators cannot write to, is better.
+    /// </summary>
+    public string? SealsPath { get; set; }
+
+    /// <summary>How often what was written since is sealed; 1 s to 60 s. Default: 30 s. The end of each run on a duty is sealed at once.</summary>
+    public TimeSpan SealInterval { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// Connection string of the PostgreSQL database to work on, as Npgsql reads it. It may hold a password: better given by the environment
+    /// (<c>Failback__Postgres</c>) or a password file (<c>Passfile=…</c>) than on the command line. Default: a SQLite file in the data folder.
+    /// </summary>
+    public string? Postgres { get; set; }
 
     /// <summary>Attempts to sign in per minute and address before further ones are turned away; 1 to 10,000. Default: 10.</summary>
     public int SignInAttemptsPerMinute { get; set; } = 10;
@@ -48,6 +70,12 @@ public sealed class ServerOptions
 
     /// <summary>How often a quiet change feed says that it is alive; 1 s to 1 min. Default: 15 s.</summary>
     public TimeSpan FeedHeartbeat { get; set; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>
+    /// Address of an OpenTelemetry collector that takes OTLP over HTTP, e.g. <c>http://127.0.0.1:4318</c>; traces and metrics are sent to it. Default: none, unless
+    /// <c>OTEL_EXPORTER_OTLP_ENDPOINT</c> names one.
+    /// </summary>
+    public string? OtlpEndpoint { get; set; }
 }
 
 /// <summary>Stops the start with sentences when a setting makes no sense.</summary>
@@ -70,8 +98,14 @@ internal sealed class ServerOptionsCheck : IValidateOptions<ServerOptions>
         Between("MaxConcurrentReadinessChecks", options.MaxConcurrentReadinessChecks, 1, 256);
         Between("MaxConcurrentPolls", options.MaxConcurrentPolls, 1, 10_000);
         Between("SessionLifetime", options.SessionLifetime, TimeSpan.FromMinutes(5), TimeSpan.FromDays(30));
+        Between("SealInterval", options.SealInterval, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(60));
         Between("FeedHeartbeat", options.FeedHeartbeat, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(1));
         Between("SignInAttemptsPerMinute", options.SignInAttemptsPerMinute, 1, 10_000);
+        if (!string.IsNullOrWhiteSpace(options.OtlpEndpoint) && !(Uri.TryCreate(options.OtlpEndpoint, UriKind.Absolute, out var collector) && collector.Scheme is "http" or "https"))
+        {
+            mistakes.Add("Failback:OtlpEndpoint must be the address of a collector, such as http://127.0.0.1:4318.");
+        }
+
         if (options.WorkflowsPath is { } path && !Directory.Exists(path))
         {
             mistakes.Add($"Failback:WorkflowsPath names '{path}', which is not a folder. Create it or leave the setting out.");
