@@ -7,7 +7,7 @@ namespace FailbackWorkflows.Server.Identity;
 /// <summary>Makes and revokes API keys, for the API and the System page alike.</summary>
 public sealed class ApiKeyAdministration(IApiKeys keys, TimeProvider time)
 {
-    public Task<IReadOnlyList<ApiKey>> ListAsync(CancellationToken cancellationToken) => keys.ListAsync(cancellationToken);
+    public Task<IReadOnlyList<ApiKey>> ListAsync(ApiKeyQuery query, CancellationToken cancellationToken) => keys.ListAsync(query, cancellationToken);
 
     /// <summary>The key as stored and the secret, which is nowhere else.</summary>
     public async Task<(ApiKey Key, string Secret)> CreateAsync(string name, string role, DateTimeOffset? expiresAt, Actor by, CancellationToken cancellationToken)

@@ -2,6 +2,7 @@ using FailbackWorkflows.Persistence.Identity;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.Filters;
 using Microsoft.AspNetCore.Mvc.Infrastructure;
+using Microsoft.AspNetCore.Mvc.RazorPages;
 
 namespace FailbackWorkflows.Server.Identity;
 
@@ -17,6 +18,9 @@ internal sealed class AuditDetails
 
     /// <summary>How it ended, when the status of the answer does not say it.</summary>
     public string? Result { get; set; }
+
+    /// <summary>Which of the things that go by one address it is, as <c>name=value</c> of a few known values; null: there is one only.</summary>
+    public string? Which { get; set; }
 }
 
 /// <summary>
@@ -92,10 +96,28 @@ internal sealed class AuditTrail(IAuditLog audit, TimeProvider time)
             actor = actor with { Id = name, Name = name };
         }
 
-        var action = $"{context.Request.Method} {(context.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText}";
+        var action = ActionOf(context, details);
         // Not the request's token: a change that happened is recorded although its client has gone.
         return audit.AppendAsync(new AuditRecord(time.GetUtcNow(), actor, action, details.Subject ?? SubjectOf(context), details.Reason, details.Result ?? result), CancellationToken.None);
     }
+
+    /// <summary>Method and route, and after a question mark which button of a page it was, and which of the things that one address does.</summary>
+    private static string ActionOf(HttpContext context, AuditDetails details)
+    {
+        string?[] which = [HandlerOf(context) is { } handler ? $"handler={handler}" : null, details.Which];
+        var action = $"{context.Request.Method} {(context.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText}";
+        return which.OfType<string>().ToList() is { Count: > 0 } given ? $"{action}?{string.Join('&', given)}" : action;
+    }
+
+    /// <summary>The name that the page gives its handler: what the request says may be anything.</summary>
+    private static string? HandlerOf(HttpContext context)
+    {
+        var asked = context.GetRouteValue("handler") as string ?? context.Request.Query["handler"].ToString();
+        return context.GetEndpoint()?.Metadata.GetMetadata<CompiledPageActionDescriptor>()?.HandlerMethods
+            .FirstOrDefault(handler => IsSame(handler.HttpMethod, context.Request.Method) && IsSame(handler.Name, asked))?.Name;
+    }
+
+    private static bool IsSame(string? one, string other) => string.Equals(one, other, StringComparison.OrdinalIgnoreCase);
 
     /// <summary>A request that was turned away before it could say what it is about: what its address names.</summary>
     private static string? SubjectOf(HttpContext context) =>
@@ -104,6 +126,12 @@ internal sealed class AuditTrail(IAuditLog audit, TimeProvider time)
 
 internal static class AuditExtensions
 {
+    /// <summary>What the reason of a failback begins with, or is, that goes on in spite of maintenance mode.</summary>
+    private const string Overridden = "Maintenance mode overridden";
+
+    /// <summary>A reason together with the fact that maintenance mode was overridden.</summary>
+    public static string OverridingMaintenance(string? reason) => string.IsNullOrWhiteSpace(reason) ? Overridden : $"{Overridden}: {reason}";
+
     /// <summary>Tells the audit log what this request is about.</summary>
     public static AuditDetails Audit(this HttpContext context, string? subject, string? reason = null)
     {

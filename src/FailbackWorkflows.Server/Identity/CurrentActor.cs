@@ -19,6 +19,11 @@ internal static class CurrentActor
 
     public static bool IsApiKey(ClaimsPrincipal user) => user.Identity?.AuthenticationType == ApiKeyHandler.Scheme;
 
+    /// <summary>Signed in by a header of the request (API key, token of the identity provider), which no browser sends on its own.</summary>
+    public static bool IsByHeader(ClaimsPrincipal user) => IsApiKey(user) || IsByToken(user);
+
+    public static bool IsByToken(ClaimsPrincipal user) => user.Identity?.AuthenticationType == OpenIdTokens.Scheme;
+
     /// <summary>The name a page shows: the display name when there is one.</summary>
     public static string DisplayName(ClaimsPrincipal user) =>
         user.FindFirstValue(ClaimTypes.GivenName) is { Length: > 0 } display ? display : user.Identity?.Name ?? "unknown";

@@ -14,13 +14,17 @@ using Microsoft.Extensions.Options;
 
 namespace FailbackWorkflows.Server.Identity;
 
-/// <summary>People (cookie), machines (API key), what each may do, and how secrets and cookies are protected.</summary>
+/// <summary>People (cookie, or a token of the site's identity provider), machines (API key), what each may do, and how secrets and cookies are protected.</summary>
 internal static class IdentitySetup
 {
     public const string SignInLimit = "sign-in";
-    private const string EitherScheme = "CookieOrApiKey";
 
-    public static void Add(IServiceCollection services)
+    /// <summary>Name of the cookie of a session, and the beginning of the names of its parts when it is long.</summary>
+    public const string SessionCookie = "failback.session";
+
+    private const string EitherScheme = "CookieOrHeader";
+
+    public static void Add(IServiceCollection services, OpenIdProviderOptions? provider)
     {
         services.AddIdentity<FailbackUser, IdentityRole>(options =>
             {
@@ -41,7 +45,7 @@ internal static class IdentitySetup
         // A changed password, role or lockout reaches open sessions with their next request: a role that was withdrawn must not act for another minute.
         services.Configure<SecurityStampValidatorOptions>(options => options.ValidationInterval = TimeSpan.Zero);
 
-        services.AddAuthentication(options =>
+        var schemes = services.AddAuthentication(options =>
             {
                 options.DefaultScheme = EitherScheme;
                 options.DefaultAuthenticateScheme = EitherScheme;
@@ -49,12 +53,19 @@ internal static class IdentitySetup
                 options.DefaultForbidScheme = EitherScheme;
             })
             .AddPolicyScheme(EitherScheme, null, options => options.ForwardDefaultSelector = context =>
-                ApiKeyHandler.IsPresent(context.Request) ? ApiKeyHandler.Scheme : IdentityConstants.ApplicationScheme)
+                provider is not null && OpenIdTokens.IsPresent(context.Request) ? OpenIdTokens.Scheme
+                : ApiKeyHandler.IsPresent(context.Request) ? ApiKeyHandler.Scheme
+                : IdentityConstants.ApplicationScheme)
             .AddScheme<AuthenticationSchemeOptions, ApiKeyHandler>(ApiKeyHandler.Scheme, null);
+        if (provider is not null)
+        {
+            OpenIdTokens.Add(schemes, provider);
+        }
+
         services.AddOptions<Microsoft.AspNetCore.Authentication.Cookies.CookieAuthenticationOptions>(IdentityConstants.ApplicationScheme)
             .Configure<IOptions<ServerOptions>>((cookie, server) =>
             {
-                cookie.Cookie.Name = "failback.session";
+                cookie.Cookie.Name = SessionCookie;
                 cookie.Cookie.HttpOnly = true;
                 cookie.Cookie.SameSite = SameSiteMode.Lax;
                 cookie.Cookie.SecurePolicy = CookieSecurePolicy.SameAsRequest;
@@ -64,6 +75,11 @@ internal static class IdentitySetup
                 cookie.LogoutPath = "/sign-out";
                 cookie.AccessDeniedPath = "/denied";
                 cookie.ReturnUrlParameter = "returnUrl";
+                cookie.Events.OnRedirectToLogin = context =>
+                {
+                    context.Response.Redirect($"{cookie.LoginPath}?{cookie.ReturnUrlParameter}={Uri.EscapeDataString(PageOf(context.Request))}");
+                    return Task.CompletedTask;
+                };
             });
 
         services.AddAuthorization(Permissions.Configure);
@@ -83,6 +99,7 @@ internal static class IdentitySetup
         services.AddOptions<KeyManagementOptions>().Configure<IServiceProvider>((options, provider) =>
             options.XmlRepository = provider.GetService<IXmlRepository>());
         services.AddSingleton<ISecretProtector, SecretProtector>();
+        services.AddSingleton<StandingAuthorization>();
 
         services.AddRateLimiter(_ => { });
         services.AddOptions<Microsoft.AspNetCore.RateLimiting.RateLimiterOptions>().Configure<IOptions<ServerOptions>>((limiter, server) =>
@@ -99,5 +116,12 @@ internal static class IdentitySetup
                     _ => new FixedWindowRateLimiterOptions { PermitLimit = server.Value.SignInAttemptsPerMinute, Window = TimeSpan.FromMinutes(1) })
                 : RateLimitPartition.GetNoLimiter("read"));
         });
+    }
+
+    /// <summary>Where to go after signing in: the page itself, never the form that was sent. What was to be done is asked for again.</summary>
+    private static string PageOf(HttpRequest request)
+    {
+        var query = request.Query.Where(pair => !pair.Key.Equals("handler", StringComparison.OrdinalIgnoreCase));
+        return request.PathBase + request.Path + QueryString.Create(query);
     }
 }

@@ -8,7 +8,7 @@ namespace FailbackWorkflows.Server.Identity;
 /// </summary>
 public static class Permissions
 {
-    /// <summary>See servers, failover log, runs, changes.</summary>
+    /// <summary>See servers, failover log, runs with their journals, changes.</summary>
     public const string Read = "read";
 
     /// <summary>Start failovers and failbacks, report failovers, cancel and retry runs.</summary>
@@ -17,7 +17,7 @@ public static class Permissions
     /// <summary>Edit and publish workflows.</summary>
     public const string Integrate = "integrate";
 
-    /// <summary>Read the audit log and whole histories.</summary>
+    /// <summary>Read the audit log. The journal of a run needs <see cref="Read"/> only: it is what the run's page shows.</summary>
     public const string Audit = "audit";
 
     /// <summary>Servers, licence, API keys, policies.</summary>

@@ -1,11 +1,24 @@
+using FailbackWorkflows.Failback;
 using FailbackWorkflows.Persistence.Identity;
 using Microsoft.AspNetCore.Identity;
-using Microsoft.EntityFrameworkCore;
 
 namespace FailbackWorkflows.Server.Identity;
 
 /// <summary>A person with the roles as they are.</summary>
-public sealed record UserWithRoles(string UserName, string? DisplayName, IReadOnlyList<string> Roles);
+/// <param name="Lock">Whether, and why, the person cannot sign in now.</param>
+public sealed record UserWithRoles(string UserName, string? DisplayName, IReadOnlyList<string> Roles, UserLock Lock);
+
+/// <summary>Whether a person may sign in.</summary>
+public enum UserLock
+{
+    None,
+
+    /// <summary>Too many wrong passwords; it ends by itself after minutes.</summary>
+    TooManyAttempts,
+
+    /// <summary>An administrator locked the account; an administrator unlocks it.</summary>
+    ByAdministrator,
+}
 
 /// <summary>What became of a change of roles.</summary>
 /// <param name="User">Null when nothing was changed.</param>
@@ -13,20 +26,23 @@ public sealed record UserWithRoles(string UserName, string? DisplayName, IReadOn
 /// <param name="IsUnknown">There is no such person; otherwise it was the last administrator.</param>
 public sealed record SetRolesResult(UserWithRoles? User, IReadOnlyList<string> Before, bool IsUnknown);
 
-/// <summary>Adds people and says what they may do.</summary>
-public sealed class UserAdministration(UserManager<FailbackUser> users)
+/// <summary>What became of locking or unlocking an account.</summary>
+public enum SetLockResult
 {
-    /// <summary>Everybody, by name.</summary>
-    public async Task<IReadOnlyList<UserWithRoles>> ListAsync(CancellationToken cancellationToken)
-    {
-        var all = new List<UserWithRoles>();
-        foreach (var user in await users.Users.OrderBy(user => user.NormalizedUserName).ToListAsync(cancellationToken))
-        {
-            all.Add(await DescribeAsync(user));
-        }
+    Done,
+    Unknown,
+    IsAdministrator,
+}
 
-        return all;
-    }
+/// <summary>Adds people and says what they may do.</summary>
+public sealed class UserAdministration(UserManager<FailbackUser> users, IUserList people, IUserRoles userRoles, TimeProvider time)
+{
+    /// <summary>People by name.</summary>
+    public async Task<IReadOnlyList<UserWithRoles>> ListAsync(UserQuery query, CancellationToken cancellationToken) =>
+        [.. (await people.ListAsync(query, cancellationToken)).Select(one => new UserWithRoles(one.User.UserName!, one.User.DisplayName, one.Roles, LockOf(one.User)))];
+
+    /// <summary>One person; null: there is nobody of that name.</summary>
+    public async Task<UserWithRoles?> FindAsync(string userName) => await users.FindByNameAsync(userName) is { } user ? await DescribeAsync(user) : null;
 
     public async Task<bool> ExistsAsync(string userName) => await users.FindByNameAsync(userName) is not null;
 
@@ -48,37 +64,66 @@ public sealed class UserAdministration(UserManager<FailbackUser> users)
 
     /// <summary>
     /// In force from the person's next request on; what runs already goes on, because a run has its own authority. The last administrator
-    /// keeps the role: nobody could give it back.
+    /// keeps the role: nobody could give it back. Of two that are withdrawn at the same moment one is.
     /// </summary>
-    public async Task<SetRolesResult> SetRolesAsync(string userName, IReadOnlyList<string> roles)
+    public async Task<SetRolesResult> SetRolesAsync(string userName, IReadOnlyList<string> roles, CancellationToken cancellationToken)
     {
         if (await users.FindByNameAsync(userName) is not { } user)
         {
             return new(null, [], true);
         }
 
-        var before = (await DescribeAsync(user)).Roles;
-        if (before.Contains(Roles.Administrator)
-            && !roles.Contains(Roles.Administrator)
-            && (await users.GetUsersInRoleAsync(Roles.Administrator)).Count == 1)
-        {
-            return new(null, before, false);
-        }
-
-        // First what is new: between the two the person may do more for a moment, rather than nothing at all.
-        Require(await users.AddToRolesAsync(user, roles.Distinct().Except(before)));
-        Require(await users.RemoveFromRolesAsync(user, before.Except(roles)));
-        return new(await DescribeAsync(user), before, false);
+        var change = await userRoles.SetAsync(user.Id, roles, Roles.Administrator, cancellationToken);
+        return change.IsRefused ? new(null, change.Before, false) : new(await DescribeAsync(user), change.Before, false);
     }
 
-    private async Task<UserWithRoles> DescribeAsync(FailbackUser user) =>
-        new(user.UserName!, user.DisplayName, [.. (await users.GetRolesAsync(user)).Order(StringComparer.Ordinal)]);
+    /// <summary>Gives a person a new first password and ends all open sessions of it. Null: there is no such person; otherwise what is wrong with the password.</summary>
+    public async Task<IReadOnlyList<string>?> SetPasswordAsync(string userName, string password)
+    {
+        if (await users.FindByNameAsync(userName) is not { } user)
+        {
+            return null;
+        }
 
-    private static void Require(IdentityResult result)
+        var set = await users.ResetPasswordAsync(user, await users.GeneratePasswordResetTokenAsync(user), password);
+        return [.. set.Errors.Select(error => error.Description)];
+    }
+
+    /// <summary>
+    /// Locks a person out, open sessions included, or lets the person in again (also after too many wrong passwords). An administrator cannot be locked:
+    /// withdraw the role first, which is refused for the last one. Doing it twice changes nothing more.
+    /// </summary>
+    public async Task<SetLockResult> SetLockedAsync(string userName, bool locked)
+    {
+        if (await users.FindByNameAsync(userName) is not { } user)
+        {
+            return SetLockResult.Unknown;
+        }
+
+        if (locked && await users.IsInRoleAsync(user, Roles.Administrator))
+        {
+            return SetLockResult.IsAdministrator;
+        }
+
+        Demand(await users.SetLockoutEndDateAsync(user, locked ? DateTimeOffset.MaxValue : null));
+        Demand(await (locked ? users.UpdateSecurityStampAsync(user) : users.ResetAccessFailedCountAsync(user)));
+        return SetLockResult.Done;
+    }
+
+    private static void Demand(IdentityResult result)
     {
         if (!result.Succeeded)
         {
-            throw new InvalidOperationException($"The roles could not be stored: {string.Join(" ", result.Errors.Select(error => error.Description))}");
+            // The only thing that stands in the way of such a change.
+            throw new ConcurrentChangeException("The account");
         }
     }
+
+    private async Task<UserWithRoles> DescribeAsync(FailbackUser user) =>
+        new(user.UserName!, user.DisplayName, [.. (await users.GetRolesAsync(user)).Order(StringComparer.Ordinal)], LockOf(user));
+
+    private UserLock LockOf(FailbackUser user) =>
+        user.LockoutEnd is not { } until || until <= time.GetUtcNow() ? UserLock.None
+        : until.Year == DateTimeOffset.MaxValue.Year ? UserLock.ByAdministrator
+        : UserLock.TooManyAttempts;
 }

@@ -3,11 +3,11 @@ using FailbackWorkflows.Persistence.Identity;
 namespace FailbackWorkflows.Server.Identity;
 
 /// <summary>
-/// Writes into the audit log who looked at which material, once per viewing: a player asks for a segment in many ranges, and for what it skips
-/// to again. A viewing of a segment ends when nothing of it was asked for for <see cref="Pause"/>. After a restart, and on another
+/// Writes into the audit log who looked at what not everybody may see: material, settings with their credentials, the audit log itself. Once per viewing: a player
+/// asks for a segment in many ranges, and for what it skips to again. A viewing ends when nothing of it was asked for for <see cref="Pause"/>. After a restart, and on another
 /// node, the next request is a viewing of its own: rather one entry too many than one too few.
 /// </summary>
-internal sealed class ViewingTrail(IAuditLog audit, TimeProvider time)
+public sealed class ViewingTrail(IAuditLog audit, TimeProvider time)
 {
     /// <summary>What is asked for within this time of the request before belongs to the same viewing.</summary>
     public static readonly TimeSpan Pause = TimeSpan.FromMinutes(10);
@@ -15,23 +15,26 @@ internal sealed class ViewingTrail(IAuditLog audit, TimeProvider time)
     private const int MostViewings = 10_000;
 
     private readonly Lock _lock = new();
-    private readonly Dictionary<(string ActorId, string Subject), DateTimeOffset> _viewings = [];
+    private readonly Dictionary<Viewing, DateTimeOffset> _viewings = [];
 
     /// <summary>Returns when the viewing is written down; call it before anything is shown.</summary>
-    public async Task NoteAsync(HttpContext context, string subject, CancellationToken cancellationToken)
+    /// <param name="action">What is looked at, e.g. <c>view restored material</c>.</param>
+    /// <param name="subject">Which of them.</param>
+    public async Task NoteAsync(HttpContext context, string action, string? subject, CancellationToken cancellationToken)
     {
         var actor = CurrentActor.Of(context);
         var now = time.GetUtcNow();
-        if (IsKnown((actor.Id, subject), now))
+        var viewing = new Viewing(actor.Id, action, subject);
+        if (IsKnown(viewing, now))
         {
             return;
         }
 
-        await audit.AppendAsync(new AuditRecord(now, actor, "view restored material", subject, null, "done"), cancellationToken);
-        Keep((actor.Id, subject), now);
+        await audit.AppendAsync(new AuditRecord(now, actor, action, subject, null, "done"), cancellationToken);
+        Keep(viewing, now);
     }
 
-    private bool IsKnown((string, string) viewing, DateTimeOffset now)
+    private bool IsKnown(Viewing viewing, DateTimeOffset now)
     {
         lock (_lock)
         {
@@ -45,7 +48,7 @@ internal sealed class ViewingTrail(IAuditLog audit, TimeProvider time)
         }
     }
 
-    private void Keep((string, string) viewing, DateTimeOffset now)
+    private void Keep(Viewing viewing, DateTimeOffset now)
     {
         lock (_lock)
         {
@@ -66,4 +69,6 @@ internal sealed class ViewingTrail(IAuditLog audit, TimeProvider time)
             _viewings[viewing] = now;
         }
     }
+
+    private readonly record struct Viewing(string ActorId, string Action, string? Subject);
 }
