@@ -1,6 +1,7 @@
 using System.Text.Json;
 using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback;
+using FailbackWorkflows.Persistence;
 using FailbackWorkflows.Server.Identity;
 using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Authorization;
@@ -15,14 +16,18 @@ internal static class ApiRequests
     public static bool IsForPrograms(HttpContext context)
     {
         // While an exception is handled, the request's path is already that of the error page.
-        PathString path = context.Features.Get<IExceptionHandlerPathFeature>()?.Path ?? context.Request.Path;
-        return path.StartsWithSegments("/api") || path.StartsWithSegments("/openapi") || path.StartsWithSegments("/health");
+        // It is decoded already: turned into a path by the language itself, it would be decoded once more.
+        var path = context.Features.Get<IExceptionHandlerPathFeature>() is { } failed ? new PathString(failed.Path) : context.Request.Path;
+        return path.StartsWithSegments("/api") || path.StartsWithSegments("/elsa") || path == Identity.QuietRequests.SessionPath || path.StartsWithSegments("/openapi") || path.StartsWithSegments("/health");
     }
 }
 
 /// <summary>The one place where exceptions become answers for programs. Pages get the error page instead.</summary>
-internal sealed class ApiErrors(ILogger<ApiErrors> logger) : IExceptionHandler
+internal sealed class ApiErrors(IDatabase database, ILogger<ApiErrors> logger) : IExceptionHandler
 {
+    private const string Away =
+        "Whether this request changed anything is not known: look before you try again. Runs go on by themselves when the database is back; an administrator finds the reason in the log of this server.";
+
     public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
     {
         if (httpContext.RequestAborted.IsCancellationRequested)
@@ -32,7 +37,8 @@ internal sealed class ApiErrors(ILogger<ApiErrors> logger) : IExceptionHandler
             return true;
         }
 
-        var problem = Describe(exception);
+        var isAway = database.IsAway(exception);
+        var problem = isAway ? new(Problems.DatabaseUnavailable, Away) : Describe(exception);
         if (problem.Kind.Status >= 500)
         {
             logger.LogError(exception, "{Method} {Route} failed", httpContext.Request.Method, httpContext.Features.Get<IExceptionHandlerFeature>()?.Endpoint?.DisplayName);
@@ -40,18 +46,46 @@ internal sealed class ApiErrors(ILogger<ApiErrors> logger) : IExceptionHandler
 
         if (!ApiRequests.IsForPrograms(httpContext))
         {
-            return false;
+            if (isAway)
+            {
+                await ShowAwayAsync(httpContext.Response, httpContext.RequestAborted);
+            }
+
+            return isAway;
         }
 
         await problem.ExecuteAsync(httpContext);
         return true;
     }
 
+    /// <summary>A page without layout: who is signed in is a question to the database. It looks again by itself, unless that would send a form again.</summary>
+    private static Task ShowAwayAsync(HttpResponse response, CancellationToken cancellationToken)
+    {
+        response.StatusCode = Problems.DatabaseUnavailable.Status;
+        response.ContentType = "text/html; charset=utf-8";
+        if (HttpMethods.IsGet(response.HttpContext.Request.Method))
+        {
+            response.Headers["Refresh"] = "5";
+        }
+
+        return response.WriteAsync(
+            $"""
+            <!doctype html>
+            <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark"><title>{Problems.DatabaseUnavailable.Title}</title></head>
+            <body><main><h1>{Problems.DatabaseUnavailable.Title}</h1><p>{Away}</p></main></body></html>
+            """,
+            cancellationToken);
+    }
+
     internal static Problem Describe(Exception exception) => exception switch
     {
+        NotTextException notText => NotText(notText.Field),
+        UnknownCharacterSetException => new(Problems.UnsupportedMediaType, "The character set of the body is unknown. Send JSON in UTF-8, as application/json."),
+        BadHttpRequestException { InnerException: TextConverter.NotText notText } => NotText(notText.Field),
         BadHttpRequestException { InnerException: JsonException json } => new(Problems.InvalidRequest, Sentence(json)),
         BadHttpRequestException { StatusCode: 400 } => new(Problems.InvalidRequest, "The address, a parameter or the body is not what this request needs. Check it against /openapi/v1.json."),
         BadHttpRequestException bad => Problems.ForStatus(bad.StatusCode),
+        TextConverter.NotText notText => NotText(notText.Field),
         JsonException json => new(Problems.InvalidRequest, Sentence(json)),
         AntiforgeryValidationException => new(
             Problems.AntiforgeryTokenMissing,
@@ -60,6 +94,13 @@ internal sealed class ApiErrors(ILogger<ApiErrors> logger) : IExceptionHandler
         ConcurrentChangeException changed => new(Problems.ChangedMeanwhile, $"{changed.Message} Read it again, then decide again."),
         _ => Problems.ForStatus(500),
     };
+
+    private static Problem NotText(string field)
+    {
+        var errors = new FieldErrors();
+        errors.Add(field, NotTextException.Sentence);
+        return errors.ToProblem();
+    }
 
     private static string Sentence(JsonException exception)
     {
@@ -93,6 +134,12 @@ internal sealed class ProblemAuthorizationResults(AuditTrail audit) : IAuthoriza
 
         if (authorizeResult.Challenged)
         {
+            if (OpenIdTokens.WasProviderAway(context))
+            {
+                await new Problem(Problems.IdentityProviderUnavailable, "The token could not be checked. Try again in a minute; API keys and people signed in here are not affected.").ExecuteAsync(context);
+                return;
+            }
+
             context.Response.Headers.WWWAuthenticate = "Bearer realm=\"failback\"";
             await Problems.ForStatus(401).ExecuteAsync(context);
             return;

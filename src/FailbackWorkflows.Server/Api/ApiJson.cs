@@ -16,6 +16,7 @@ internal static class ApiJson
         options.MaxDepth = 32;
         options.Converters.Add(new JsonStringEnumConverter(JsonNamingPolicy.CamelCase, allowIntegerValues: false));
         options.Converters.Add(new UtcInstantConverter());
+        options.Converters.Add(new TextConverter());
     }
 
     /// <summary>RFC 3339 with <c>Z</c>; what comes in with another offset is brought to UTC, what comes without one is refused.</summary>

@@ -7,7 +7,7 @@ namespace FailbackWorkflows.Server.Api;
 
 /// <summary>Who is signed in.</summary>
 /// <param name="Kind"><c>user</c> or <c>apiKey</c>.</param>
-/// <param name="AntiforgeryToken">To be sent back in the header <c>X-Antiforgery-Token</c> with every change; null for API keys, which need none.</param>
+/// <param name="AntiforgeryToken">To be sent back in the header <c>X-Antiforgery-Token</c> with every change; null for API keys and tokens, which need none.</param>
 public sealed record MeResponse(string Id, string Name, string Kind, IReadOnlyList<string> Roles, IReadOnlyList<string> Permissions, string? AntiforgeryToken);
 
 internal static class MeEndpoints
@@ -27,6 +27,6 @@ internal static class MeEndpoints
             isKey ? "apiKey" : "user",
             [.. context.User.FindAll(ClaimTypes.Role).Select(claim => claim.Value)],
             [.. Permissions.ByName.Keys.Where(context.User.May)],
-            isKey ? null : antiforgery.GetAndStoreTokens(context).RequestToken));
+            CurrentActor.IsByHeader(context.User) ? null : antiforgery.GetAndStoreTokens(context).RequestToken));
     }
 }

@@ -34,6 +34,9 @@ public static class Problems
 
     public static readonly ProblemKind UnknownRun = new("unknown-run", 404, "There is no such run");
 
+    /// <summary>No run waits for this task.</summary>
+    public static readonly ProblemKind UnknownTask = new("unknown-task", 404, "There is no such task");
+
     public static readonly ProblemKind UnknownApiKey = new("unknown-api-key", 404, "There is no such API key");
 
     public static readonly ProblemKind UnknownUser = new("unknown-user", 404, "There is no such user");
@@ -101,6 +104,11 @@ public static class Problems
 
     /// <summary>The recorder does not answer, or not now; the same request may succeed later.</summary>
     public static readonly ProblemKind RecorderUnavailable = new("recorder-unavailable", 503, "The recorder does not answer");
+
+    /// <summary>The keys by which tokens of the site's identity provider are checked cannot be read from it.</summary>
+    public static readonly ProblemKind IdentityProviderUnavailable = new("identity-provider-unavailable", 503, "The identity provider does not answer");
+
+    public static readonly ProblemKind DatabaseUnavailable = new("database-unavailable", 503, "The database does not answer");
 
     /// <summary>A status that has no kind of its own.</summary>
     public static Problem ForStatus(int status) => status switch

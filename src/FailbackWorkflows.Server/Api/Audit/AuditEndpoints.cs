@@ -15,7 +15,8 @@ internal static class AuditEndpoints
         .WithTags("Audit")
         .WithSummary("The audit log, oldest first: who did what, when, why, with which result; refused attempts included");
 
-    private static async Task<Results<Ok<AuditPage>, Problem>> ReadAsync(IAuditLog log, CancellationToken cancellationToken, long after = 0, int take = 200)
+    private static async Task<Results<Ok<AuditPage>, Problem>> ReadAsync(
+        HttpContext context, IAuditLog log, ViewingTrail viewings, CancellationToken cancellationToken, long after = 0, int take = 200)
     {
         var errors = new FieldErrors();
         errors.Between("take", take, 1, 1000);
@@ -29,6 +30,7 @@ internal static class AuditEndpoints
             return errors.ToProblem();
         }
 
+        await viewings.NoteAsync(context, "read audit log", null, cancellationToken);
         var items = await log.ReadAsync(after, take, cancellationToken);
         return TypedResults.Ok(new AuditPage(items, items.Count == 0 ? after : items[^1].Sequence));
     }

@@ -24,8 +24,10 @@ internal static class ChangeEndpoints
     private static async Task<Results<ServerSentEventsResult<ChangeItem>, Ok<ChangePage>, Problem>> ReadAsync(
         HttpContext context,
         IChangeFeed feed,
+        SharedReads reads,
         IOptions<ServerOptions> options,
         IHostApplicationLifetime lifetime,
+        StandingAuthorization standing,
         TimeProvider time,
         CancellationToken cancellationToken,
         long? after = null,
@@ -65,7 +67,8 @@ internal static class ChangeEndpoints
 
         // Proxies must pass events on at once.
         context.Response.Headers["X-Accel-Buffering"] = "no";
-        var stream = new ChangeStream(feed, time, options.Value.FeedHeartbeat, lifetime.ApplicationStopping);
+        var stream = new ChangeStream(
+            feed, reads, time, options.Value.FeedHeartbeat, token => standing.MayAsync(context.User, Permissions.Read, token), lifetime.ApplicationStopping);
         return TypedResults.ServerSentEvents(stream.ReadAsync(resumeAfter, cancellationToken));
     }
 

@@ -7,10 +7,14 @@ namespace FailbackWorkflows.Server.Api.Changes;
 
 /// <summary>
 /// One client's view of the feed. Every client reads the durable feed at its own pace, so a slow one costs nobody else anything and
-/// nothing is kept in memory for it.
+/// nothing is kept in memory for it; what those that are up to date read is read once (<see cref="SharedReads"/>).
 /// </summary>
-internal sealed class ChangeStream(IChangeFeed feed, TimeProvider time, TimeSpan heartbeat, CancellationToken stopping)
+/// <param name="mayGoOn">Whether the client may still read; asked every <see cref="LookAgainAfter"/>.</param>
+internal sealed class ChangeStream(IChangeFeed feed, SharedReads reads, TimeProvider time, TimeSpan heartbeat, Func<CancellationToken, Task<bool>> mayGoOn, CancellationToken stopping)
 {
+    /// <summary>How long a client whose key or role was revoked hears of changes at most.</summary>
+    public static readonly TimeSpan LookAgainAfter = TimeSpan.FromSeconds(3);
+
     private const int AtOnce = 100;
 
     /// <summary>How long a browser waits before it connects again.</summary>
@@ -18,7 +22,7 @@ internal sealed class ChangeStream(IChangeFeed feed, TimeProvider time, TimeSpan
 
     public static ChangeItem ToItem(FeedItem item) => new(item.Cursor, item.Change.Kind, item.Change.Subject, item.Change.Text, item.Change.At);
 
-    /// <summary>Events after a cursor, or from now on; a <c>ready</c> event first, a <c>ping</c> when it is quiet. Ends when the server stops.</summary>
+    /// <summary>Events after a cursor, or from now on; a <c>ready</c> event first, a <c>ping</c> when it is quiet. Ends when the server stops, and when the client may not read any more.</summary>
     public async IAsyncEnumerable<SseItem<ChangeItem>> ReadAsync(long? after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, stopping);
@@ -28,13 +32,25 @@ internal sealed class ChangeStream(IChangeFeed feed, TimeProvider time, TimeSpan
         var cursor = after > latest ? latest : after ?? latest;
         yield return Signal(first, cursor);
 
+        var (lookAt, pingAt) = (time.GetUtcNow() + LookAgainAfter, time.GetUtcNow() + heartbeat);
         while (!ending.IsCancellationRequested)
         {
+            if (time.GetUtcNow() >= lookAt)
+            {
+                if (!await mayGoOn(cancellationToken))
+                {
+                    yield break;
+                }
+
+                lookAt = time.GetUtcNow() + LookAgainAfter;
+            }
+
             using var waiting = CancellationTokenSource.CreateLinkedTokenSource(ending.Token);
             // Asked before reading, so that a change in between is not slept through.
             var changed = feed.WaitAsync(waiting.Token);
-            var quiet = Task.Delay(heartbeat, time, waiting.Token);
-            var items = await feed.ReadAsync(cursor, AtOnce, cancellationToken);
+            var next = lookAt < pingAt ? lookAt : pingAt;
+            var quiet = Task.Delay(next > time.GetUtcNow() ? next - time.GetUtcNow() : TimeSpan.Zero, time, waiting.Token);
+            var items = await reads.ReadAsync(cursor, AtOnce, cancellationToken);
             foreach (var item in items)
             {
                 cursor = item.Cursor;
@@ -43,8 +59,13 @@ internal sealed class ChangeStream(IChangeFeed feed, TimeProvider time, TimeSpan
 
             var ended = items.Count > 0 ? null : await Task.WhenAny(changed, quiet);
             await waiting.CancelAsync();
-            if (ended == quiet && !ending.IsCancellationRequested)
+            if (items.Count > 0)
             {
+                pingAt = time.GetUtcNow() + heartbeat;
+            }
+            else if (ended == quiet && time.GetUtcNow() >= pingAt && !ending.IsCancellationRequested)
+            {
+                pingAt = time.GetUtcNow() + heartbeat;
                 yield return Signal("ping", cursor);
             }
             else if (ended is { IsFaulted: true })

@@ -76,7 +76,7 @@ internal static class FailoverLogEndpoints
         var log = api.MapGroup("/failover-log").WithTags("Failover log");
         log.MapGet("", ListAsync)
             .RequireAuthorization(Permissions.Read)
-            .WithSummary("The failover log, newest first: active, finalized or all, optionally of one failed server");
+            .WithSummary("The failover log, newest first: active, finalized or all, optionally of one server and of a period (since is part of it, until is not)");
         log.MapGet("/{entryId}", GetAsync)
             .RequireAuthorization(Permissions.Read)
             .WithSummary("One failover log entry");
@@ -99,6 +99,8 @@ internal static class FailoverLogEndpoints
         string view = "all",
         string? server = null,
         string? before = null,
+        DateTimeOffset? since = null,
+        DateTimeOffset? until = null,
         int take = 50)
     {
         var errors = new FieldErrors();
@@ -116,12 +118,21 @@ internal static class FailoverLogEndpoints
             return errors.ToProblem();
         }
 
-        var items = await log.ListAsync(new FailoverLogQuery(half, NullIfEmpty(server), NullIfEmpty(before), take), cancellationToken);
+        var items = await log.ListAsync(Query(), cancellationToken);
         var now = (await alerts.ListAsync(cancellationToken)).ToDictionary(alert => alert.EntryId);
         var owed = (await obligations.ListOpenAsync(cancellationToken)).ToLookup(o => o.EntryId);
         return TypedResults.Ok(new FailoverLogPage(
             [.. items.Select(entry => new FailoverLogItem(entry, now.GetValueOrDefault(entry.Id), owed[entry.Id].Count()))],
             items.Count == take ? items[^1].Id : null));
+
+        FailoverLogQuery Query() => new(half)
+        {
+            Before = NullIfEmpty(before),
+            Take = take,
+            ServerIds = NullIfEmpty(server) is { } named ? [named] : null,
+            Since = since?.ToUniversalTime(),
+            Until = until?.ToUniversalTime(),
+        };
     }
 
     private static async Task<Results<Ok<FailoverLogItem>, Problem>> GetAsync(
@@ -199,7 +210,7 @@ internal static class FailoverLogEndpoints
             return errors.ToProblem();
         }
 
-        context.Audit(entryId, request.OverrideMaintenance ? $"Maintenance mode overridden: {request.Reason}" : request.Reason);
+        context.Audit(entryId, request.OverrideMaintenance ? AuditExtensions.OverridingMaintenance(request.Reason) : request.Reason).Which = request.WithoutFailoverServer ? "withoutFailoverServer=true" : null;
         if (request.OverrideMaintenance && !context.User.May(Permissions.OverrideMaintenance))
         {
             return new Problem(Problems.NotAllowed, $"Overriding maintenance mode needs the role {Permissions.RolesText(Permissions.OverrideMaintenance)}.");

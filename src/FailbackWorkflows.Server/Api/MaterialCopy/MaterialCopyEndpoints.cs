@@ -239,13 +239,13 @@ internal static class MaterialCopyEndpoints
 
         // As the recorder wrote it, so that its digest can be checked by whoever reads it.
         return isCsv
-            ? Results.Text(CoverageCsv.Write(coverage.Report), CoverageCsv.ContentType)
+            ? Results.Text(CoverageCsv.Write(coverage.Report), CsvText.ContentType)
             : Results.Text(JsonSerializer.Serialize(coverage.Report, RecorderJson.Options), "application/json");
     }
 
     private static bool WantsCsv(HttpRequest request) =>
         request.GetTypedHeaders().Accept is { Count: > 0 } accept
-        && accept.Max(a => a.MediaType.Equals(CoverageCsv.ContentType, StringComparison.OrdinalIgnoreCase) ? a.Quality ?? 1 : 0) is > 0 and var csv
+        && accept.Max(a => a.MediaType.Equals(CsvText.ContentType, StringComparison.OrdinalIgnoreCase) ? a.Quality ?? 1 : 0) is > 0 and var csv
         && csv > accept.Max(a => a.MediaType.Equals("application/json", StringComparison.OrdinalIgnoreCase) ? a.Quality ?? 1 : 0);
 
     private static Problem? Check(StartCopyRequest request)

@@ -82,7 +82,7 @@ internal static class RestoredMaterialEndpoints
 
         try
         {
-            await viewings.NoteAsync(request.HttpContext, $"{entryId} {open.Segment.Id}", cancellationToken);
+            await viewings.NoteAsync(request.HttpContext, "view restored material", $"{entryId} {open.Segment.Id}", cancellationToken);
         }
         catch
         {

@@ -15,6 +15,7 @@ namespace FailbackWorkflows.Server.Api.Readiness;
 /// <param name="Age">Time since the dry run, as of this answer.</param>
 /// <param name="ExpiredBecause">What was changed since; empty: the result counts.</param>
 /// <param name="NextCheckAt">When the schedule looks again; null: it does not.</param>
+/// <param name="TurnedNotReadyAt">Of a server that is not ready and was before, for the same failover: when that was found.</param>
 public sealed record ReadinessResponse(
     string ServerId,
     ReadinessKind Kind,
@@ -30,7 +31,8 @@ public sealed record ReadinessResponse(
     TimeSpan Age,
     bool IsExpired,
     IReadOnlyList<ReadinessChange> ExpiredBecause,
-    DateTimeOffset? NextCheckAt)
+    DateTimeOffset? NextCheckAt,
+    DateTimeOffset? TurnedNotReadyAt)
 {
     internal static ReadinessResponse From(ReadinessResult result, IReadOnlyList<ReadinessChange> changes, DateTimeOffset now) => new(
         result.ServerId,
@@ -47,7 +49,8 @@ public sealed record ReadinessResponse(
         now > result.CheckedAt ? now - result.CheckedAt : TimeSpan.Zero,
         changes.Count > 0,
         changes,
-        result.DueAt);
+        result.DueAt,
+        result.TurnedNotReadyAt);
 }
 
 /// <summary>A part of the newest results, by server id.</summary>
@@ -69,25 +72,26 @@ public sealed class ReadinessViews(IReadinessResults results, ReadinessStamps st
         return await results.FindAsync(server.Id, subject.Kind, cancellationToken) is { } result ? ReadinessResponse.From(result, subject.ChangesSince(result), time.GetUtcNow()) : null;
     }
 
-    /// <summary>One page of results.</summary>
-    public async Task<IReadOnlyList<ReadinessResponse>> ListAsync(ReadinessQuery query, CancellationToken cancellationToken)
+    /// <summary>One page of results, and after which server the next one begins; null: there is none. A server that is removed meanwhile is missing and ends nothing.</summary>
+    public async Task<(IReadOnlyList<ReadinessResponse> Items, string? NextAfter)> ListAsync(ReadinessQuery query, CancellationToken cancellationToken)
     {
-        var found = new List<VmsServer>();
         var page = await results.ListAsync(query, cancellationToken);
-        foreach (var result in page)
-        {
-            if (await servers.FindAsync(result.ServerId, cancellationToken) is { } server)
-            {
-                found.Add(server);
-            }
-        }
-
-        return await DescribeAsync(found, page, cancellationToken);
+        var items = await DescribeAsync(await servers.ListAsync([.. page.Select(result => result.ServerId)], cancellationToken), page, cancellationToken);
+        return (items, page.Count == query.Take ? page[^1].ServerId : null);
     }
 
     /// <summary>The results of all these servers, without their checks, by server.</summary>
-    public async Task<IReadOnlyDictionary<string, ReadinessResponse>> ListAsync(IReadOnlyList<VmsServer> all, CancellationToken cancellationToken) =>
-        (await DescribeAsync(all, await results.ListSummariesAsync(cancellationToken), cancellationToken)).ToDictionary(item => item.ServerId);
+    public async Task<IReadOnlyDictionary<string, ReadinessResponse>> ListAsync(IReadOnlyList<VmsServer> of, CancellationToken cancellationToken) =>
+        (await DescribeAsync(of, await results.ListSummariesAsync([.. of.Select(server => server.Id)], cancellationToken), cancellationToken)).ToDictionary(item => item.ServerId);
+
+    /// <summary>Servers that were ready and are not any more, the latest first, with their names; and how many there are.</summary>
+    public async Task<(IReadOnlyList<(string Name, ReadinessResponse Readiness)> Latest, int Count)> ListTurnedNotReadyAsync(int take, CancellationToken cancellationToken)
+    {
+        var (latest, count) = await results.ListTurnedNotReadyAsync(take, cancellationToken);
+        var found = await servers.ListAsync([.. latest.Select(result => result.ServerId)], cancellationToken);
+        var names = found.ToDictionary(server => server.Id, server => server.Name);
+        return ([.. (await DescribeAsync(found, latest, cancellationToken)).Select(one => (names[one.ServerId], one))], count);
+    }
 
     private async Task<IReadOnlyList<ReadinessResponse>> DescribeAsync(IReadOnlyList<VmsServer> of, IReadOnlyList<ReadinessResult> found, CancellationToken cancellationToken)
     {
@@ -160,8 +164,8 @@ internal static class ReadinessEndpoints
             return errors.ToProblem();
         }
 
-        var items = await views.ListAsync(new ReadinessQuery(ofKind, ofOutcome, after, take), cancellationToken);
-        return TypedResults.Ok(new ReadinessPage(items, items.Count == take ? items[^1].ServerId : null, (await all.FindRequestAsync(cancellationToken))?.At));
+        var (items, nextAfter) = await views.ListAsync(new ReadinessQuery(ofKind, ofOutcome, after, take), cancellationToken);
+        return TypedResults.Ok(new ReadinessPage(items, nextAfter, (await all.FindRequestAsync(cancellationToken))?.At));
     }
 
     private static async Task<Accepted<ReadinessRequested>> CheckAllAsync(HttpContext context, CheckReadinessOfAll all, CancellationToken cancellationToken)

@@ -25,6 +25,10 @@ internal static class RunEndpoints
         runs.MapGet("/{runId}", GetAsync)
             .RequireAuthorization(Permissions.Read)
             .WithSummary("A run with every step, executed or not, and its times");
+        runs.MapGet("/{runId}/report.csv", GetCsvAsync)
+            .RequireAuthorization(Permissions.Read)
+            .Produces<string>(StatusCodes.Status200OK, CsvText.ContentType)
+            .WithSummary("The same as a table: every step, executed or not, with its times and its duration in seconds");
         runs.MapGet("/{runId}/journal", ReadJournalAsync)
             .RequireAuthorization(Permissions.Read)
             .WithSummary("The journal of a run, oldest event first");
@@ -38,6 +42,11 @@ internal static class RunEndpoints
 
     private static async Task<Results<Ok<RunReport>, Problem>> GetAsync(string runId, IRunReports reports, CancellationToken cancellationToken) =>
         await reports.FindAsync(runId, cancellationToken) is { } report ? TypedResults.Ok(report) : Unknown();
+
+    private static async Task<IResult> GetCsvAsync(string runId, IRunReports reports, CancellationToken cancellationToken) =>
+        await reports.FindAsync(runId, cancellationToken) is { } report
+            ? TypedResults.File(System.Text.Encoding.UTF8.GetBytes(RunReportCsv.Write(report)), $"{CsvText.ContentType}; charset=utf-8", $"run-{report.RunId}.csv")
+            : Unknown();
 
     private static async Task<Results<Ok<JournalPage>, Problem>> ReadJournalAsync(
         string runId,

@@ -22,8 +22,10 @@ namespace FailbackWorkflows.Server.Api.Servers;
 /// <param name="FailoverAfterPolls">So many polls in a row must have failed before that.</param>
 /// <param name="MostDutiesOfOthers">How many duties of others it has at most when it is chosen by itself.</param>
 /// <param name="RoomPerDutyBytes">Free bytes above its reserve that it needs for each of them.</param>
-/// <param name="FailedPolls">Polls in a row that have failed, up to the last one.</param>
+/// <param name="LastSeenAt">When it was last seen; of a connected server, asked at a management server that is not on watch: it was seen at least as late as this.</param>
+/// <param name="FailedPolls">Polls in a row that have failed, up to the last one; null: another management server is on watch and counts them.</param>
 /// <param name="Settings">How the cached settings of its own duty stand; null when the cache has none.</param>
+/// <param name="CredentialProblem">Why it cannot be asked and what to do: its stored credential cannot be read; null: it can.</param>
 public sealed record ServerResponse(
     string Id,
     string Name,
@@ -48,10 +50,11 @@ public sealed record ServerResponse(
     int FailoverAfterPolls,
     int MostDutiesOfOthers,
     long RoomPerDutyBytes,
-    int FailedPolls,
-    SettingsState? Settings)
+    int? FailedPolls,
+    SettingsState? Settings,
+    string? CredentialProblem)
 {
-    internal static ServerResponse From(VmsServer server, IEnumerable<Duty> duties, DateTimeOffset? seenAt, int losses, int failedPolls, SettingsAge? settings) => new(
+    internal static ServerResponse From(VmsServer server, IEnumerable<Duty> duties, DateTimeOffset? seenAt, int losses, int? failedPolls, SettingsAge? settings, string? credentialProblem) => new(
         server.Id,
         server.Name,
         server.BaseUrl,
@@ -76,14 +79,16 @@ public sealed record ServerResponse(
         server.MostDutiesOfOthers,
         server.RoomPerDutyBytes,
         failedPolls,
-        SettingsState.From(settings));
+        SettingsState.From(settings),
+        credentialProblem);
 }
 
 /// <summary>A duty a server holds, with its epoch.</summary>
 public sealed record HeldDuty(string Identity, long Epoch);
 
-/// <summary>All VMS servers.</summary>
-public sealed record ServerList(IReadOnlyList<ServerResponse> Items);
+/// <summary>VMS servers, by name.</summary>
+/// <param name="NextAfter">Give it as <c>after</c> to read on; null at the end.</param>
+public sealed record ServerList(IReadOnlyList<ServerResponse> Items, string? NextAfter);
 
 /// <summary>A recorder to add. It is asked who it is; nothing is stored when it does not answer.</summary>
 /// <param name="Id">1–64 characters of <c>a–z 0–9 - _ .</c>; never changes.</param>
@@ -97,6 +102,15 @@ public sealed record AddServerRequest(
     string? FailoverGroup = null,
     bool IsFailoverEnabled = true,
     bool IsAutomaticFailbackEnabled = false);
+
+/// <summary>Name and address of a server; both, the one that stays included.</summary>
+/// <param name="Name">1–200 characters.</param>
+/// <param name="BaseUrl">Where the same machine answers: https, or http on this machine.</param>
+public sealed record AddressRequest(string? Name, string? BaseUrl, string? Reason = null);
+
+/// <summary>Another credential of the same machine, which is asked who it is with it before it is stored.</summary>
+/// <param name="Credential">The recorder's bearer token; kept encrypted, never shown again.</param>
+public sealed record CredentialRequest(string? Credential, string? Reason = null);
 
 /// <summary>The general settings of a server; all of them, those that stay included.</summary>
 /// <param name="IsAutomaticFailbackEnabled">Possible only with failover enabled.</param>
@@ -153,7 +167,7 @@ public sealed record FailoverSettingsRequest(
 
 /// <summary>Whether a duty is taken over by itself, and how the attempts went.</summary>
 /// <param name="Sentence">Why or why not, as things stand now.</param>
-/// <param name="FailedPolls">Polls in a row of whoever has the duty that have failed.</param>
+/// <param name="FailedPolls">Polls in a row of whoever has the duty that have failed; null: another management server is on watch and counts them.</param>
 /// <param name="NextAt">When the next attempt may begin; null: now, or not by time.</param>
 /// <param name="Attempts">Attempts that have ended.</param>
 /// <param name="Refusal">Why it was refused, since <paramref name="RefusedAt"/>.</param>
@@ -161,7 +175,7 @@ public sealed record AutomaticFailoverResponse(
     AutomaticVerdict Verdict,
     string Sentence,
     string? HolderServerId,
-    int FailedPolls,
+    int? FailedPolls,
     int FailoverAfterPolls,
     DateTimeOffset? NextAt,
     int Attempts,
@@ -182,16 +196,18 @@ public sealed record ConnectivityPage(IReadOnlyList<ConnectivityTransition> Item
 public sealed record FailoverRequest(string? FailoverServerId, string? RequestId, string? Reason = null);
 
 /// <summary>What is told of servers beyond their rows: duties, flap counters, when they were last seen, how their cached settings stand.</summary>
-internal sealed class ServerViews(IDuties duties, SettingsAges ages, IConnectivityHistory history, PollRecorders poll, FailedPolls failed, TimeProvider time)
+internal sealed class ServerViews(IDuties duties, SettingsAges ages, IConnectivityHistory history, PollRecorders poll, TimeProvider time)
 {
     public async Task<ServerResponse> DescribeAsync(VmsServer server, CancellationToken cancellationToken) => (await DescribeAsync([server], cancellationToken))[0];
 
     public async Task<IReadOnlyList<ServerResponse>> DescribeAsync(IReadOnlyList<VmsServer> servers, CancellationToken cancellationToken)
     {
-        var held = (await duties.ListAsync(cancellationToken)).ToLookup(duty => duty.HolderServerId);
-        var losses = await history.CountLossesAsync(time.GetUtcNow() - PollRecorder.FlapWindow, cancellationToken);
-        var settings = await ages.ListAsync(cancellationToken);
-        return [.. servers.Select(server => ServerResponse.From(server, held[server.Id], poll.SeenAt(server), losses.GetValueOrDefault(server.Id), failed.Of(server.Id), settings.GetValueOrDefault(server.Id)))];
+        var since = time.GetUtcNow() - PollRecorder.FlapWindow;
+        string[]? ids = servers.Count > VmsServerQuery.MostPerPage ? null : [.. servers.Select(server => server.Id)];
+        var held = (ids is null ? await duties.ListAsync(cancellationToken) : await duties.ListHeldAsync(ids, cancellationToken)).ToLookup(duty => duty.HolderServerId);
+        var losses = ids is null ? await history.CountLossesAsync(since, cancellationToken) : await history.CountLossesAsync(ids, since, cancellationToken);
+        var settings = ids is null ? await ages.ListAsync(cancellationToken) : await ages.ListAsync(ids, cancellationToken);
+        return [.. servers.Select(server => ServerResponse.From(server, held[server.Id], poll.SeenAt(server), losses.GetValueOrDefault(server.Id), poll.FailedPollsOf(server.Id), settings.GetValueOrDefault(server.Id), poll.CredentialProblemOf(server.Id)))];
     }
 }
 
@@ -204,16 +220,25 @@ internal static class ServerEndpoints
         var servers = api.MapGroup("/servers").WithTags("VMS servers");
         servers.MapGet("", ListAsync)
             .RequireAuthorization(Permissions.Read)
-            .WithSummary("All VMS servers with state, connection and the duties they hold");
+            .WithSummary("VMS servers by name, with state, connection and the duties they hold: all of them, or with take one page; of all, those with q in name, id, address or group, and those in a state (broken, notConnected, actingForOthers, notReady)");
         servers.MapGet("/{serverId}", GetAsync)
             .RequireAuthorization(Permissions.Read)
             .WithSummary("One VMS server");
         servers.MapPost("", AddAsync)
             .RequireAuthorization(Permissions.Administer)
             .WithSummary("Adds a recorder after asking it who it is");
+        servers.MapPut("/{serverId}/address", PutAddressAsync)
+            .RequireAuthorization(Permissions.Administer)
+            .WithSummary("Changes the name of a server, or the address of the same machine, after asking who answers there");
+        servers.MapDelete("/{serverId}", RemoveAsync)
+            .RequireAuthorization(Permissions.Administer)
+            .WithSummary("Removes a server that nothing depends on any more");
         servers.MapPut("/{serverId}/general-settings", PutGeneralSettingsAsync)
             .RequireAuthorization(Permissions.Administer)
             .WithSummary("Changes the general settings of a server");
+        servers.MapPut("/{serverId}/credential", PutCredentialAsync)
+            .RequireAuthorization(Permissions.Administer)
+            .WithSummary("Stores another credential of the same machine, after asking it who it is");
         servers.MapPut("/{serverId}/failover-settings", PutFailoverSettingsAsync)
             .RequireAuthorization(Permissions.Administer)
             .WithSummary("Changes a server's failover group, its automatic failover, and how much it takes over itself");
@@ -231,8 +256,32 @@ internal static class ServerEndpoints
             .WithSummary("Starts a failover of the server's duty to a failover server");
     }
 
-    private static async Task<Ok<ServerList>> ListAsync(IVmsServers servers, ServerViews views, CancellationToken cancellationToken) =>
-        TypedResults.Ok(new ServerList(await views.DescribeAsync(await servers.ListAsync(cancellationToken), cancellationToken)));
+    /// <summary>Without <paramref name="take"/> everything at once, as it was before there were pages.</summary>
+    private static async Task<Results<Ok<ServerList>, Problem>> ListAsync(
+        IVmsServers servers, ServerViews views, CancellationToken cancellationToken, string? q = null, string show = "all", string? after = null, int? take = null)
+    {
+        var errors = new FieldErrors();
+        errors.Optional("q", q, VmsServerQuery.MostTextCharacters);
+        errors.Optional("after", after, VmsServerQuery.MostMarkCharacters);
+        if (take is { } wanted)
+        {
+            errors.Between("take", wanted, 1, VmsServerQuery.MostPerPage);
+        }
+
+        if (!Enum.TryParse<VmsServerFilter>(show, ignoreCase: true, out var filter) || !show.All(char.IsAsciiLetter))
+        {
+            errors.Add("show", "It must be all, broken, notConnected, actingForOthers or notReady.");
+        }
+
+        if (errors.Any)
+        {
+            return errors.ToProblem();
+        }
+
+        var query = new VmsServerQuery { Text = string.IsNullOrWhiteSpace(q) ? null : q.Trim(), Filter = filter, After = string.IsNullOrEmpty(after) ? null : after, Take = take };
+        var page = await servers.ListAsync(query, cancellationToken);
+        return TypedResults.Ok(new ServerList(await views.DescribeAsync(page, cancellationToken), page.Count == take ? VmsServerQuery.MarkOf(page[^1]) : null));
+    }
 
     private static async Task<Results<Ok<ServerResponse>, Problem>> GetAsync(string serverId, IVmsServers servers, ServerViews views, CancellationToken cancellationToken) =>
         await servers.FindAsync(serverId, cancellationToken) is { } server ? TypedResults.Ok(await views.DescribeAsync(server, cancellationToken)) : Unknown();
@@ -250,6 +299,70 @@ internal static class ServerEndpoints
 
         context.Audit(serverId, request.Reason);
         return await change.ExecuteAsync(serverId, settings, cancellationToken) is { } server ? TypedResults.Ok(await views.DescribeAsync(server, cancellationToken)) : Unknown();
+    }
+
+    private static async Task<Results<Ok<ServerResponse>, Problem>> PutAddressAsync(
+        string serverId, AddressRequest request, HttpContext context, ChangeAddress change, ServerViews views, CancellationToken cancellationToken)
+    {
+        var errors = new FieldErrors();
+        errors.Required("name", request.Name, 200);
+        errors.Optional("reason", request.Reason, 1000);
+        var address = RecorderAddress.Check(request.BaseUrl, errors, "baseUrl");
+        if (errors.Any)
+        {
+            return errors.ToProblem();
+        }
+
+        context.Audit(serverId, request.Reason);
+        var result = await change.ExecuteAsync(serverId, request.Name!.Trim(), address!, cancellationToken);
+        return result switch
+        {
+            { Server: { } server } => TypedResults.Ok(await views.DescribeAsync(server, cancellationToken)),
+            { IsUnknown: true } => Unknown(),
+            _ => new Problem(Problems.Refused, result.Message!),
+        };
+    }
+
+    private static async Task<Results<NoContent, Problem>> RemoveAsync(
+        string serverId, HttpContext context, RemoveVmsServer remove, CancellationToken cancellationToken, string? reason = null)
+    {
+        var errors = new FieldErrors();
+        errors.Optional("reason", reason, 1000);
+        if (errors.Any)
+        {
+            return errors.ToProblem();
+        }
+
+        context.Audit(serverId, reason);
+        var result = await remove.ExecuteAsync(serverId, cancellationToken);
+        return result switch
+        {
+            { IsRemoved: true } => TypedResults.NoContent(),
+            { IsUnknown: true } => Unknown(),
+            { RunId: { } runId } => new Problem(Problems.RunInTheWay, result.Message!) { RunId = runId },
+            _ => new Problem(Problems.Refused, result.Message!),
+        };
+    }
+
+    private static async Task<Results<Ok<ServerResponse>, Problem>> PutCredentialAsync(
+        string serverId, CredentialRequest request, HttpContext context, ChangeCredential change, ServerViews views, CancellationToken cancellationToken)
+    {
+        var errors = new FieldErrors();
+        errors.Required("credential", request.Credential, 4096);
+        errors.Optional("reason", request.Reason, 1000);
+        if (errors.Any)
+        {
+            return errors.ToProblem();
+        }
+
+        context.Audit(serverId, request.Reason);
+        var result = await change.ExecuteAsync(serverId, request.Credential!, cancellationToken);
+        return result switch
+        {
+            { Server: { } server } => TypedResults.Ok(await views.DescribeAsync(server, cancellationToken)),
+            { IsUnknown: true } => Unknown(),
+            _ => new Problem(Problems.Refused, result.Message!),
+        };
     }
 
     private static async Task<Results<Ok<ServerResponse>, Problem>> PutFailoverSettingsAsync(
@@ -270,7 +383,7 @@ internal static class ServerEndpoints
         await servers.FindAsync(serverId, cancellationToken) is null ? Unknown() : TypedResults.Ok(await selection.SelectAsync(serverId, untilOneIsFit: false, cancellationToken));
 
     private static async Task<Results<Ok<AutomaticFailoverResponse>, Problem>> GetAutomaticAsync(
-        string serverId, AutomaticFailoverCheck check, FailedPolls failed, CancellationToken cancellationToken)
+        string serverId, AutomaticFailoverCheck check, PollRecorders poll, CancellationToken cancellationToken)
     {
         var decision = await check.DecideAsync(serverId, null, cancellationToken);
         if (decision.Server is not { } server)
@@ -283,7 +396,7 @@ internal static class ServerEndpoints
             decision.Verdict,
             decision.Sentence,
             decision.Holder?.Id,
-            decision.Holder is null ? 0 : failed.Of(decision.Holder.Id),
+            decision.Holder is null ? 0 : poll.FailedPollsOf(decision.Holder.Id),
             server.FailoverAfterPolls,
             decision.NextAt,
             state?.Attempts ?? 0,

@@ -64,7 +64,7 @@ internal static class SettingsCacheEndpoints
     }
 
     private static async Task<Results<Ok<SettingsState>, Problem>> GetStateAsync(string serverId, SettingsAges ages, CancellationToken cancellationToken) =>
-        SettingsState.From((await ages.ListAsync(cancellationToken)).GetValueOrDefault(serverId)) is { } state ? TypedResults.Ok(state) : NoSettings(serverId);
+        SettingsState.From(await ages.FindAsync(serverId, cancellationToken)) is { } state ? TypedResults.Ok(state) : NoSettings(serverId);
 
     private static async Task<Results<Ok<SettingsHistoryPage>, Problem>> ListAsync(
         string serverId, ISettingsCache cache, IVmsServers servers, CancellationToken cancellationToken, long? before = null, int take = 50)
@@ -90,10 +90,17 @@ internal static class SettingsCacheEndpoints
         return TypedResults.Ok(new SettingsHistoryPage(items, items.Count == take ? items[^1].Number : null));
     }
 
-    private static async Task<Results<Ok<SettingsBundleResponse>, Problem>> GetBundleAsync(string serverId, long number, SettingsHistory history, CancellationToken cancellationToken) =>
-        await history.FindAsync(serverId, number, cancellationToken) is { } found
-            ? TypedResults.Ok(new SettingsBundleResponse(found.Revision, found.Content))
-            : UnknownBundle(serverId);
+    private static async Task<Results<Ok<SettingsBundleResponse>, Problem>> GetBundleAsync(
+        string serverId, long number, HttpContext context, SettingsHistory history, ViewingTrail viewings, CancellationToken cancellationToken)
+    {
+        if (await history.FindAsync(serverId, number, cancellationToken) is not { } found)
+        {
+            return UnknownBundle(serverId);
+        }
+
+        await viewings.NoteAsync(context, "read settings", FormattableString.Invariant($"{serverId} {number}"), cancellationToken);
+        return TypedResults.Ok(new SettingsBundleResponse(found.Revision, found.Content));
+    }
 
     private static async Task<Results<Ok<SettingsDiffResponse>, Problem>> DiffAsync(
         string serverId, SettingsHistory history, CancellationToken cancellationToken, long? from = null, long? to = null)
