@@ -1,5 +1,6 @@
 using FailbackWorkflows.Persistence.Identity;
 using FailbackWorkflows.Server.Identity;
+using FailbackWorkflows.Server.Resources;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.AspNetCore.Mvc;
@@ -55,7 +56,7 @@ public sealed class SignInModel(SignInManager<FailbackUser> signIn, IPasswordHas
     private PageResult Wrong(AuditDetails audit)
     {
         audit.Result ??= "refused";
-        Message = "User name or password is wrong, or the account is locked for a few minutes after too many attempts.";
+        Message = Texts.Of("User name or password is wrong, or the account is locked for a few minutes after too many attempts.");
         return Page();
     }
 

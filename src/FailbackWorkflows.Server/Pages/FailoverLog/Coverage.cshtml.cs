@@ -3,6 +3,7 @@ using FailbackWorkflows.Failback.MaterialCopy;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders.MaterialCopy;
 using FailbackWorkflows.Server.Identity;
+using FailbackWorkflows.Server.Resources;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.RazorPages;
@@ -50,13 +51,19 @@ public sealed class CoverageModel(
     /// <summary>What was recorded without authority.</summary>
     public DisputedMaterialState Disputed { get; private set; } = null!;
 
+    /// <summary>It is proven that what is disputed was recorded while the failed server recorded again.</summary>
+    public bool IsDisputedFromTheHandOverOn => Report is { } report && CoverageLine.IsDisputedFromTheHandOverOn(Entry, report);
+
     /// <summary>Sums of the report about the disputed material that was asked for; null when there is none.</summary>
     public CoverageTotals? DisputedTotals => Disputed.Coverage is { } kept ? CoverageTotals.Of(kept.Report) : null;
 
     /// <summary>Why disputed material cannot be asked for; null when it can.</summary>
-    public string? WhyNotDisputed => Disputed.WhyNot ?? (Disputed.Task?.RunId is not null ? "It is being copied." : MayPlay ? null : $"Needs the role {Permissions.RolesText(Permissions.Operate)}.");
+    public string? WhyNotDisputed => Disputed.WhyNot ?? (Disputed.Task?.RunId is not null ? Texts.Of("It is being copied.") : MayPlay ? null : Texts.Of("Needs the role {0}.", Permissions.RolesText(Permissions.Operate)));
 
-    /// <summary>Why the hold on what is disputed cannot be released; null when it can. Meant for administrators, see <see cref="MayAdminister"/>.</summary>
+    /// <summary>What is disputed is here, or was given up: it will not be asked for any more.</summary>
+    public bool IsDisputedSettled => Disputed.Coverage?.Report is { IsVerified: true, Losses.Count: 0 } || Disputed.GivenUp is not null || Entry.MaterialCopy == MaterialCopyState.LossesAccepted;
+
+    /// <summary>Why the hold on what is disputed cannot be released; null when an administrator can, see <see cref="MayAdminister"/>.</summary>
     public string? WhyNotRelease => AcceptLosses.WhyNotDisputed(Entry, Disputed);
 
     public bool MayAdminister => User.May(Permissions.Administer);
@@ -64,15 +71,18 @@ public sealed class CoverageModel(
     /// <summary>How the hold ended, in words.</summary>
     public string ReleasedAs => (Release?.Release, Entry.MaterialCopy, Disputed.Exists) switch
     {
-        (HoldRelease.AcceptedLoss, MaterialCopyState.Copied or MaterialCopyState.NothingToCopy, _) => "verified copy; the disputed material was given up",
-        (HoldRelease.AcceptedLoss, _, _) => "losses accepted",
-        (HoldRelease.NothingRecorded, _, _) => "nothing was recorded",
-        (_, _, true) => "verified copy; what is disputed stays held",
-        _ => "verified copy",
+        (HoldRelease.AcceptedLoss, MaterialCopyState.Copied or MaterialCopyState.NothingToCopy, _) => Texts.Of("verified copy; the disputed material was given up"),
+        (HoldRelease.AcceptedLoss, _, _) => Texts.Of("losses accepted (why a hold ended)"),
+        (HoldRelease.NothingRecorded, _, _) => Texts.Of("nothing was recorded"),
+        (_, _, true) => Texts.Of("verified copy; what is disputed stays held"),
+        _ => Texts.Of("verified copy"),
     };
 
     /// <summary>A click in the making: its id makes the second of a double click harmless.</summary>
     public string RequestId { get; } = Guid.NewGuid().ToString("N");
+
+    /// <summary>The material is home, or was given up: there will be nothing to accept any more.</summary>
+    public bool IsSettled => Entry.MaterialCopy is MaterialCopyState.Copied or MaterialCopyState.NothingToCopy or MaterialCopyState.LossesAccepted;
 
     /// <summary>Why losses cannot be accepted; null when they can.</summary>
     public string? WhyNotAccept { get; private set; }
@@ -93,7 +103,7 @@ public sealed class CoverageModel(
         FailoverServerName = (await servers.FindAsync(entry.FailoverServerId, cancellationToken))?.Name ?? entry.FailoverServerId;
         Kept = await copies.FindCoverageAsync(entryId, cancellationToken);
         Disputed = await disputed.ReadAsync(entry, cancellationToken);
-        WhyNotAccept = AcceptLosses.WhyNot(entry) ?? (MayAdminister ? null : $"Needs the role {Permissions.RolesText(Permissions.Administer)}.");
+        WhyNotAccept = AcceptLosses.WhyNot(entry) ?? (MayAdminister ? null : Texts.Of("Needs the role {0}.", Permissions.RolesText(Permissions.Administer)));
         if (Report is { } report)
         {
             Totals = CoverageTotals.Of(report);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using FailbackWorkflows.Recorders.MaterialCopy;
+using FailbackWorkflows.Server.Resources;
 
 namespace FailbackWorkflows.Server.Pages.FailoverLog;
 
@@ -27,7 +28,7 @@ public sealed record CoverageTimeline(TrackCoverage Track, IReadOnlyList<Timelin
         {
             var x = Math.Clamp((s.From - from).Ticks / ticks * Width, 0, Width - Least);
             var width = Math.Clamp((s.To - s.From).Ticks / ticks * Width, Least, Width - x);
-            return new TimelinePiece(Number(x), Number(width), ToneOf(s.State), $"{NameOf(s.State)}{(s.Reason is null ? "" : $" ({s.Reason})")}: {Time(s.From)} to {Time(s.To)}", RestoredPlayer.IsHome(s.State) ? s.From : null);
+            return new TimelinePiece(Number(x), Number(width), ToneOf(s.State), Title(s), RestoredPlayer.IsHome(s.State) ? s.From : null);
         });
         return new(track, [.. pieces], Describe(track));
     }
@@ -35,22 +36,28 @@ public sealed record CoverageTimeline(TrackCoverage Track, IReadOnlyList<Timelin
     /// <summary>Name of a state in the legend.</summary>
     public static string NameOf(CoverageState state) => state switch
     {
-        CoverageState.Copied => "Fetched",
-        CoverageState.AlreadyThere => "Already there",
-        CoverageState.Archived => "In the side archive",
-        CoverageState.NotRecorded => "Gap (not recorded)",
-        CoverageState.Missing => "Missing",
-        CoverageState.OutsideRetention => "Outside retention",
-        CoverageState.Disputed => "Disputed",
-        _ => "Open",
+        CoverageState.Copied => Texts.Of("Fetched"),
+        CoverageState.AlreadyThere => Texts.Of("Already there"),
+        CoverageState.Archived => Texts.Of("In the side archive"),
+        CoverageState.NotRecorded => Texts.Of("Gap (not recorded)"),
+        CoverageState.Missing => Texts.Of("Missing"),
+        CoverageState.OutsideRetention => Texts.Of("Outside retention"),
+        CoverageState.Disputed => Texts.Of("Disputed"),
+        _ => Texts.Of("Open"),
     };
 
     /// <summary>Class of the piece; the style sheet gives it its pattern and colour.</summary>
     public static string ToneOf(CoverageState state) => $"cov-{char.ToLowerInvariant(state.ToString()[0])}{state.ToString()[1..]}";
 
-    private static string Describe(TrackCoverage track) => string.Join(
-        "; ",
-        track.Stretches.GroupBy(s => s.State).OrderBy(g => g.Key).Select(g => $"{NameOf(g.Key)}: {Wording.Duration(TimeSpan.FromTicks(g.Sum(s => (s.To - s.From).Ticks)))} in {g.Count()} {(g.Count() == 1 ? "stretch" : "stretches")}"));
+    private static string Title(CoverageStretch stretch) => stretch.Reason is null
+        ? Texts.Of("{0}: {1} to {2}", NameOf(stretch.State), Time(stretch.From), Time(stretch.To))
+        : Texts.Of("{0} ({1}): {2} to {3}", NameOf(stretch.State), stretch.Reason, Time(stretch.From), Time(stretch.To));
+
+    private static string Describe(TrackCoverage track) => string.Join("; ", track.Stretches.GroupBy(s => s.State).OrderBy(g => g.Key).Select(g =>
+    {
+        var length = Wording.Duration(TimeSpan.FromTicks(g.Sum(s => (s.To - s.From).Ticks)));
+        return g.Count() == 1 ? Texts.Of("{0}: {1} in 1 stretch", NameOf(g.Key), length) : Texts.Of("{0}: {1} in {2} stretches", NameOf(g.Key), length, g.Count());
+    }));
 
     private static string Number(double value) => value.ToString("0.##", CultureInfo.InvariantCulture);
 

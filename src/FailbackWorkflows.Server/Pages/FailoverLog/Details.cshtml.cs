@@ -9,6 +9,7 @@ using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Persistence.Workflows;
 using FailbackWorkflows.Server.Identity;
 using FailbackWorkflows.Server.Pages.Runs;
+using FailbackWorkflows.Server.Resources;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.RazorPages;
@@ -30,15 +31,13 @@ public sealed class DetailsModel(
     FailbackButtons buttons,
     FailbackStarter starter,
     RunForms runForms,
-    IMaintenanceModes modes,
     AutomaticFailbackCheck automatic,
     EntryAlerts alerts,
     EntrySettings entrySettings,
     MaterialCopyViews copyViews,
     MaterialCopyForms copyForms,
     EntryDutyViews dutyViews,
-    IAuthorizationService authorization,
-    TimeProvider time) : PageModel
+    IAuthorizationService authorization) : PageModel
 {
     /// <summary>The steps up to this one only check; nothing has been touched before the next.</summary>
     private const int LastCheck = 5;
@@ -60,13 +59,16 @@ public sealed class DetailsModel(
 
     public RunResultView? Result { get; private set; }
 
+    /// <summary>The run that performed (or performs) the failback; null when none is known, as of an entry that a newer one closed.</summary>
+    public RunReport? FailbackRun { get; private set; }
+
     /// <summary>What has to be done about this entry at once; one at most.</summary>
     public IReadOnlyList<EntryAlert> Alerts { get; private set; } = [];
 
     public FailbackButton Button { get; private set; } = null!;
 
     /// <summary>The maintenance mode that holds for the failed server; null: none.</summary>
-    public MaintenanceMode? Maintenance { get; private set; }
+    public MaintenanceMode? Maintenance => Button.Maintenance;
 
     public bool MayOverrideMaintenance => User.May(Permissions.OverrideMaintenance);
 
@@ -86,16 +88,16 @@ public sealed class DetailsModel(
 
     public bool MayOperate { get; private set; }
 
-    /// <summary>Not once it was abandoned.</summary>
-    public bool CanRedrive => Run?.SubStatus == WorkflowSubStatus.Faulted && (Entry.FailbackRunId != Run.RunId || Entry.Failback == FailbackState.Running);
+    /// <summary>Not when it was stopped in a check or was abandoned: then it is started again.</summary>
+    public bool CanRedrive => Run?.CanRedrive == true;
 
     public bool CanCancel => Run is { Result: "running", SubStatus: not WorkflowSubStatus.Faulted };
 
     /// <summary>What a cancellation does, given where the run is.</summary>
     public string CancelConsequence =>
         Steps.Any(step => step.Number > LastCheck && step.State != RunStepState.NotExecuted)
-            ? $"What was changed is undone: {FailoverServerName} records on, {FailedServerName} goes back to standby with its former settings. Once {FailoverServerName} is being stopped, there is only a way forward and the cancellation is refused."
-            : "Nothing has been changed yet; the run just ends.";
+            ? Texts.Of("What was changed is undone: {0} records on, {1} goes back to standby with its former settings. Once {0} is being stopped, there is only a way forward and the cancellation is refused.", FailoverServerName, FailedServerName)
+            : Texts.Of("Nothing has been changed yet; the run just ends.");
 
     public async Task<IActionResult> OnGetAsync(string entryId, CancellationToken cancellationToken)
     {
@@ -112,6 +114,7 @@ public sealed class DetailsModel(
         var runs = await instances.ListAsync(new WorkflowInstanceQuery(StartFailback.DefinitionId, entry.Id, Take: MostRuns), cancellationToken);
         var runId = runs.Count > 0 ? runs[0].Id : entry.FailbackRunId;
         Run = runId is null ? null : await reports.FindAsync(runId, cancellationToken);
+        FailbackRun = entry.FailbackRunId is not { } performedBy ? null : performedBy == runId ? Run : await reports.FindAsync(performedBy, cancellationToken);
         Steps = Run?.Steps ?? await planned.ReadAsync(StartFailback.DefinitionId, cancellationToken);
         EarlierRuns = await DescribeAsync(runs.Skip(1), cancellationToken);
         Result = RunResultView.Of(Run, entry);
@@ -119,7 +122,6 @@ public sealed class DetailsModel(
         Duty = await dutyViews.ReadAsync(entry, Run, User, cancellationToken);
         Copy = await copyViews.ReadAsync(entry, User, cancellationToken);
         Settings = await entrySettings.ReadAsync(entry, cancellationToken);
-        Maintenance = await modes.FindActiveAsync(entry.FailedServerId, time.GetUtcNow(), cancellationToken);
         var decision = await automatic.DecideAsync(entry, null, cancellationToken);
         Automatic = entry.Failback != FailbackState.Done && (decision.Server?.IsAutomaticFailbackEnabled == true || decision.State is not null) ? decision : null;
         Button = (await buttons.ForAsync([entry], User, cancellationToken))[entry.Id];

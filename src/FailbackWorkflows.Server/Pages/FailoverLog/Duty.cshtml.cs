@@ -2,6 +2,7 @@ using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Abandonment;
 using FailbackWorkflows.Failback.Adoption;
 using FailbackWorkflows.Server.Identity;
+using FailbackWorkflows.Server.Resources;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.RazorPages;
@@ -53,14 +54,14 @@ public sealed class DutyModel(StartFailback failback, StartAdoption adoption, Ab
         switch (result.Outcome)
         {
             case StartRunOutcome.Started or StartRunOutcome.AlreadyStarted when result.RunId is { } runId:
-                TempData["Notice"] = "It was started; this page shows what comes of it.";
+                TempData["Notice"] = Texts.Of("It was started; this page shows what comes of it.");
                 return Redirect(permission == Permissions.Operate && result.EntryId == entryId ? EntryPage(entryId) : $"/runs/{Uri.EscapeDataString(runId)}");
             case StartRunOutcome.Unknown:
                 audit.Result = "unknown";
                 return NotFound();
             default:
                 audit.Result = "refused";
-                TempData["Warning"] = result.Message ?? "Nothing was started.";
+                TempData["Warning"] = result.Message ?? Texts.Of("Nothing was started.");
                 return Redirect(EntryPage(entryId));
         }
     }

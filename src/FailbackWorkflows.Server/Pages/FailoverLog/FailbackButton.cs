@@ -1,13 +1,16 @@
 using System.Security.Claims;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.Maintenance;
 using FailbackWorkflows.Server.Identity;
+using FailbackWorkflows.Server.Resources;
 
 namespace FailbackWorkflows.Server.Pages.FailoverLog;
 
 /// <summary>Whether "Start failback" can be clicked for an entry, and if not, why: the reason is shown instead of a button that fails.</summary>
 /// <param name="WhyNot">Null when it can be started.</param>
-public sealed record FailbackButton(string EntryId, string? WhyNot)
+/// <param name="Maintenance">The maintenance mode that holds for the failed server, and that the start would have to override; null: none.</param>
+public sealed record FailbackButton(string EntryId, string? WhyNot, MaintenanceMode? Maintenance)
 {
     /// <summary>A click in the making: its id makes the second of a double click harmless.</summary>
     public string RequestId { get; } = Guid.NewGuid().ToString("N");
@@ -16,41 +19,42 @@ public sealed record FailbackButton(string EntryId, string? WhyNot)
 
     /// <param name="newestOpen">The newest entry of the same failed server whose failback is open.</param>
     /// <param name="claim">The claim on the failed server's duty, if a run holds it.</param>
-    public static FailbackButton For(FailoverLogEntry entry, FailoverLogEntry? newestOpen, DutyClaim? claim, ClaimsPrincipal user) =>
-        new(entry.Id, WhyNotFor(entry, newestOpen, claim, user));
+    public static FailbackButton For(FailoverLogEntry entry, FailoverLogEntry? newestOpen, DutyClaim? claim, MaintenanceMode? maintenance, ClaimsPrincipal user) =>
+        new(entry.Id, WhyNotFor(entry, newestOpen, claim, user), maintenance);
 
     private static string? WhyNotFor(FailoverLogEntry entry, FailoverLogEntry? newestOpen, DutyClaim? claim, ClaimsPrincipal user) => entry switch
     {
-        { Failback: FailbackState.Done, ClosedByEntryId: not null } => "The failback of a newer failover ended this one too.",
-        { Failback: FailbackState.Done } => "The failback is done.",
-        { Failback: FailbackState.Running } => "A failback is running.",
-        { Failover: FailoverState.Running } => "The failover is still running.",
-        { Failover: FailoverState.Failed } => "The failover failed, so there is nothing to move back.",
-        _ when newestOpen is not null && newestOpen.Id != entry.Id => "A newer failover of this server is open. Start its failback; it ends this one too.",
-        _ when claim is not null => $"A {claim.Kind} is running for this server.",
-        _ when !user.May(Permissions.Operate) => $"Needs the role {Permissions.RolesText(Permissions.Operate)}.",
+        { Failback: FailbackState.Done, ClosedByEntryId: not null } => Texts.Of("The failback of a newer failover ended this one too."),
+        { Failback: FailbackState.Done } => Texts.Of("The failback is done."),
+        { Failback: FailbackState.Running } => Texts.Of("A failback is running."),
+        { Failover: FailoverState.Running } => Texts.Of("The failover is still running."),
+        { Failover: FailoverState.Failed } => Texts.Of("The failover failed, so there is nothing to move back."),
+        _ when newestOpen is not null && newestOpen.Id != entry.Id => Texts.Of("A newer failover of this server is open. Start its failback; it ends this one too."),
+        _ when claim is not null => Texts.Of("A {0} is running for this server.", claim.Kind),
+        _ when !user.May(Permissions.Operate) => Texts.Of("Needs the role {0}.", Permissions.RolesText(Permissions.Operate)),
         _ => null,
     };
 }
 
-/// <summary>Works out the buttons of a page of entries with as few reads as there are failed servers on it.</summary>
-public sealed class FailbackButtons(IFailoverLog log, IDuties duties)
+/// <summary>Works out the buttons of a page of entries with three reads, however many servers are on it.</summary>
+public sealed class FailbackButtons(IFailoverLog log, IDuties duties, IMaintenanceModes modes, TimeProvider time)
 {
     public async Task<IReadOnlyDictionary<string, FailbackButton>> ForAsync(
         IReadOnlyList<FailoverLogEntry> entries, ClaimsPrincipal user, CancellationToken cancellationToken)
     {
-        var buttons = new Dictionary<string, FailbackButton>();
-        foreach (var ofServer in entries.GroupBy(entry => entry.FailedServerId))
-        {
-            var mayStart = ofServer.Any(entry => entry.CanFailBack);
-            var newestOpen = mayStart ? (await log.ListOpenAsync(ofServer.Key, cancellationToken)).FirstOrDefault(entry => entry.CanFailBack) : null;
-            var claim = mayStart ? await duties.FindClaimAsync(DutyClaim.Identity(ofServer.Key), cancellationToken) : null;
-            foreach (var entry in ofServer)
-            {
-                buttons[entry.Id] = FailbackButton.For(entry, newestOpen, claim, user);
-            }
-        }
-
-        return buttons;
+        var startable = entries.Where(entry => entry.CanFailBack).Select(entry => entry.FailedServerId).ToHashSet();
+        var open = startable.Count == 0 ? [] : await log.ListOpenAsync(startable, cancellationToken);
+        var newestOpen = open.Where(entry => entry.CanFailBack).DistinctBy(entry => entry.FailedServerId).ToDictionary(entry => entry.FailedServerId);
+        var claims = startable.Count == 0 ? [] : (await duties.ListClaimsAsync(cancellationToken)).ToDictionary(claim => claim.Key);
+        var now = time.GetUtcNow();
+        var maintenance = startable.Count == 0 ? [] : (await modes.ListOnAsync(cancellationToken)).Where(mode => mode.IsActive(now)).ToDictionary(mode => mode.Scope);
+        return entries.ToDictionary(
+            entry => entry.Id,
+            entry => FailbackButton.For(
+                entry,
+                newestOpen.GetValueOrDefault(entry.FailedServerId),
+                claims.GetValueOrDefault(DutyClaim.Identity(entry.FailedServerId)),
+                maintenance.GetValueOrDefault(MaintenanceMode.System) ?? maintenance.GetValueOrDefault(MaintenanceMode.ScopeOf(entry.FailedServerId)),
+                user));
     }
 }

@@ -1,6 +1,7 @@
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Runs;
 using FailbackWorkflows.Server.Identity;
+using FailbackWorkflows.Server.Resources;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.RazorPages;
 
@@ -26,7 +27,7 @@ public sealed class FailbackStarter(StartFailback start, IRunReports reports)
         }
 
         reason = string.IsNullOrWhiteSpace(reason) ? null : reason.Trim();
-        var audit = page.HttpContext.Audit(entryId, overridesMaintenance ? $"Maintenance mode overridden: {reason}" : reason);
+        var audit = page.HttpContext.Audit(entryId, overridesMaintenance ? AuditExtensions.OverridingMaintenance(reason) : reason);
         var result = await start.ExecuteAsync(
             new StartFailbackRequest(entryId, requestId, CurrentActor.Of(page.HttpContext), reason, overridesMaintenance), cancellationToken);
         switch (result.Outcome)
@@ -40,7 +41,7 @@ public sealed class FailbackStarter(StartFailback start, IRunReports reports)
 
             case StartRunOutcome.Busy when result.RunId is { } inTheWay:
                 audit.Result = "run in the way";
-                page.TempData["Warning"] = $"Nothing was started: {result.Message} This is the run in the way.";
+                page.TempData["Warning"] = Texts.Of("Nothing was started: {0} This is the run in the way.", result.Message);
                 var report = await reports.FindAsync(inTheWay, cancellationToken);
                 return new RedirectResult(report is { DefinitionId: StartFailback.DefinitionId, EntryId: { } entryOfRun }
                     ? EntryPage(entryOfRun)
@@ -48,7 +49,7 @@ public sealed class FailbackStarter(StartFailback start, IRunReports reports)
 
             default:
                 audit.Result = "refused";
-                page.TempData["Warning"] = result.Message ?? "The failback was not started.";
+                page.TempData["Warning"] = result.Message ?? Texts.Of("The failback was not started.");
                 return new RedirectResult(EntryPage(entryId));
         }
     }

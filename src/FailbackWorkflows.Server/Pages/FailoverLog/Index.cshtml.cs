@@ -2,6 +2,7 @@ using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.AutomaticFailover;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Obligations;
+using FailbackWorkflows.Failback.Reconciliation;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Server.Identity;
 using Microsoft.AspNetCore.Authorization;
@@ -20,6 +21,7 @@ public sealed class IndexModel(
     MaterialCopyForms copyForms,
     EntryAlerts alerts,
     FailoverAlerts failoverAlerts,
+    ReconciliationAlerts reconciliationAlerts,
     IObligations obligations,
     IAuthorizationService authorization) : PageModel
 {
@@ -27,6 +29,11 @@ public sealed class IndexModel(
     private Dictionary<string, string> names = [];
 
     public bool IsFinalized { get; private set; }
+
+    public LogFilter Filter { get; private set; } = new(null, null, null);
+
+    /// <summary>More servers than are looked for at once have what was typed in their name.</summary>
+    public bool IsTooWide { get; private set; }
 
     public string? Before { get; private set; }
 
@@ -40,13 +47,16 @@ public sealed class IndexModel(
     /// <summary>Duties that should have been taken over by themselves.</summary>
     public IReadOnlyList<FailoverAlert> FailoverAlerts { get; private set; } = [];
 
+    /// <summary>Duties of which the recorders know more than the database.</summary>
+    public IReadOnlyList<ReconciliationAlert> Doubts { get; private set; } = [];
+
     /// <summary>Entries of which a recorder must still be told something.</summary>
     public IReadOnlySet<string?> Debts { get; private set; } = new HashSet<string?>();
 
     public IReadOnlyDictionary<string, FailbackButton> Buttons { get; private set; } = new Dictionary<string, FailbackButton>();
 
     /// <summary>Failed servers on this page that are owed material whose copy nobody has started or that has to be started again.</summary>
-    public IReadOnlyList<string> OwedServers => !User.May(Permissions.Operate) ? [] :
+    public IReadOnlyList<string> OwedServers =>
         [.. Entries.Where(e => e.IsCopyDue && !e.IsCopying).Select(e => e.FailedServerId).Distinct().OrderBy(NameOf, StringComparer.CurrentCulture)];
 
     /// <summary>A click in the making: its id makes the second of a double click harmless.</summary>
@@ -54,18 +64,30 @@ public sealed class IndexModel(
 
     public string NameOf(string serverId) => names.GetValueOrDefault(serverId, serverId);
 
-    public async Task OnGetAsync(string? view, string? before, CancellationToken cancellationToken)
+    public async Task<IActionResult> OnGetAsync(string? view, string? q, string? since, string? until, string? before, CancellationToken cancellationToken)
     {
         IsFinalized = view == "finalized";
+        Filter = LogFilter.Read(q, since, until);
         Before = before is { Length: > 0 and <= 128 } ? before : null;
-        var query = new FailoverLogQuery(IsFinalized ? FailoverLogView.Finalized : FailoverLogView.Active, null, Before, PerPage);
+        if (Filter.Text is { } text && await log.FindAsync(text, cancellationToken) is { } entered)
+        {
+            return Redirect($"/failover-log/{Uri.EscapeDataString(entered.Id)}");
+        }
+
+        // One more than is looked for: whether there are more is to be said.
+        var named = Filter.Text is { } part ? await servers.FindIdsAsync(part, FailoverLogQuery.MostServers + 1, cancellationToken) : [];
+        IsTooWide = named.Count > FailoverLogQuery.MostServers;
+        var query = Filter.Narrow(new FailoverLogQuery(IsFinalized ? FailoverLogView.Finalized : FailoverLogView.Active) { Before = Before, Take = PerPage }, named);
         Entries = await log.ListAsync(query, cancellationToken);
+        var shown = Entries.SelectMany(entry => (string[])[entry.FailedServerId, entry.FailoverServerId]).ToHashSet(StringComparer.Ordinal);
+        names = (await servers.ListAsync(shown, cancellationToken)).ToDictionary(server => server.Id, server => server.Name);
         NextBefore = Entries.Count == PerPage ? Entries[^1].Id : null;
         Alerts = await alerts.ListAsync(cancellationToken);
         FailoverAlerts = await failoverAlerts.ListAsync(cancellationToken);
+        Doubts = await reconciliationAlerts.ListAsync(cancellationToken);
         Debts = (await obligations.ListOpenAsync(cancellationToken)).Select(o => o.EntryId).ToHashSet();
         Buttons = await buttons.ForAsync(Entries, User, cancellationToken);
-        names = (await servers.ListAsync(cancellationToken)).ToDictionary(server => server.Id, server => server.Name);
+        return Page();
     }
 
     public async Task<IActionResult> OnPostStartFailbackAsync(string? entryId, string? requestId, CancellationToken cancellationToken) =>

@@ -3,6 +3,7 @@ using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.MaterialCopy;
 using FailbackWorkflows.Recorders.MaterialCopy;
 using FailbackWorkflows.Server.Identity;
+using FailbackWorkflows.Server.Resources;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.RazorPages;
 
@@ -55,11 +56,12 @@ public sealed class MaterialCopyForms(StartMaterialCopy start, ControlMaterialCo
 
         var actor = CurrentActor.Of(page.HttpContext);
         var audit = page.HttpContext.Audit(entryId, Trim(reason));
+        audit.Which = order is "pause" or "resume" or "cancel" ? $"order={order}" : null;
         return order switch
         {
-            "pause" => Answer(page, audit, entryId, await control.PauseAsync(entryId, actor, cancellationToken), "The pause was asked for."),
-            "resume" => Answer(page, audit, entryId, await control.ResumeAsync(entryId, actor, cancellationToken), "The copy is told to go on."),
-            "cancel" => Answer(page, audit, entryId, await control.CancelAsync(entryId, actor, Trim(reason), cancellationToken), "The cancellation was asked for."),
+            "pause" => Answer(page, audit, entryId, await control.PauseAsync(entryId, actor, cancellationToken), Texts.Of("The pause was asked for.")),
+            "resume" => Answer(page, audit, entryId, await control.ResumeAsync(entryId, actor, cancellationToken), Texts.Of("The copy is told to go on.")),
+            "cancel" => Answer(page, audit, entryId, await control.CancelAsync(entryId, actor, Trim(reason), cancellationToken), Texts.Of("The cancellation was asked for.")),
             _ => new BadRequestResult(),
         };
     }
@@ -75,12 +77,13 @@ public sealed class MaterialCopyForms(StartMaterialCopy start, ControlMaterialCo
     private static async Task<IActionResult> LimitAsync(
         ControlMaterialCopy control, PageModel page, string entryId, string? megabytesPerSecond, string? windowFrom, string? windowTo, CancellationToken cancellationToken)
     {
+        var audit = page.HttpContext.Audit(entryId);
         long? bytes = null;
         if (!string.IsNullOrWhiteSpace(megabytesPerSecond))
         {
             if (!decimal.TryParse(megabytesPerSecond, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var megabytes) || megabytes is <= 0 or > 1_000_000)
             {
-                return new BadRequestResult();
+                return Refuse(page, audit, entryId, Texts.Of("Nothing was changed: the rate must be above 0 and at most 1,000,000 MB/s. Leave it empty for no limit."));
             }
 
             bytes = (long)(megabytes * MegabyteBytes);
@@ -88,23 +91,23 @@ public sealed class MaterialCopyForms(StartMaterialCopy start, ControlMaterialCo
 
         if (!TryTime(windowFrom, out var from) || !TryTime(windowTo, out var to))
         {
-            return new BadRequestResult();
+            return Refuse(page, audit, entryId, Texts.Of("Nothing was changed: write times as hours and minutes, as in 22:30."));
         }
 
-        var audit = page.HttpContext.Audit(entryId);
-        return Answer(page, audit, entryId, await control.LimitAsync(entryId, new CopyLimits(bytes, from, to), CurrentActor.Of(page.HttpContext), cancellationToken), "The limits were changed.");
+        return Answer(page, audit, entryId, await control.LimitAsync(entryId, new CopyLimits(bytes, from, to), CurrentActor.Of(page.HttpContext), cancellationToken), Texts.Of("The limits were changed."));
     }
 
     public async Task<IActionResult> AcceptAsync(PageModel page, string entryId, string? reason, CancellationToken cancellationToken)
     {
         if (Trim(reason) is not { Length: <= MostReasonCharacters } why)
         {
-            page.TempData["Warning"] = "Nothing was changed. Say why the losses are accepted; the reason is kept with the failover log entry.";
+            page.HttpContext.Audit(entryId).Result = "no reason";
+            page.TempData["Warning"] = Texts.Of("Nothing was changed. Say why the losses are accepted; the reason is kept with the failover log entry.");
             return new RedirectResult($"{EntryPage(entryId)}/coverage");
         }
 
         var audit = page.HttpContext.Audit(entryId, why);
-        return Answer(page, audit, entryId, await accept.ExecuteAsync(entryId, CurrentActor.Of(page.HttpContext), why, cancellationToken), "The losses were accepted.");
+        return Answer(page, audit, entryId, await accept.ExecuteAsync(entryId, CurrentActor.Of(page.HttpContext), why, cancellationToken), Texts.Of("The losses were accepted."));
     }
 
     public async Task<IActionResult> CopyDisputedAsync(PageModel page, string entryId, string? requestId, string? reason, CancellationToken cancellationToken)
@@ -118,7 +121,7 @@ public sealed class MaterialCopyForms(StartMaterialCopy start, ControlMaterialCo
         if (Trim(reason) is not { Length: <= MostReasonCharacters } why)
         {
             page.HttpContext.Audit(entryId).Result = "no reason";
-            page.TempData["Warning"] = "Nothing was started. Say why the disputed material is needed; the reason is kept.";
+            page.TempData["Warning"] = Texts.Of("Nothing was started. Say why the disputed material is needed; the reason is kept.");
             return new RedirectResult(coverage);
         }
 
@@ -133,12 +136,12 @@ public sealed class MaterialCopyForms(StartMaterialCopy start, ControlMaterialCo
         if (Trim(reason) is not { Length: <= MostReasonCharacters } why)
         {
             page.HttpContext.Audit(entryId).Result = "no reason";
-            page.TempData["Warning"] = "Nothing was changed. Say why the disputed material is given up; the reason is kept with the hold.";
+            page.TempData["Warning"] = Texts.Of("Nothing was changed. Say why the disputed material is given up; the reason is kept with the hold.");
             return new RedirectResult(coverage);
         }
 
         var audit = page.HttpContext.Audit(entryId, why);
-        var answer = Answer(page, audit, entryId, await accept.ReleaseDisputedAsync(entryId, CurrentActor.Of(page.HttpContext), why, cancellationToken), "The disputed material was given up.");
+        var answer = Answer(page, audit, entryId, await accept.ReleaseDisputedAsync(entryId, CurrentActor.Of(page.HttpContext), why, cancellationToken), Texts.Of("The disputed material was given up."));
         return answer is RedirectResult ? new RedirectResult(coverage) : answer;
     }
 
@@ -155,12 +158,12 @@ public sealed class MaterialCopyForms(StartMaterialCopy start, ControlMaterialCo
 
             case StartRunOutcome.Busy:
                 audit.Result = "run in the way";
-                page.TempData["Warning"] = $"Nothing was started: {result.Message}";
+                page.TempData["Warning"] = Texts.Of("Nothing was started: {0}", result.Message);
                 break;
 
             default:
                 audit.Result = "refused";
-                page.TempData["Warning"] = result.Message ?? "The material copy was not started.";
+                page.TempData["Warning"] = result.Message ?? Texts.Of("The material copy was not started.");
                 break;
         }
 
@@ -186,6 +189,13 @@ public sealed class MaterialCopyForms(StartMaterialCopy start, ControlMaterialCo
         }
 
         return new RedirectResult(EntryPage(entryId));
+    }
+
+    private static RedirectResult Refuse(PageModel page, AuditDetails audit, string entryId, string sentence)
+    {
+        audit.Result = "refused";
+        page.TempData["Warning"] = sentence;
+        return new(EntryPage(entryId));
     }
 
     private static bool TryTime(string? text, out TimeOnly? time)

@@ -3,6 +3,7 @@ using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Material;
 using FailbackWorkflows.Recorders.MaterialCopy;
 using FailbackWorkflows.Server.Api.MaterialCopy;
+using FailbackWorkflows.Server.Resources;
 
 namespace FailbackWorkflows.Server.Pages.FailoverLog;
 
@@ -41,14 +42,14 @@ public sealed record RestoredPlayer(TrackCoverage Track, IReadOnlyList<PlayerIte
         // A gap is stepped over: play what comes next.
         if (track.Stretches.FirstOrDefault(s => IsHome(s.State) && s.To > from) is not { } stretch)
         {
-            return new(track, [], null, "Nothing of this channel is restored from then on.");
+            return new(track, [], null, Texts.Of("Nothing of this channel is restored from then on."));
         }
 
         var first = from > stretch.From ? from : stretch.From;
         var found = await ListAsync(entryId, track, stretch, first, material, cancellationToken);
         if (found.Value is not { Items: { Count: > 0 } segments } value)
         {
-            return new(track, [], null, found.Message ?? "The failed server has nothing of this stretch any more.");
+            return new(track, [], null, found.Message ?? Texts.Of("The failed server has nothing of this stretch any more."));
         }
 
         var next = value.IsComplete ? track.Stretches.FirstOrDefault(s => IsHome(s.State) && s.From >= stretch.To)?.From : segments[^1].To;
@@ -73,7 +74,7 @@ public sealed record RestoredPlayer(TrackCoverage Track, IReadOnlyList<PlayerIte
             }
         }
 
-        return found ?? new(RestoredOutcome.UnknownTrack, null, "The coverage report names no side archive of this channel.");
+        return found ?? new(RestoredOutcome.UnknownTrack, null, Texts.Of("The coverage report names no side archive of this channel."));
     }
 
     private static string? MediaOf(Segment segment) =>

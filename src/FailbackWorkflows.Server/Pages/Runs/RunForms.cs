@@ -1,6 +1,7 @@
 using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback.Runs;
 using FailbackWorkflows.Server.Identity;
+using FailbackWorkflows.Server.Resources;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.RazorPages;
@@ -13,11 +14,11 @@ public sealed class RunForms(IRunReports reports, IWorkflowRuntime runtime, IAut
     /// <param name="isOfPage">Whether the run may be asked from this page.</param>
     /// <param name="back">Where the answer is shown.</param>
     public Task<IActionResult> CancelAsync(PageModel page, string? runId, string? reason, Func<RunReport, bool> isOfPage, string back, CancellationToken cancellationToken) =>
-        AskAsync(page, runId, reason, isOfPage, back, runtime.CancelAsync, "The cancellation was asked for.", cancellationToken);
+        AskAsync(page, runId, reason, isOfPage, back, runtime.CancelAsync, Texts.Of("The cancellation was asked for."), cancellationToken);
 
     /// <inheritdoc cref="CancelAsync"/>
     public Task<IActionResult> RedriveAsync(PageModel page, string? runId, string? reason, Func<RunReport, bool> isOfPage, string back, CancellationToken cancellationToken) =>
-        AskAsync(page, runId, reason, isOfPage, back, runtime.RedriveAsync, "The run goes on from the failed step.", cancellationToken);
+        AskAsync(page, runId, reason, isOfPage, back, runtime.RedriveAsync, Texts.Of("The run goes on from the failed step."), cancellationToken);
 
     private async Task<IActionResult> AskAsync(
         PageModel page,

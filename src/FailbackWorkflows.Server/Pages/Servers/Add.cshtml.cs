@@ -2,6 +2,7 @@ using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Server.Api;
 using FailbackWorkflows.Server.Api.Servers;
 using FailbackWorkflows.Server.Identity;
+using FailbackWorkflows.Server.Resources;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.RazorPages;
@@ -39,11 +40,11 @@ public sealed class AddModel(RegisterVmsServer register) : PageModel
         audit.Result = "refused";
 
         var errors = new FieldErrors();
-        errors.Required("Id", ServerId, 64);
-        errors.Required("Name", Name, 200);
-        errors.Required("Credential", credential, 4096);
-        errors.Optional("Failover group", FailoverGroup, 64);
-        var address = RecorderAddress.Check(BaseUrl, errors, "Address");
+        errors.Required(Texts.Of("Id"), ServerId, 64);
+        errors.Required(Texts.Of("Name"), Name, 200);
+        errors.Required(Texts.Of("Credential"), credential, 4096);
+        errors.Optional(Texts.Of("Failover group"), FailoverGroup, 64);
+        var address = RecorderAddress.Check(BaseUrl, errors, Texts.Of("Address"));
         if (errors.Any || address is null)
         {
             Messages = errors.Sentences;
@@ -54,12 +55,12 @@ public sealed class AddModel(RegisterVmsServer register) : PageModel
             new RegisterVmsServerRequest(ServerId!, Name!, address, credential!, FailoverGroup, failover, automaticFailback), cancellationToken);
         if (result.Server is null)
         {
-            Messages = [result.Message ?? "The server was not added."];
+            Messages = [result.Message ?? Texts.Of("The server was not added.")];
             return Page();
         }
 
         audit.Result = "done";
-        TempData["Notice"] = $"{result.Server.Name} was added: it answered as machine {result.Server.MachineId} with software {result.Server.SoftwareVersion}.";
+        TempData["Notice"] = Texts.Of("{0} was added: it answered as machine {1} with software {2}.", result.Server.Name, result.Server.MachineId, result.Server.SoftwareVersion);
         return Redirect("/servers");
     }
 }

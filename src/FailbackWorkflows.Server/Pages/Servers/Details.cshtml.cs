@@ -2,12 +2,14 @@ using System.Globalization;
 using FailbackWorkflows.Failback.AutomaticFailover;
 using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Duties;
+using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Maintenance;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Server.Api;
 using FailbackWorkflows.Server.Api.Readiness;
 using FailbackWorkflows.Server.Api.Servers;
 using FailbackWorkflows.Server.Identity;
+using FailbackWorkflows.Server.Resources;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.RazorPages;
@@ -23,13 +25,14 @@ public sealed record ReadinessCard(string ServerId, ReadinessResponse? Readiness
 public sealed class DetailsModel(
     IVmsServers servers,
     IDuties duties,
+    IFailoverLog log,
     IConnectivityHistory history,
     IMaintenanceModes modes,
     PollRecorders poll,
     PollOptions options,
     ChangeGeneralSettings change,
+    ChangeCredential changeCredential,
     AutomaticFailoverCheck automatic,
-    FailedPolls failed,
     MaintenanceForms forms,
     ReadinessViews views,
     ReadinessForms readinessForms,
@@ -39,6 +42,9 @@ public sealed class DetailsModel(
     private const int PerPage = 20;
 
     public VmsServer Server { get; private set; } = null!;
+
+    /// <summary>The failover that its failback would end, with the name of who has its duty; null: there is none.</summary>
+    public (FailoverLogEntry Entry, string HolderName)? ToFailBack { get; private set; }
 
     public GeneralSettings Settings { get; private set; } = null!;
 
@@ -50,7 +56,11 @@ public sealed class DetailsModel(
     /// <summary>How its automatic failover stands; null while it is not enabled and never was tried.</summary>
     public AutomaticFailoverDecision? Automatic { get; private set; }
 
-    public int FailedPolls => failed.Of(Server.Id);
+    /// <summary>Null: another management server is on watch and counts them.</summary>
+    public int? FailedPolls => poll.FailedPollsOf(Server.Id);
+
+    /// <summary>It is seen by another management server, which tells only that it was seen since then.</summary>
+    public bool IsSeenByAnother => Server.Answers && FailedPolls is null;
 
     /// <summary>In MB, as the form has it.</summary>
     public string RoomMegabytes => (Failover.RoomPerDutyBytes / 1e6).ToString("0.###", CultureInfo.InvariantCulture);
@@ -78,6 +88,12 @@ public sealed class DetailsModel(
     /// <summary>The same of the failover settings.</summary>
     public IReadOnlyList<string> FailoverMessages { get; private set; } = [];
 
+    /// <summary>Why the credential that was sent was not taken.</summary>
+    public IReadOnlyList<string> CredentialMessages { get; private set; } = [];
+
+    /// <summary>Why it cannot be asked at all; null: it can.</summary>
+    public string? CredentialProblem => poll.CredentialProblemOf(Server.Id);
+
     public DateTimeOffset? SeenAt => poll.SeenAt(Server);
 
     public string SiteInterval => options.Interval.TotalSeconds.ToString("0.##", CultureInfo.InvariantCulture);
@@ -89,9 +105,9 @@ public sealed class DetailsModel(
     /// <summary>Its clock against ours, in words.</summary>
     public string Clock => Server.ClockOffset switch
     {
-        null => "not measured yet",
-        { } offset when offset.Duration() <= PollRecorder.ClockTolerance => "agrees with ours",
-        { } offset => $"{Wording.Duration(offset.Duration())} {(offset > TimeSpan.Zero ? "ahead of" : "behind")} ours",
+        null => Texts.Of("not measured yet"),
+        { } offset when offset.Duration() <= PollRecorder.ClockTolerance => Texts.Of("agrees with ours"),
+        { } offset => offset > TimeSpan.Zero ? Texts.Of("{0} ahead of ours", Wording.Duration(offset.Duration())) : Texts.Of("{0} behind ours", Wording.Duration(offset.Duration())),
     };
 
     public async Task<IActionResult> OnGetAsync(string serverId, long? before, CancellationToken cancellationToken)
@@ -116,8 +132,8 @@ public sealed class DetailsModel(
         }
 
         var errors = new FieldErrors();
-        var interval = Number(pollInterval, "Poll interval", errors);
-        var delay = Number(stabilityDelay, "Stability delay", errors);
+        var interval = Number(pollInterval, Texts.Of("Poll interval"), errors);
+        var delay = Number(stabilityDelay, Texts.Of("Stability delay"), errors);
         var request = new GeneralSettingsRequest(failover, automaticFailback, interval is null ? null : TimeSpan.FromSeconds(interval.Value), TimeSpan.FromMinutes(delay ?? 0));
         if (errors.Any || request.Check(errors) is not { } settings)
         {
@@ -128,7 +144,39 @@ public sealed class DetailsModel(
         }
 
         await change.ExecuteAsync(serverId, settings, cancellationToken);
-        TempData["Notice"] = "The settings were saved.";
+        TempData["Notice"] = Texts.Of("The settings were saved.");
+        return Redirect($"/servers/{Uri.EscapeDataString(serverId)}");
+    }
+
+    public async Task<IActionResult> OnPostCredentialAsync(string serverId, string? credential, CancellationToken cancellationToken)
+    {
+        if (!(await authorization.AuthorizeAsync(User, Permissions.Administer)).Succeeded)
+        {
+            return Forbid();
+        }
+
+        var audit = HttpContext.Audit(serverId);
+        if (!await LoadAsync(serverId, cancellationToken))
+        {
+            audit.Result = "unknown";
+            return NotFound();
+        }
+
+        var errors = new FieldErrors();
+        errors.Required(Texts.Of("Credential"), credential, 4096);
+        if (!errors.Any && await changeCredential.ExecuteAsync(serverId, credential!, cancellationToken) is { Message: { } message })
+        {
+            CredentialMessages = [message];
+        }
+
+        if (errors.Any || CredentialMessages.Count > 0)
+        {
+            audit.Result = "refused";
+            CredentialMessages = [.. errors.Sentences, .. CredentialMessages];
+            return Page();
+        }
+
+        TempData["Notice"] = Texts.Of("The credential was stored. It is used from the next poll on.");
         return Redirect($"/servers/{Uri.EscapeDataString(serverId)}");
     }
 
@@ -153,9 +201,9 @@ public sealed class DetailsModel(
         var request = new FailoverSettingsRequest(
             string.IsNullOrWhiteSpace(group) ? null : group.Trim(),
             automaticFailover,
-            (int)(Number(afterPolls, "Failed polls", errors) ?? FailoverSettings.DefaultAfterPolls),
-            (int)(Number(mostDuties, "Duties of others", errors) ?? FailoverSettings.DefaultMostDuties),
-            (long)((Number(room, "Room per duty", errors) ?? FailoverSettings.DefaultRoomPerDutyBytes / 1e6) * 1e6));
+            (int)(Number(afterPolls, Texts.Of("Failed polls"), errors) ?? FailoverSettings.DefaultAfterPolls),
+            (int)(Number(mostDuties, Texts.Of("Duties of others"), errors) ?? FailoverSettings.DefaultMostDuties),
+            (long)((Number(room, Texts.Of("Room per duty"), errors) ?? FailoverSettings.DefaultRoomPerDutyBytes / 1e6) * 1e6));
         if (errors.Any || request.Check(errors) is not { } settings)
         {
             audit.Result = "refused";
@@ -165,7 +213,7 @@ public sealed class DetailsModel(
         }
 
         await change.ChangeFailoverAsync(serverId, settings, cancellationToken);
-        TempData["Notice"] = "The failover settings were saved.";
+        TempData["Notice"] = Texts.Of("The failover settings were saved.");
         return Redirect($"/servers/{Uri.EscapeDataString(serverId)}");
     }
 
@@ -187,7 +235,7 @@ public sealed class DetailsModel(
             return number;
         }
 
-        errors.Add(field, "It is not a number.");
+        errors.Add(field, Texts.Of("It is not a number."));
         return null;
     }
 
@@ -202,16 +250,19 @@ public sealed class DetailsModel(
         Server = server;
         Settings = GeneralSettings.Of(server);
         Failover = FailoverSettings.Of(server);
-        var all = await servers.ListAsync(cancellationToken);
-        var names = all.ToDictionary(other => other.Id, other => other.Name);
-        Groups = [.. all.Select(other => other.FailoverGroup).OfType<string>().Distinct().Order(StringComparer.Ordinal)];
+        if ((await log.ListOpenAsync(server.Id, cancellationToken)).FirstOrDefault(entry => entry.Failover == FailoverState.Done) is { } entry)
+        {
+            ToFailBack = (entry, (await servers.FindAsync(entry.FailoverServerId, cancellationToken))?.Name ?? entry.FailoverServerId);
+        }
+
+        Groups = await servers.ListGroupsAsync(cancellationToken);
+        var held = await duties.ListHeldAsync([server.Id], cancellationToken);
+        var names = (await servers.ListAsync([.. held.Select(duty => duty.Identity)], cancellationToken)).ToDictionary(other => other.Id, other => other.Name);
         var decision = await automatic.DecideAsync(server.Id, null, cancellationToken);
         Automatic = server.IsAutomaticFailoverEnabled || decision.State is not null ? decision : null;
         ActsAs =
         [
-            .. (await duties.ListAsync(cancellationToken))
-                .Where(duty => duty.HolderServerId == server.Id)
-                .Select(duty => new HeldDutyView(duty.Identity == server.Id ? "itself" : names.GetValueOrDefault(duty.Identity, duty.Identity), duty.Epoch)),
+            .. held.Select(duty => new HeldDutyView(duty.Identity == server.Id ? "itself" : names.GetValueOrDefault(duty.Identity, duty.Identity), duty.Epoch)),
         ];
         History = await history.ListAsync(server.Id, Before, PerPage, cancellationToken);
         NextBefore = History.Count == PerPage ? History[^1].Sequence : null;

@@ -1,8 +1,10 @@
 using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Server.Api;
 using FailbackWorkflows.Server.Identity;
+using FailbackWorkflows.Server.Resources;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.RazorPages;
@@ -11,14 +13,26 @@ namespace FailbackWorkflows.Server.Pages.Servers;
 
 /// <summary>Starts the failover of a server once it is confirmed: who would take its duty over, and why the others would not; the choice can be overridden.</summary>
 [Authorize(Permissions.Operate)]
-public sealed class FailoverModel(IVmsServers servers, FailoverServerSelection selection, StartFailover start) : PageModel
+public sealed class FailoverModel(IVmsServers servers, IDuties duties, FailoverServerSelection selection, StartFailover start) : PageModel
 {
+    /// <summary>More than these are not put into one list: they are named by their id.</summary>
+    private const int MostOthers = 100;
+
     public VmsServer Server { get; private set; } = null!;
+
+    /// <summary>Who has taken its duty over already; null: it has it itself.</summary>
+    public VmsServer? Holder { get; private set; }
 
     public FailoverSelection Selection { get; private set; } = null!;
 
-    /// <summary>All servers beside it, by name.</summary>
+    /// <summary>Servers beside it to choose from: those of its group, then others by name.</summary>
     public IReadOnlyList<VmsServer> Others { get; private set; } = [];
+
+    /// <summary>There are more servers than are in the list.</summary>
+    public bool HasMoreOthers { get; private set; }
+
+    /// <summary>The id that was typed instead of a choice from the list.</summary>
+    public string? OtherServerId { get; private set; }
 
     /// <summary>A click in the making: its id makes the second of a double click harmless.</summary>
     public string RequestId { get; private set; } = Guid.NewGuid().ToString("N");
@@ -36,18 +50,21 @@ public sealed class FailoverModel(IVmsServers servers, FailoverServerSelection s
     public async Task<IActionResult> OnGetAsync(string serverId, CancellationToken cancellationToken) =>
         await LoadAsync(serverId, cancellationToken) ? Page() : NotFound();
 
-    public async Task<IActionResult> OnPostAsync(string serverId, string? failoverServerId, string? requestId, string? reason, bool confirmed, CancellationToken cancellationToken)
+    /// <param name="otherServerId">The id of a server that is not in the list; counts before the list.</param>
+    public async Task<IActionResult> OnPostAsync(
+        string serverId, string? failoverServerId, string? otherServerId, string? requestId, string? reason, bool confirmed, CancellationToken cancellationToken)
     {
-        (FailoverServerId, Reason) = (string.IsNullOrEmpty(failoverServerId) ? null : failoverServerId, string.IsNullOrWhiteSpace(reason) ? null : reason.Trim());
+        OtherServerId = string.IsNullOrWhiteSpace(otherServerId) ? null : otherServerId.Trim();
+        (FailoverServerId, Reason) = (OtherServerId ?? (string.IsNullOrEmpty(failoverServerId) ? null : failoverServerId), string.IsNullOrWhiteSpace(reason) ? null : reason.Trim());
         var audit = HttpContext.Audit(serverId, Reason);
         audit.Result = "refused";
         var errors = new FieldErrors();
-        errors.Required("Request", requestId, 64);
-        errors.Optional("Failover server", FailoverServerId, 64);
-        errors.Optional("Reason", Reason, 1000);
+        errors.Required(Texts.Of("Request"), requestId, 64);
+        errors.Optional(Texts.Of("Failover server"), FailoverServerId, 64);
+        errors.Optional(Texts.Of("Reason"), Reason, 1000);
         if (!confirmed)
         {
-            errors.Add("Confirmation", "Tick that the server shall lose its duty.");
+            errors.Add(Texts.Of("Confirmation"), Texts.Of("Tick that the server shall lose its duty."));
         }
 
         if (!errors.Any)
@@ -59,7 +76,7 @@ public sealed class FailoverModel(IVmsServers servers, FailoverServerSelection s
                 return Redirect($"/runs/{Uri.EscapeDataString(runId)}");
             }
 
-            (Messages, RunInTheWay) = ([result.Message ?? "Nothing was started."], result.RunId);
+            (Messages, RunInTheWay) = ([result.Message ?? Texts.Of("Nothing was started.")], result.RunId);
         }
         else
         {
@@ -71,13 +88,17 @@ public sealed class FailoverModel(IVmsServers servers, FailoverServerSelection s
 
     private async Task<bool> LoadAsync(string serverId, CancellationToken cancellationToken)
     {
-        var all = await servers.ListAsync(cancellationToken);
-        if (all.FirstOrDefault(server => server.Id == serverId) is not { } server)
+        if (await servers.FindAsync(serverId, cancellationToken) is not { } server)
         {
             return false;
         }
 
-        (Server, Others) = (server, [.. all.Where(other => other.Id != serverId)]);
+        var group = server.FailoverGroup is { } name ? await servers.ListGroupAsync(name, cancellationToken) : [];
+        var first = await servers.ListAsync(new VmsServerQuery { Take = MostOthers + 1 }, cancellationToken);
+        HasMoreOthers = first.Count > MostOthers;
+        Server = server;
+        Holder = await duties.FindAsync(serverId, cancellationToken) is { } duty && duty.HolderServerId != serverId ? await servers.FindAsync(duty.HolderServerId, cancellationToken) : null;
+        Others = [.. group.Concat(first.Take(MostOthers)).DistinctBy(other => other.Id).Where(other => other.Id != serverId)];
         Selection = await selection.SelectAsync(serverId, untilOneIsFit: false, cancellationToken);
         return true;
     }

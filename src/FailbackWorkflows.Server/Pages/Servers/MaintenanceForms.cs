@@ -1,5 +1,6 @@
 using FailbackWorkflows.Failback.Maintenance;
 using FailbackWorkflows.Server.Identity;
+using FailbackWorkflows.Server.Resources;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.RazorPages;
@@ -28,14 +29,21 @@ public sealed class MaintenanceForms(ChangeMaintenanceMode change, IAuthorizatio
             return page.Forbid();
         }
 
-        if (string.IsNullOrWhiteSpace(reason) || reason.Length > MostReasonCharacters || hours is < 0 or > MostHours)
+        if (reason?.Length > MostReasonCharacters || hours is < 0 or > MostHours)
         {
             return new BadRequestResult();
         }
 
-        page.HttpContext.Audit(serverId ?? MaintenanceMode.System, reason);
+        var audit = page.HttpContext.Audit(serverId ?? MaintenanceMode.System, reason);
+        if (string.IsNullOrWhiteSpace(reason))
+        {
+            audit.Result = "no reason";
+            page.TempData["Warning"] = Texts.Of("Nothing was changed: say why. The reason is kept.");
+            return new RedirectResult(new MaintenanceForm(serverId, null).Action);
+        }
+
         var endsAt = hours == 0 ? (DateTimeOffset?)null : time.GetUtcNow().AddHours(hours);
-        return Answer(page, serverId, await change.TurnOnAsync(serverId, reason, endsAt, CurrentActor.Of(page.HttpContext), cancellationToken), serverId is null ? "Maintenance mode is on: nothing is failed back by itself." : "Maintenance mode is on: this server is not failed back by itself.");
+        return Answer(page, audit, serverId, await change.TurnOnAsync(serverId, reason, endsAt, CurrentActor.Of(page.HttpContext), cancellationToken), serverId is null ? Texts.Of("Maintenance mode is on: nothing is failed back by itself.") : Texts.Of("Maintenance mode is on: this server is not failed back by itself."));
     }
 
     public async Task<IActionResult> TurnOffAsync(PageModel page, string? serverId, CancellationToken cancellationToken)
@@ -45,17 +53,18 @@ public sealed class MaintenanceForms(ChangeMaintenanceMode change, IAuthorizatio
             return page.Forbid();
         }
 
-        page.HttpContext.Audit(serverId ?? MaintenanceMode.System);
-        return Answer(page, serverId, await change.TurnOffAsync(serverId, CurrentActor.Of(page.HttpContext), cancellationToken), "Maintenance mode is off.");
+        var audit = page.HttpContext.Audit(serverId ?? MaintenanceMode.System);
+        return Answer(page, audit, serverId, await change.TurnOffAsync(serverId, CurrentActor.Of(page.HttpContext), cancellationToken), Texts.Of("Maintenance mode is off."));
     }
 
-    private static IActionResult Answer(PageModel page, string? serverId, ChangeMaintenanceResult result, string notice)
+    private static IActionResult Answer(PageModel page, AuditDetails audit, string? serverId, ChangeMaintenanceResult result, string notice)
     {
         if (result.IsUnknown)
         {
             return new NotFoundResult();
         }
 
+        audit.Result = result.Message is null ? "done" : "refused";
         page.TempData[result.Message is null ? "Notice" : "Warning"] = result.Message ?? notice;
         return new RedirectResult(new MaintenanceForm(serverId, null).Action);
     }

@@ -1,5 +1,6 @@
 using FailbackWorkflows.Failback.Readiness;
 using FailbackWorkflows.Server.Identity;
+using FailbackWorkflows.Server.Resources;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.RazorPages;
@@ -36,7 +37,7 @@ public sealed class ReadinessForms(CheckReadiness check, CheckReadinessOfAll all
 
         page.HttpContext.Audit("all servers");
         await all.RequestAsync(CurrentActor.Of(page.HttpContext), cancellationToken);
-        page.TempData["Notice"] = "Every server is looked at now, a few at a time. The column Readiness shows the results as they come.";
+        page.TempData["Notice"] = Texts.Of("Every server is looked at now, a few at a time. The column Readiness shows the results as they come.");
         return new RedirectResult("/servers");
     }
 

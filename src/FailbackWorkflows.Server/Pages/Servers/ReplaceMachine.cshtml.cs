@@ -2,6 +2,7 @@ using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Server.Api;
 using FailbackWorkflows.Server.Api.Servers;
 using FailbackWorkflows.Server.Identity;
+using FailbackWorkflows.Server.Resources;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.RazorPages;
@@ -55,16 +56,16 @@ public sealed class ReplaceMachineModel(IVmsServers servers, ReplaceMachine repl
         var audit = HttpContext.Audit(serverId, Reason);
         audit.Result = isReplacement ? "refused" : "looked";
         var errors = new FieldErrors();
-        errors.Required("Credential", credential, 4096);
-        var address = RecorderAddress.Check(baseUrl, errors, "Address");
+        errors.Required(Texts.Of("Credential"), credential, 4096);
+        var address = RecorderAddress.Check(baseUrl, errors, Texts.Of("Address"));
         if (isReplacement)
         {
-            errors.Required("Reason", Reason, 1000);
-            errors.Required("New machine", newMachineId, 128);
-            errors.Optional("Known machine", oldMachineId, 128);
+            errors.Required(Texts.Of("Reason"), Reason, 1000);
+            errors.Required(Texts.Of("New machine"), newMachineId, 128);
+            errors.Optional(Texts.Of("Known machine"), oldMachineId, 128);
             if (!confirmed)
             {
-                errors.Add("Confirmation", "Tick that the new machine is this server.");
+                errors.Add(Texts.Of("Confirmation"), Texts.Of("Tick that the new machine is this server."));
             }
         }
 
@@ -83,11 +84,11 @@ public sealed class ReplaceMachineModel(IVmsServers servers, ReplaceMachine repl
             if (result.Server is not null)
             {
                 audit.Result = "done";
-                TempData["Notice"] = $"{server.Name} is now the machine {newMachineId}.";
+                TempData["Notice"] = Texts.Of("{0} is now the machine {1}.", server.Name, newMachineId);
                 return Redirect("/servers");
             }
 
-            Messages = [result.Message ?? "Nothing was changed."];
+            Messages = [result.Message ?? Texts.Of("Nothing was changed.")];
         }
 
         Seen = await replace.LookAsync(serverId, address, credential, cancellationToken);

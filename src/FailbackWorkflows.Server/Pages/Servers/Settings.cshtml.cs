@@ -3,6 +3,7 @@ using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Server.Identity;
+using FailbackWorkflows.Server.Resources;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.RazorPages;
@@ -18,6 +19,8 @@ public sealed class SettingsModel(
     private const int MostReasonCharacters = 1000;
 
     private IReadOnlyDictionary<string, string> names = new Dictionary<string, string>();
+
+    private HashSet<long> unchanged = [];
 
     public VmsServer Server { get; private set; } = null!;
 
@@ -39,6 +42,9 @@ public sealed class SettingsModel(
 
     /// <summary>A click in the making: its id makes the second of a double click harmless.</summary>
     public string RequestId { get; } = Guid.NewGuid().ToString("N");
+
+    /// <summary>The settings are those of the number before: they were seen again, at another server or under another revision.</summary>
+    public bool IsUnchanged(CachedRevision row) => unchanged.Contains(row.Number);
 
     public string NameOf(string serverId) => names.GetValueOrDefault(serverId, serverId);
 
@@ -67,7 +73,7 @@ public sealed class SettingsModel(
         if (!confirmed || string.IsNullOrEmpty(reason))
         {
             audit.Result = "refused";
-            TempData["Warning"] = "Nothing was started: say why, and confirm that you have read what will be changed.";
+            TempData["Warning"] = Texts.Of("Nothing was started: say why, and confirm that you have read what will be changed.");
             return Redirect($"{here}?back={number}");
         }
 
@@ -83,12 +89,12 @@ public sealed class SettingsModel(
 
             case StartRunOutcome.Busy when result.RunId is { } inTheWay:
                 audit.Result = "run in the way";
-                TempData["Warning"] = $"Nothing was started: {result.Message} This is the run in the way.";
+                TempData["Warning"] = Texts.Of("Nothing was started: {0} This is the run in the way.", result.Message);
                 return Redirect($"/runs/{Uri.EscapeDataString(inTheWay)}");
 
             default:
                 audit.Result = "refused";
-                TempData["Warning"] = result.Message ?? "The settings rollback was not started.";
+                TempData["Warning"] = result.Message ?? Texts.Of("The settings rollback was not started.");
                 return Redirect(here);
         }
     }
@@ -101,17 +107,19 @@ public sealed class SettingsModel(
         }
 
         Server = server;
-        names = (await servers.ListAsync(cancellationToken)).ToDictionary(s => s.Id, s => s.Name);
-        Age = (await ages.ListAsync(cancellationToken)).GetValueOrDefault(serverId);
-        Rows = await cache.ListAsync(serverId, before, MostRows, cancellationToken);
-        NextBefore = Rows.Count == MostRows ? Rows[^1].Number : null;
+        Age = await ages.FindAsync(serverId, cancellationToken);
+        // One more than is shown: whether there are earlier ones is to be said.
+        var read = await cache.ListAsync(serverId, before, MostRows + 1, cancellationToken);
+        Rows = [.. read.Take(MostRows)];
+        unchanged = [.. read.Zip(read.Skip(1)).Where(pair => pair.First.Sha256 == pair.Second.Sha256).Select(pair => pair.First.Number)];
+        NextBefore = read.Count > MostRows ? Rows[^1].Number : null;
         if (back is { } target && Age is { } age)
         {
             Rollback = await history.CompareAsync(serverId, age.Newest.Number, target, cancellationToken);
             var claim = await duties.FindClaimAsync(DutyClaim.Identity(serverId), cancellationToken);
-            WhyNot = !User.May(Permissions.Administer) ? $"Needs the role {Permissions.RolesText(Permissions.Administer)}."
-                : claim is not null ? $"A {claim.Kind} is running for this server."
-                : Rollback is { Changes.Count: 0 } ? "These are the settings it has now."
+            WhyNot = !User.May(Permissions.Administer) ? Texts.Of("Needs the role {0}.", Permissions.RolesText(Permissions.Administer))
+                : claim is not null ? Texts.Of("A {0} is running for this server.", claim.Kind)
+                : Rollback is { Changes.Count: 0 } ? Texts.Of("These are the settings it has now.")
                 : null;
         }
         else if (Age is not null)
@@ -119,6 +127,8 @@ public sealed class SettingsModel(
             Comparison = await history.CompareAsync(serverId, from, to, cancellationToken);
         }
 
+        string?[] sources = [.. Rows.Select(row => row.SourceServerId), Age?.Newest.SourceServerId, Rollback?.To.SourceServerId];
+        names = (await servers.ListAsync([.. sources.OfType<string>().Distinct()], cancellationToken)).ToDictionary(s => s.Id, s => s.Name);
         return true;
     }
 }

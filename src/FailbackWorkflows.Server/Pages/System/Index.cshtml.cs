@@ -1,9 +1,11 @@
 using System.Diagnostics;
 using FailbackWorkflows.Failback.Licensing;
 using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Persistence.Identity;
 using FailbackWorkflows.Server.Api;
 using FailbackWorkflows.Server.Api.Licenses;
 using FailbackWorkflows.Server.Identity;
+using FailbackWorkflows.Server.Resources;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.RazorPages;
@@ -29,6 +31,7 @@ public sealed class IndexModel(
     TimeProvider time) : PageModel
 {
     private const int MostKeyDays = 3650;
+    private const int KeysPerPage = 20;
 
     public string Version { get; } = typeof(Program).Assembly.GetName().Version?.ToString(3) ?? "unknown";
 
@@ -41,6 +44,12 @@ public sealed class IndexModel(
     public string? LicenseMessage { get; private set; }
 
     public IReadOnlyList<KeyRow> Keys { get; private set; } = [];
+
+    /// <summary>Id of the last key of the page before; null: the newest are shown.</summary>
+    [BindProperty(Name = "before", SupportsGet = true)]
+    public string? KeysBefore { get; set; }
+
+    public string? NextKeysBefore { get; private set; }
 
     public IReadOnlyList<string> KeyMessages { get; private set; } = [];
 
@@ -64,14 +73,14 @@ public sealed class IndexModel(
             (document, signature) = await ReadAsync(file, cancellationToken) is { } read ? (read.Document, read.Signature) : (null, null);
             if (document is null)
             {
-                errors.Add("Licence file", "It is not a licence file. Choose the JSON file that was delivered, or paste document and signature.");
+                errors.Add(Texts.Of("Licence file"), Texts.Of("It is not a licence file. Choose the JSON file that was delivered, or paste document and signature."));
             }
         }
 
         if (!errors.Any)
         {
-            errors.Required("Document", document, 64 * 1024);
-            errors.Required("Signature", signature, 1024);
+            errors.Required(Texts.Of("Document"), document, 64 * 1024);
+            errors.Required(Texts.Of("Signature"), signature, 1024);
         }
 
         if (!errors.Any)
@@ -79,7 +88,7 @@ public sealed class IndexModel(
             (var installed, LicenseMessage) = await installation.ExecuteAsync(document!, signature!, CurrentActor.Of(HttpContext), cancellationToken);
             if (installed is not null)
             {
-                TempData["Notice"] = "The licence was installed.";
+                TempData["Notice"] = Texts.Of("The licence was installed.");
                 return Redirect("/system");
             }
         }
@@ -111,7 +120,7 @@ public sealed class IndexModel(
         {
             // Shown in the answer to this post and nowhere else: a redirect would have to keep the secret somewhere.
             (var key, NewKey) = await administration.CreateAsync(name!, role!, expiresAt, CurrentActor.Of(HttpContext), cancellationToken);
-            HttpContext.Audit(key.Id);
+            HttpContext.Audit(key.Id).Result = $"done: {key.Name}, {key.Role}";
         }
 
         await LoadAsync(cancellationToken);
@@ -131,7 +140,7 @@ public sealed class IndexModel(
             return NotFound();
         }
 
-        TempData["Notice"] = "The API key was revoked.";
+        TempData["Notice"] = Texts.Of("The API key was revoked.");
         return Redirect("/system");
     }
 
@@ -149,21 +158,24 @@ public sealed class IndexModel(
     private async Task LoadAsync(CancellationToken cancellationToken)
     {
         var now = time.GetUtcNow();
-        License = LicenseView.Of(await licenseCheck.CheckAsync(LicenseCheck.Failover, cancellationToken)) with { Registered = (await servers.ListAsync(cancellationToken)).Count };
+        License = LicenseView.Of(await licenseCheck.CheckAsync(LicenseCheck.Failover, cancellationToken)) with { Registered = await servers.CountAsync(cancellationToken) };
         var report = await health.CheckHealthAsync(cancellationToken);
         Health = [.. report.Entries.Select(entry => new HealthRow(
             entry.Value.Description ?? entry.Key,
-            entry.Value.Status == HealthStatus.Healthy ? new Badge("OK", "ok") : new Badge(entry.Value.Status.ToString(), "bad")))];
+            entry.Value.Status == HealthStatus.Healthy ? new Badge(Texts.Of("OK"), "ok") : new Badge(entry.Value.Status == HealthStatus.Degraded ? Texts.Of("Degraded") : Texts.Of("Unhealthy"), "bad")))];
         if (User.May(Permissions.Administer))
         {
-            Keys = [.. (await administration.ListAsync(cancellationToken)).Select(key => new KeyRow(
+            KeysBefore = KeysBefore is { Length: > 0 and <= 64 } ? KeysBefore : null;
+            var page = await administration.ListAsync(new ApiKeyQuery(Before: KeysBefore, Take: KeysPerPage), cancellationToken);
+            NextKeysBefore = page.Count == KeysPerPage ? page[^1].Id : null;
+            Keys = [.. page.Select(key => new KeyRow(
                 key.Id,
                 key.Name,
                 key.Role,
                 key.CreatedAt,
                 key.CreatedBy,
                 key.ExpiresAt,
-                key.RevokedAt is not null ? new Badge("Revoked", "quiet") : key.ExpiresAt <= now ? new Badge("Expired", "warn") : new Badge("Valid", "ok"),
+                key.RevokedAt is not null ? new Badge(Texts.Of("Revoked"), "quiet") : key.ExpiresAt <= now ? new Badge(Texts.Of("Expired"), "warn") : new Badge(Texts.Of("Valid"), "ok"),
                 key.RevokedAt is null))];
         }
     }

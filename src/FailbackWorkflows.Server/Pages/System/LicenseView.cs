@@ -1,4 +1,5 @@
 using FailbackWorkflows.Failback.Licensing;
+using FailbackWorkflows.Server.Resources;
 
 namespace FailbackWorkflows.Server.Pages.System;
 
@@ -10,8 +11,8 @@ public sealed record LicenseView(Badge Badge, string Sentence, LicenseDocument? 
 
     public static LicenseView Of(LicenseVerdict verdict) => verdict switch
     {
-        { IsLicensed: true, Message: null } => new(new Badge("Valid", "ok"), "Failover and failback are licensed.", verdict.License),
-        { IsLicensed: true, Message: { } warning } => new(new Badge("In its grace period", "warn"), warning, verdict.License),
-        _ => new(new Badge("Not licensed", "bad"), $"{verdict.Message} Until then every failback is refused by its licence check.", verdict.License),
+        { IsLicensed: true, Message: null } => new(new Badge(Texts.Of("Valid"), "ok"), Texts.Of("Failover and failback are licensed."), verdict.License),
+        { IsLicensed: true, Message: { } warning } => new(new Badge(Texts.Of("In its grace period"), "warn"), warning, verdict.License),
+        _ => new(new Badge(Texts.Of("Not licensed"), "bad"), Texts.Of("{0} Until then every failback is refused by its licence check.", verdict.Message), verdict.License),
     };
 }

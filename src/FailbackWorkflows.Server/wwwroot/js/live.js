@@ -14,29 +14,25 @@
     }
   }
 
+  // Sentences and units come with the page, with places like {0} and {1:00} in them; how a value is written is decided here.
+  const texts = document.body.dataset;
+  const fill = (text, ...values) => text.replace(/\{(\d)[^}]*\}/g, (_, place) => values[place]);
+
   function durationText(milliseconds) {
     const seconds = Math.max(0, milliseconds) / 1000;
     const two = (n) => String(Math.floor(n)).padStart(2, "0");
-    if (seconds < 60) return `${(Math.floor(seconds * 10) / 10).toFixed(1)} s`;
-    if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${two(seconds % 60)} s`;
-    if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ${two((seconds % 3600) / 60)} min`;
-    return `${Math.floor(seconds / 86400)} d ${Math.floor((seconds % 86400) / 3600)} h`;
+    if (seconds < 60) return fill(texts.seconds, (Math.floor(seconds * 10) / 10).toFixed(1));
+    if (seconds < 3600) return fill(texts.minutes, Math.floor(seconds / 60), two(seconds % 60));
+    if (seconds < 86400) return fill(texts.hours, Math.floor(seconds / 3600), two((seconds % 3600) / 60));
+    return fill(texts.days, Math.floor(seconds / 86400), Math.floor((seconds % 86400) / 3600));
   }
 
   // The viewer's clock may be wrong: running durations count from what the server said when the page came.
   function growDurations() {
     for (const element of document.querySelectorAll("[data-since]")) {
-      const said = element.dataset.said ?? (element.dataset.said = String(parseDuration(element.textContent)));
       const heard = element.dataset.heard ?? (element.dataset.heard = String(performance.now()));
-      element.textContent = durationText(Number(said) + performance.now() - Number(heard));
+      element.textContent = durationText(Number(element.dataset.length) + performance.now() - Number(heard));
     }
-  }
-
-  function parseDuration(text) {
-    const units = { d: 86400000, h: 3600000, min: 60000, s: 1000 };
-    let sum = 0;
-    for (const [, number, unit] of text.matchAll(/([\d.]+) (d|h|min|s)\b/g)) sum += Number(number) * units[unit];
-    return sum;
   }
 
   // What a person has typed, opened or focused survives the replacement.
@@ -50,6 +46,10 @@
       if (twin) twin.open = details.open;
     }
   }
+
+  // What a person takes for the same thing. Most links and buttons of a list have no id.
+  const look = (element) => [element.getAttribute("name"), element.getAttribute("href"), element.getAttribute("aria-label"), element.textContent.trim()].join("|");
+  const alike = (region, element) => Array.from(region.querySelectorAll(element.localName)).filter((other) => look(other) === look(element));
 
   const served = new WeakMap();
 
@@ -84,10 +84,11 @@
       served.set(region, html);
       const active = region.contains(document.activeElement) ? document.activeElement : null;
       const selection = active && "selectionStart" in active ? [active.selectionStart, active.selectionEnd] : null;
+      const place = active && !active.id ? alike(region, active).indexOf(active) : -1;
       carryOver(region, next);
       region.replaceChildren(...document.adoptNode(next).childNodes);
       showTimes(region);
-      const again = active && active.id ? document.getElementById(active.id) : null;
+      const again = active ? (active.id ? document.getElementById(active.id) : alike(region, active)[place]) : null;
       if (again) {
         again.focus({ preventScroll: true });
         if (selection && selection[0] !== null && "setSelectionRange" in again) again.setSelectionRange(...selection);
@@ -99,12 +100,36 @@
   function withoutNoise(region) {
     const copy = region.cloneNode(true);
     for (const field of copy.querySelectorAll("input[type=hidden]")) field.remove();
-    for (const duration of copy.querySelectorAll("[data-since]")) duration.textContent = "";
+    for (const duration of copy.querySelectorAll("[data-since]")) {
+      duration.textContent = "";
+      duration.removeAttribute("data-length");
+    }
     return copy.innerHTML;
   }
 
+  // What comes of a form that was sent takes the page's place; a reload meanwhile would take the place of that.
+  const sendingMilliseconds = 10_000;
+  let sentAt = Number.NEGATIVE_INFINITY;
+  document.addEventListener("submit", () => { sentAt = performance.now(); }, true);
+
+  // Nobody made these requests: they keep no session alive.
+  const quiet = { "X-Failback-Quiet": "1" };
   let fetching = false;
   let again = false;
+
+  // A burst of changes is one refresh.
+  function refreshAfter(milliseconds) {
+    let waiting = 0;
+    return () => {
+      waiting ||= setTimeout(() => {
+        waiting = 0;
+        refresh();
+      }, milliseconds);
+    };
+  }
+
+  const refreshSoon = refreshAfter(120);
+  const refreshLater = refreshAfter(5000);
 
   async function refresh() {
     if (fetching) {
@@ -113,17 +138,22 @@
     }
     fetching = true;
     try {
-      const answer = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: "same-origin" });
-      if (answer.redirected && new URL(answer.url).pathname === "/sign-in") {
-        location.reload();
+      // Not followed: a sign-in page that is loaded behind the one somebody types into would take its anti-forgery cookie away.
+      const answer = await fetch(location.href, { headers: { Accept: "text/html", ...quiet }, credentials: "same-origin", redirect: "manual" });
+      // Or what the page is about is gone: the server has a page that says so.
+      if (answer.type === "opaqueredirect" || answer.status === 404) {
+        if (performance.now() - sentAt < sendingMilliseconds) setTimeout(refreshSoon, sendingMilliseconds);
+        else location.reload();
         return;
       }
       if (answer.ok) {
         replaceRegions(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      } else if (answer.status >= 500) {
+        refreshLater();
       }
     } catch (error) {
-      // The feed notices a lost connection too and asks again when it is back.
       console.debug("refresh failed", error);
+      refreshLater();
     } finally {
       fetching = false;
       if (again) {
@@ -133,22 +163,11 @@
     }
   }
 
-  let waiting = 0;
-
-  function refreshSoon() {
-    // A burst of changes is one refresh.
-    if (!waiting) {
-      waiting = setTimeout(() => {
-        waiting = 0;
-        refresh();
-      }, 120);
-    }
-  }
-
   function follow(address) {
     const note = document.getElementById("connection");
     let source = null;
     let quietSince = performance.now();
+    let reconnecting = false;
 
     function alive() {
       quietSince = performance.now();
@@ -181,15 +200,21 @@
     }
 
     async function reconnect() {
+      if (reconnecting) {
+        return;
+      }
+      reconnecting = true;
       source.close();
       try {
-        const answer = await fetch("/api/v1/me", { credentials: "same-origin" });
+        const answer = await fetch("/api/v1/me", { headers: quiet, credentials: "same-origin", signal: AbortSignal.timeout(10000) });
         if (answer.status === 401) {
           location.reload();
           return;
         }
       } catch (error) {
         console.debug("still away", error);
+      } finally {
+        reconnecting = false;
       }
       connect();
     }
@@ -245,7 +270,7 @@
 
   for (const region of document.querySelectorAll("[data-live][id]")) served.set(region, withoutNoise(region));
   showTimes(document);
-  document.getElementById("zone").textContent = `Times are in your time zone (${Intl.DateTimeFormat().resolvedOptions().timeZone}); point at one to see UTC.`;
+  document.getElementById("zone").textContent = fill(texts.zone, Intl.DateTimeFormat().resolvedOptions().timeZone);
   growDurations();
   setInterval(growDurations, 200);
   calmForms();
