@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net.Sockets;
 
 namespace FailbackWorkflows.Demo;
 
@@ -43,7 +44,7 @@ internal sealed class ChangeListener : IAsyncDisposable
             {
                 return;
             }
-            catch (Exception error) when (error is HttpRequestException or IOException or OperationCanceledException)
+            catch (Exception error) when (error is HttpRequestException or IOException or SocketException or OperationCanceledException)
             {
                 // The server is away; a client comes back and misses nothing.
                 _ = await Task.WhenAny(Task.Delay(Reconnect, time, cancellationToken));

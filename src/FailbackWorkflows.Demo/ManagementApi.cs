@@ -187,6 +187,7 @@ internal sealed record RunReport(
     string Result,
     string? Message,
     int? RefusedCheck,
+    bool CanRedrive,
     DateTimeOffset StartedAt,
     DateTimeOffset? FinishedAt,
     RunStarter StartedBy,

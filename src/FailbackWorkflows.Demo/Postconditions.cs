@@ -154,7 +154,7 @@ internal sealed class Postconditions(Processes processes, DemoState state, Chang
             new(
                 "coverage report: everything verified, no loss",
                 coverage.IsVerified && coverage.Losses.Count == 0 && coverage.Tracks.All(t => t.IsVerified) && coverage.Records.All(r => r.IsVerified),
-                $"{coverage.Tracks.Sum(t => t.Verified.Segments)} segments, {coverage.Records.Sum(r => r.Expected)} records"),
+                $"{Terminal.Count(coverage.Tracks.Sum(t => t.Verified.Segments), "segment")}, {Terminal.Count(coverage.Records.Sum(r => r.Expected), "record")}"),
             new("all six kinds were copied and verified", lacking.Count == 0, lacking.Count == 0 ? string.Join(", ", MaterialKinds.All) : $"not {string.Join(", ", lacking)}"),
             new("every segment of the period is at both recorders", segments > 0 && noSegments.Count == 0, Compared(segments, noSegments, "id, size and sha256")),
             new("every record of the period is at both recorders", records > 0 && noRecords.Count == 0, Compared(records, noRecords, "id, revision and sha256")),

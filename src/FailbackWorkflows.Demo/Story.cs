@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 
 namespace FailbackWorkflows.Demo;
 
@@ -341,7 +342,7 @@ internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense 
         Copy = ReportedCopy.From(copied, coverage, _state.CopyAttempt);
         terminal.Result(
             Copy.Verified,
-            $"Material {Copy.State}{(Copy.Verified ? ", verified" : "")}   {Copy.Bytes / 1e6:0.00} MB in {Copy.Segments} segments ({Counts(Copy.SegmentsByKind)})   {Counts(Copy.RecordsByKind)}   duration {Terminal.Length(copied.Task?.EndedAt - copied.Task?.CreatedAt)}");
+            $"Material {Copy.State}{(Copy.Verified ? ", verified" : "")}   {Copy.Bytes / 1e6:0.00} MB in {Terminal.Count(Copy.Segments, "segment")} ({Counts(Copy.SegmentsByKind)})   {Counts(Copy.RecordsByKind)}   duration {Terminal.Length(copied.Task?.EndedAt - copied.Task?.CreatedAt)}");
 
         await TimeStagesAsync(copied, cancellationToken);
         terminal.Title("What must hold now");
@@ -435,7 +436,7 @@ internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense 
                 throw new StoryBrokenException($"The {kind} did not end well in {MostAttempts} attempts. {run.Message}");
             }
 
-            if (run.Result == "faulted")
+            if (run.CanRedrive)
             {
                 await InsistAsync(() => processes.Management.RedriveAsync(run.RunId, "The demo tries again", cancellationToken), cancellationToken);
                 await FollowAsync(run.RunId, isShown: false, cancellationToken);
@@ -523,7 +524,7 @@ internal sealed class Story(Processes processes, DemoFolder folder, DemoLicense 
     }
 
     private static bool IsTransient(Exception error) =>
-        error is HttpRequestException or IOException or TaskCanceledException or AnswerException { IsTransient: true } or AnswerException { Type: "urn:failback:server-not-added" };
+        error is HttpRequestException or IOException or SocketException or TaskCanceledException or AnswerException { IsTransient: true } or AnswerException { Type: "urn:failback:server-not-added" };
 
     private async Task PauseAsync(TimeSpan length, CancellationToken cancellationToken)
     {

@@ -87,12 +87,15 @@ internal sealed class Terminal
         var total = task.BytesTotal is { } all ? string.Create(CultureInfo.InvariantCulture, $"{all / 1e6:0.00} MB") : "?";
         var rate = task.BytesPerSecond > 0 && task.EndedAt is null ? string.Create(CultureInfo.InvariantCulture, $", {task.BytesPerSecond / 1e6:0.00} MB/s") : "";
         var left = task.SecondsLeft is { } seconds && task.EndedAt is null ? $", {seconds} s left" : "";
-        return string.Create(CultureInfo.InvariantCulture, $"{task.BytesDone / 1e6:0.00} of {total}, {task.SegmentsDone} segments, {task.RecordsDone} records{rate}{left}");
+        return string.Create(CultureInfo.InvariantCulture, $"{task.BytesDone / 1e6:0.00} of {total}, {Count(task.SegmentsDone, "segment")}, {Count(task.RecordsDone, "record")}{rate}{left}");
     }
 
     public void Result(bool well, string text) => Console.WriteLine($"{Environment.NewLine}  {Paint(well ? Green : Red, text)}");
 
     public static void Error(string text) => Console.Error.WriteLine(text);
+
+    /// <summary>A number of things, in the plural unless it is one.</summary>
+    public static string Count(long number, string thing) => string.Create(CultureInfo.InvariantCulture, $"{number} {thing}{(number == 1 ? "" : "s")}");
 
     public static string Length(TimeSpan? length) => length is { } l
         ? l.TotalSeconds >= 10

@@ -6,23 +6,33 @@ using FailbackWorkflows.Failback.Licensing;
 using FailbackWorkflows.Failback.Readiness;
 using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Persistence;
-using FailbackWorkflows.Persistence.Sqlite;
 using FailbackWorkflows.Recorders.Http;
 using FailbackWorkflows.Server.Api;
+using FailbackWorkflows.Server.Api.Changes;
 using FailbackWorkflows.Server.Api.Licenses;
 using FailbackWorkflows.Server.Api.MaterialCopy;
 using FailbackWorkflows.Server.Api.Readiness;
+using FailbackWorkflows.Server.Api.Seals;
 using FailbackWorkflows.Server.Api.Servers;
+using FailbackWorkflows.Server.Evidence;
 using FailbackWorkflows.Server.Health;
 using FailbackWorkflows.Server.Hosting;
 using FailbackWorkflows.Server.Identity;
 using FailbackWorkflows.Server.Jobs;
+using FailbackWorkflows.Server.Pages;
 using FailbackWorkflows.Server.Pages.FailoverLog;
 using FailbackWorkflows.Server.Pages.Runs;
 using FailbackWorkflows.Server.Pages.Servers;
+using FailbackWorkflows.Server.Replay;
+using FailbackWorkflows.Server.Resources;
+using FailbackWorkflows.Server.Studio;
+using FailbackWorkflows.Server.Studio.Hosting;
+using FailbackWorkflows.Server.Telemetry;
+using FailbackWorkflows.Server.Workflows;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Mvc.Localization;
 using Microsoft.Extensions.Options;
 
 namespace FailbackWorkflows.Server;
@@ -42,6 +52,11 @@ public sealed class Program
         if (args.FirstOrDefault() == LicenseTool.Command)
         {
             return await new LicenseTool(Console.Out, Console.Error, TimeProvider.System).RunAsync(args[1..], CancellationToken.None);
+        }
+
+        if (args.FirstOrDefault() == VerifyTool.Command)
+        {
+            return await new VerifyTool(Console.Out, Console.Error, TimeProvider.System).RunAsync(args[1..], CancellationToken.None);
         }
 
         try
@@ -84,9 +99,10 @@ public sealed class Program
             kestrel.Limits.MaxRequestBodySize = MaxRequestBytes;
         });
 
-        var data = DataFolder.Open(builder.Configuration["data"] ?? "data");
+        var postgres = DatabaseChoice.ReadPostgres(builder.Configuration);
+        var data = DataFolder.Open(builder.Configuration["data"] ?? "data", holdsDatabase: postgres is null);
         Logging.Add(builder, data);
-        AddServices(builder, data);
+        AddServices(builder, data, postgres);
         configure?.Invoke(builder.Services);
 
         var app = builder.Build();
@@ -94,7 +110,7 @@ public sealed class Program
         return app;
     }
 
-    private static void AddServices(WebApplicationBuilder builder, DataFolder data)
+    private static void AddServices(WebApplicationBuilder builder, DataFolder data, string? postgres)
     {
         var services = builder.Services;
         services.AddSingleton(data);
@@ -103,26 +119,52 @@ public sealed class Program
         services.AddOptions<ServerOptions>().BindConfiguration(ServerOptions.Section).ValidateOnStart();
         services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(15));
 
+        var isExported = TelemetryExport.IsWanted(builder.Configuration);
+        if (isExported)
+        {
+            // There first and gone last.
+            services.AddHostedService<TelemetryExport>();
+        }
+
         services.AddHostedService<FirstThings>();
-        services.AddPersistence(data.Database, builder.Configuration["Failback:EpochsPath"]);
+        if (isExported)
+        {
+            services.AddHostedService<SiteGauges>();
+        }
+
+        var node = DatabaseChoice.NodeOf(builder.Configuration, postgres);
+        DatabaseChoice.Add(services, data, builder.Configuration["Failback:EpochsPath"], builder.Configuration["Failback:SealsPath"], postgres, node);
         services.AddRecorderClient();
         services.AddSingleton(ReadPollOptions);
         services.AddSingleton(provider => ReadSettingsOptions(Options(provider)));
         services.AddSingleton(provider => new ConnectivityRetention { KeptFor = Options(provider).ConnectivityKeptFor });
         services.AddSingleton(ReadReadinessOptions);
+        services.AddSingleton(provider => Options(provider).WorkflowRules);
         services.AddFailback(builder.Configuration.GetSection("Failback:License").Get<LicenseOptions>());
-        services.AddWorkflowEngine(FailbackActivities.AddTo, engine => builder.Configuration.GetSection("Failback:Engine").Bind(engine));
+        services.AddWorkflowServices();
+        services.AddWorkflowEngine(FailbackActivities.AddTo, engine =>
+        {
+            builder.Configuration.GetSection("Failback:Engine").Bind(engine);
+            engine.Node = node;
+        });
 
-        IdentitySetup.Add(services);
+        var identityProvider = OpenIdProviderOptions.Read(builder.Configuration);
+        IdentitySetup.Add(services, identityProvider);
+        services.AddSingleton(new IdentityProviderView(identityProvider));
         services.AddScoped<FirstAdministrator>();
         services.AddScoped<UserAdministration>();
         services.AddSingleton<ApiKeyAdministration>();
         services.AddSingleton<LicenseInstallation>();
+        services.AddSingleton<SharedReads>();
         services.AddSingleton<AuditTrail>();
         services.AddSingleton<ViewingTrail>();
+        services.AddSingleton<EvidencePacks>();
+        services.AddSingleton<RunReplays>();
+        services.AddSingleton<RunProofs>();
         services.AddScoped<AuditFilter>();
         services.AddSingleton<ServerViews>();
         services.AddScoped<MaintenanceForms>();
+        services.AddScoped<ReconciliationForms>();
         services.AddSingleton<ReadinessViews>();
         services.AddScoped<ReadinessForms>();
         services.AddSingleton<PlannedSteps>();
@@ -142,9 +184,14 @@ public sealed class Program
         services.AddRazorPages(pages =>
         {
             pages.Conventions.ConfigureFilter(new Microsoft.AspNetCore.Mvc.ServiceFilterAttribute<AuditFilter>());
-        });
+        }).AddViewLocalization();
+        // One for all: every part of every page asks for it.
+        services.AddSingleton<IHtmlLocalizer<Texts>, HtmlLocalizer<Texts>>();
+        services.AddSingleton<Times>();
+        StudioSetup.Add(services);
         services.AddHealth();
-        JobSchedule.Add(services);
+        services.AddHostedService<SealEndsOfRuns>();
+        JobSchedule.Add(services, postgres, node);
     }
 
     private static PollOptions ReadPollOptions(IServiceProvider services)
@@ -171,6 +218,7 @@ public sealed class Program
     private static void Configure(WebApplication app)
     {
         app.UseMiddleware<SecurityHeaders>();
+        app.UseMiddleware<QuietRequests>();
         // Says something only over https; which addresses there will be is not known yet.
         app.UseHsts();
         app.UseStaticFiles(new StaticFileOptions
@@ -178,6 +226,7 @@ public sealed class Program
             // Addresses carry a hash of the content (asp-append-version), so a new version is a new address.
             OnPrepareResponse = context => context.Context.Response.Headers.CacheControl = "public, max-age=86400",
         });
+        app.UseMiddleware<DesignerFiles>();
         app.UseMiddleware<RequestLog>();
         app.UseExceptionHandler(new ExceptionHandlerOptions
         {
@@ -187,6 +236,7 @@ public sealed class Program
         app.UseWhen(ApiRequests.IsForPrograms, api => api.UseStatusCodePages(status =>
             Problems.ForStatus(status.HttpContext.Response.StatusCode).ExecuteAsync(status.HttpContext)));
         app.UseWhen(context => !ApiRequests.IsForPrograms(context), pages => pages.UseStatusCodePagesWithReExecute("/problem/{0}"));
+        app.UseMiddleware<TextOnly>();
         // After what runs a request again as its error page, which needs a route of its own.
         app.UseRouting();
         app.UseMiddleware<RequestLogScope>();
@@ -195,6 +245,7 @@ public sealed class Program
         app.UseAuthorization();
         app.MapHealth();
         app.MapApi();
+        app.MapStudio();
         app.MapRazorPages();
     }
 
