@@ -4,5 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# -eq 1 ] || { echo "usage: eng/add-migration.sh NAME" >&2; exit 2; }
 dotnet tool restore >/dev/null
-dotnet dotnet-ef migrations add "$1" --project src/FailbackWorkflows.Persistence --startup-project src/FailbackWorkflows.Persistence \
-  --context SqliteFailbackDbContext --output-dir Migrations/Sqlite
+for product in Sqlite Postgres; do
+  dotnet dotnet-ef migrations add "$1" --project src/FailbackWorkflows.Persistence --startup-project src/FailbackWorkflows.Persistence \
+    --context "${product}FailbackDbContext" --output-dir "Migrations/$product"
+done

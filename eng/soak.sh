@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Repeats what must hold every time, and prints a table: the demo with --once, the demo killed at a random moment and started again, the
 # kills of scenario 26, the double start, one copy of material with many kills, the copy of an hour's counts with a break in every
-# channel, the copy of 64 times 40,000 records, and the protocol model in its full bounds. Full counts by default; 0 leaves a row out.
-#   eng/soak.sh [--once N] [--kill N] [--steps N] [--copy-kills N] [--hour N] [--records N] [--model N] [--seed N] [--no-build]
+# channel, the copy of 64 times 40,000 records, two management servers on one PostgreSQL database (one killed, one stopped, the database killed and cut off, a thousand
+# failbacks at once), 2,000 starts followed by a kill, every definition through the designer, the management server killed at every durable write of every definition on both databases, mutations of sealed histories by a database superuser, databases nobody has
+# touched, bytes flipped in an evidence pack, and the protocol model in its full bounds. Full counts by default; 0 leaves a row out.
+#   eng/soak.sh [--once N] [--kill N] [--steps N] [--copy-kills N] [--hour N] [--records N] [--servers N] [--crash-points N] [--mutations N] [--clean N] [--flips N] [--model N] [--seed N] [--no-build]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-once=20 kill=50 steps=5 copy_kills=50 hour=3 records=1 model=1 seed=$RANDOM build=1
+once=20 kill=50 steps=5 copy_kills=50 hour=3 records=1 servers=20 crash_points=1 mutations=10000 clean=1000 flips=1000 model=1 seed=$RANDOM build=1
 while [ $# -gt 0 ]; do
   case "$1" in
     --once) once="$2"; shift 2 ;;
@@ -15,14 +17,22 @@ while [ $# -gt 0 ]; do
     --copy-kills) copy_kills="$2"; shift 2 ;;
     --hour) hour="$2"; shift 2 ;;
     --records) records="$2"; shift 2 ;;
+    --servers) servers="$2"; shift 2 ;;
+    --crash-points) crash_points="$2"; shift 2 ;;
+    --mutations) mutations="$2"; shift 2 ;;
+    --clean) clean="$2"; shift 2 ;;
+    --flips) flips="$2"; shift 2 ;;
     --model) model="$2"; shift 2 ;;
     --seed) seed="$2"; shift 2 ;;
     --no-build) build=0; shift ;;
-    *) echo "usage: eng/soak.sh [--once N] [--kill N] [--steps N] [--copy-kills N] [--hour N] [--records N] [--model N] [--seed N] [--no-build]" >&2; exit 2 ;;
+    *) echo "usage: eng/soak.sh [--once N] [--kill N] [--steps N] [--copy-kills N] [--hour N] [--records N] [--servers N] [--crash-points N] [--mutations N] [--clean N] [--flips N] [--model N] [--seed N] [--no-build]" >&2; exit 2 ;;
   esac
 done
 export DOTNET_NOLOGO=1
-if [ "$build" = 1 ]; then dotnet build FailbackWorkflows.sln --nologo -v quiet; fi
+if [ "$build" = 1 ]; then
+  dotnet build FailbackWorkflows.sln --nologo -v quiet
+  . eng/programs.sh
+fi
 
 logs="$(mktemp -d)"
 declare -a rows
@@ -65,6 +75,14 @@ repeat two-operators "$steps" "FullyQualifiedName~S01_"
 FAILBACK_COPY_KILLS="$copy_kills" repeat "copy-with-$copy_kills-kills" "$((copy_kills > 0 ? 1 : 0))" "FullyQualifiedName~S32_When_anybody_is_killed"
 FAILBACK_RECORDS_SCALE=1 repeat records-of-64-channels "$records" "FullyQualifiedName~S55_"
 FAILBACK_HOUR_SCALE=1 repeat hour-of-material "$hour" "FullyQualifiedName~An_hour_of_material"
+repeat two-servers "$servers" "FullyQualifiedName~Two_servers_on_one_database|FullyQualifiedName~When_the_database_goes_away"
+FAILBACK_STARTS=2000 repeat 2000-starts "$((servers > 0 ? 1 : 0))" "FullyQualifiedName~When_2000_starts"
+FAILBACK_SAMPLES=all repeat every-definition "$((steps > 0 ? 1 : 0))" "FullyQualifiedName~Every_workflow_is_opened_and_saved"
+FAILBACK_SOAK_FAILBACKS=1000 repeat 1000-failbacks-at-once "$((servers > 0 ? 1 : 0))" "FullyQualifiedName~ManyAtOnceOnTwoNodes" tests/FailbackWorkflows.Persistence.Tests --no-build
+FAILBACK_CRASH_POINTS=full repeat crash-points "$crash_points" "FullyQualifiedName~CrashPointTests|FullyQualifiedName~EventDeliveryTests" tests/FailbackWorkflows.Persistence.Tests --no-build
+FAILBACK_MUTATIONS="$mutations" repeat "$mutations-mutations" "$((mutations > 0 ? 1 : 0))" "FullyQualifiedName~SqliteMutationTests.Mutation_" tests/FailbackWorkflows.Persistence.Tests --no-build
+FAILBACK_CLEAN_DATABASES="$clean" repeat "$clean-clean-databases" "$((clean > 0 ? 1 : 0))" "FullyQualifiedName~SqliteMutationTests.CleanDatabase_" tests/FailbackWorkflows.Persistence.Tests --no-build
+FAILBACK_FLIPS="$flips" repeat "$flips-flipped-bytes" "$((flips > 0 ? 1 : 0))" "FullyQualifiedName~EvidencePackTests.Pack_WithAnyByteFlipped" tests/FailbackWorkflows.Tests --no-build
 # An optimised build of its own: it looks at millions of states.
 FAILBACK_MODEL=full FAILBACK_MODEL_REPORT="$logs/model" repeat protocol-model "$model" "FullyQualifiedName~ProtocolModelTests" tests/FailbackWorkflows.Tests -c Release
 

@@ -13,6 +13,37 @@ find_browser() {
   done
 }
 
+find_postgres() {
+  for candidate in /usr/lib/postgresql/*/bin/initdb "$(command -v initdb || true)"; do
+    if [ -x "$candidate" ]; then echo "$candidate"; return; fi
+  done
+}
+
+if [ -z "${FAILBACK_TEST_POSTGRES:-}" ] && [ -z "$(find_postgres)" ]; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "Installing PostgreSQL for the tests of the production store …"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null
+  else
+    echo "The tests of the production store need PostgreSQL. Install it (for example: sudo apt-get install postgresql), or set FAILBACK_TEST_POSTGRES to the connection string of a server." >&2
+    exit 1
+  fi
+fi
+
+# What a camera's feeder is made of.
+missing=()
+for program in ffmpeg curl jq openssl; do command -v "$program" >/dev/null || missing+=("$program"); done
+if [ ${#missing[@]} -gt 0 ]; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "Installing ${missing[*]} for the scenario of a camera …"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  else
+    echo "The scenario of a camera needs ${missing[*]}. Install what is missing (for example: sudo apt-get install ${missing[*]})." >&2
+    exit 1
+  fi
+fi
+
 if [ -z "$(find_browser)" ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "Installing Chromium for the browser scenario …"
@@ -26,7 +57,25 @@ fi
 FAILBACK_CHROMIUM="$(find_browser)"
 export FAILBACK_CHROMIUM
 
+# npm restores the designer, and axe-core, which the browser scenarios check pages with.
+if ! command -v npm >/dev/null; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "Installing Node for the designer …"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nodejs npm >/dev/null
+  else
+    echo "The scenarios of the designer need Node 18 or newer with npm. Install it (for example: sudo apt-get install nodejs npm)." >&2
+    exit 1
+  fi
+fi
+npm ci --prefix tests/FailbackWorkflows.Scenarios --no-audit --no-fund --loglevel=error
+
 dotnet build FailbackWorkflows.sln --nologo -v minimal
+
+. eng/programs.sh
+
+# Code of tests runs once or twice: watching it to compile it better later costs more than that gives back.
+export DOTNET_TieredPGO=0
 
 results="$(mktemp -d)"
 trap 'rm -rf "$results"' EXIT
@@ -42,6 +91,8 @@ for suite in "${suites[@]}"; do
     broken=1
     continue
   fi
+  echo "slowest:"
+  grep -o '<UnitTestResult [^>]*>' "$results/$suite.trx" | sed -E 's/.* testName="([^"]*)".* duration="([^"]*)".*/\2 \1/' | sort -r | sed -n '1,15p' | cut -c1-160
   passed=$((passed + ok))
   failed=$((failed + executed - ok))
   skipped=$((skipped + total - executed))
