@@ -2,7 +2,7 @@ using FailbackWorkflows.Engine.Storage;
 
 namespace FailbackWorkflows.Testing.Engine;
 
-/// <summary>When a <see cref="CrashingWorkflowStore"/> dies.</summary>
+/// <summary>When a <see cref="CrashingWorkflowStore"/> or a process dies.</summary>
 public enum CrashMoment
 {
     /// <summary>Nothing of the commit is written.</summary>
@@ -10,6 +10,9 @@ public enum CrashMoment
 
     /// <summary>The commit is written, but the node never learns of it.</summary>
     AfterCommit,
+
+    /// <summary>The commit is written, and that it is so is the last the node learns.</summary>
+    Acknowledged,
 }
 
 /// <summary>
@@ -31,13 +34,18 @@ public sealed class CrashingWorkflowStore(IWorkflowStore store, CrashMoment mome
         var isLast = Interlocked.Increment(ref _commits) == commit;
         if (isLast && moment == CrashMoment.BeforeCommit)
         {
-            Die();
+            End();
+            throw new NodeDiedException();
         }
 
         await base.CommitAsync(step, cancellationToken);
         if (isLast)
         {
-            Die();
+            End();
+            if (moment != CrashMoment.Acknowledged)
+            {
+                throw new NodeDiedException();
+            }
         }
     }
 
@@ -58,11 +66,10 @@ public sealed class CrashingWorkflowStore(IWorkflowStore store, CrashMoment mome
         }
     }
 
-    private void Die()
+    private void End()
     {
         _isDead = true;
         _died.TrySetResult();
-        throw new NodeDiedException();
     }
 }
 

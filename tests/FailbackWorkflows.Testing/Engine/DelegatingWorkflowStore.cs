@@ -18,8 +18,8 @@ public abstract class DelegatingWorkflowStore(IWorkflowStore inner) : IWorkflowS
     public virtual Task<IReadOnlyList<JournalEvent>> ReadJournalAsync(string instanceId, long afterSequence, int take, CancellationToken cancellationToken) =>
         Inner.ReadJournalAsync(instanceId, afterSequence, take, cancellationToken);
 
-    public virtual Task<IReadOnlyList<string>> PostStimulusAsync(string key, string? instanceId, object? payload, Actor actor, DateTimeOffset at, CancellationToken cancellationToken) =>
-        Inner.PostStimulusAsync(key, instanceId, payload, actor, at, cancellationToken);
+    public virtual Task<IReadOnlyList<string>> PostStimulusAsync(Stimulus stimulus, DateTimeOffset at, CancellationToken cancellationToken) =>
+        Inner.PostStimulusAsync(stimulus, at, cancellationToken);
 
     public virtual Task<bool> PostAsync(string instanceId, InboxMessage message, DateTimeOffset at, CancellationToken cancellationToken) =>
         Inner.PostAsync(instanceId, message, at, cancellationToken);
@@ -42,6 +42,18 @@ public abstract class DelegatingWorkflowStore(IWorkflowStore inner) : IWorkflowS
 
     public virtual Task<IReadOnlyList<StoredTrigger>> FindTriggersAsync(IReadOnlyCollection<string> keys, CancellationToken cancellationToken) => Inner.FindTriggersAsync(keys, cancellationToken);
 
+    public virtual Task<StoredDefinition?> FindDefinitionByContentAsync(string definitionId, string sha256, CancellationToken cancellationToken) =>
+        Inner.FindDefinitionByContentAsync(definitionId, sha256, cancellationToken);
+
     public virtual Task<StoredDefinition?> FindDefinitionVersionAsync(string definitionVersionId, CancellationToken cancellationToken) =>
         Inner.FindDefinitionVersionAsync(definitionVersionId, cancellationToken);
+
+    public virtual Task<IReadOnlyList<ScheduledTrigger>> ListTriggersAsync(IReadOnlyCollection<string> prefixes, CancellationToken cancellationToken) => Inner.ListTriggersAsync(prefixes, cancellationToken);
+
+    public virtual Task<IReadOnlyList<StoredDefinition>> ListPublishedDefinitionsAsync(CancellationToken cancellationToken) => Inner.ListPublishedDefinitionsAsync(cancellationToken);
+
+    public virtual Task<string?> FindRunningAsync(Activation activation, string exceptInstanceId, CancellationToken cancellationToken) =>
+        Inner.FindRunningAsync(activation, exceptInstanceId, cancellationToken);
+
+    public virtual Task<IReadOnlyList<StoredBookmark>> ListBookmarksAsync(string name, int take, CancellationToken cancellationToken) => Inner.ListBookmarksAsync(name, take, cancellationToken);
 }

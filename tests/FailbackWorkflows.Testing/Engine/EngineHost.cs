@@ -107,16 +107,28 @@ public sealed class EngineHost : IAsyncDisposable
     public async Task<StoredInstance> AdvanceAsync(string instanceId, TimeSpan by)
     {
         var before = (await RestAsync(instanceId)).LastSequence;
-        var rested = Store.WaitForAsync(instanceId, i => i.LastSequence > before);
+
+        // Noted in the commit itself: until the task's end has got through to here, a busy machine can tick past the next wait too.
+        var hasRested = false;
+        var rested = Store.WaitForAsync(
+            instanceId,
+            i =>
+            {
+                var goesOn = i.LastSequence > before;
+                Volatile.Write(ref hasRested, goesOn);
+                return goesOn;
+            });
         Time!.Advance(by);
-        await TickUntilAsync(rested);
+        await TickUntilAsync(() => Volatile.Read(ref hasRested) || rested.IsCompleted);
         return await rested;
     }
 
     /// <summary>Moves the fake clock in small ticks until the task is done.</summary>
-    public async Task TickUntilAsync(Task done)
+    public Task TickUntilAsync(Task done) => TickUntilAsync(() => done.IsCompleted);
+
+    private async Task TickUntilAsync(Func<bool> isDone)
     {
-        while (!done.IsCompleted)
+        while (!isDone())
         {
             Time!.Advance(Tick);
             await Task.Yield();

@@ -1,4 +1,5 @@
 using FailbackWorkflows.Engine;
+using FailbackWorkflows.Engine.Definitions;
 using FailbackWorkflows.Engine.Journal;
 using FailbackWorkflows.Engine.Storage;
 
@@ -122,6 +123,11 @@ public sealed class InMemoryWorkflowStore : IWorkflowStore
                 }
             }
 
+            if (commit.Activation is { } activation && FindRunning(activation, row.Id) is { } running)
+            {
+                throw new AlreadyRunningException(running);
+            }
+
             if (commit.Changes.Count > 0)
             {
                 (ApplyChanges ?? throw new InvalidOperationException("The store has nobody who understands domain changes."))(commit);
@@ -161,11 +167,11 @@ public sealed class InMemoryWorkflowStore : IWorkflowStore
         }
     }
 
-    public Task<IReadOnlyList<string>> PostStimulusAsync(string key, string? instanceId, object? payload, Actor actor, DateTimeOffset at, CancellationToken cancellationToken)
+    public Task<IReadOnlyList<string>> PostStimulusAsync(Stimulus stimulus, DateTimeOffset at, CancellationToken cancellationToken)
     {
         lock (_lock)
         {
-            var reached = PostToWaiting(key, instanceId, payload, actor);
+            var reached = PostToWaiting(stimulus);
             OtherTransactionCount += reached.Count > 0 ? 1 : 0;
             return Task.FromResult(reached);
         }
@@ -268,7 +274,16 @@ public sealed class InMemoryWorkflowStore : IWorkflowStore
 
             var version = Math.Max(definition.Version, (current?.Version ?? 0) + 1);
             var numbered = definition with { Id = $"{definition.DefinitionId}:{version}", Version = version };
-            _definitions.Add(numbered);
+            if (definition.IsKeptBack)
+            {
+                // The last one of a definition is the published one.
+                _definitions.Insert(0, numbered);
+            }
+            else
+            {
+                _definitions.Add(numbered);
+            }
+
             OtherTransactionCount++;
             return Task.FromResult(numbered);
         }
@@ -297,6 +312,56 @@ public sealed class InMemoryWorkflowStore : IWorkflowStore
         }
     }
 
+    public Task<StoredDefinition?> FindDefinitionByContentAsync(string definitionId, string sha256, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            return Task.FromResult(_definitions.Find(d => d.DefinitionId == definitionId && d.Sha256 == sha256));
+        }
+    }
+
+    public Task<IReadOnlyList<ScheduledTrigger>> ListTriggersAsync(IReadOnlyCollection<string> prefixes, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            return Task.FromResult<IReadOnlyList<ScheduledTrigger>>(
+            [
+                .. from id in _definitions.Select(d => d.DefinitionId).Distinct().Order(StringComparer.Ordinal)
+                   let published = Published(id)!
+                   from trigger in published.Triggers
+                   where prefixes.Any(p => trigger.Key.StartsWith(p, StringComparison.Ordinal))
+                   orderby id, trigger.NodeId
+                   select new ScheduledTrigger(id, trigger.NodeId, trigger.Key, published.PublishedAt),
+            ]);
+        }
+    }
+
+    public Task<IReadOnlyList<StoredDefinition>> ListPublishedDefinitionsAsync(CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            return Task.FromResult<IReadOnlyList<StoredDefinition>>(
+                [.. _definitions.Select(d => d.DefinitionId).Distinct().Order(StringComparer.Ordinal).Select(id => Published(id)!)]);
+        }
+    }
+
+    public Task<string?> FindRunningAsync(Activation activation, string exceptInstanceId, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            return Task.FromResult(FindRunning(activation, exceptInstanceId));
+        }
+    }
+
+    public Task<IReadOnlyList<StoredBookmark>> ListBookmarksAsync(string name, int take, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            return Task.FromResult<IReadOnlyList<StoredBookmark>>(
+                [.. _rows.Values.SelectMany(r => r.Bookmarks).Where(b => b.Name == name).OrderBy(b => b.CreatedAt).ThenBy(b => b.InstanceId, StringComparer.Ordinal).Take(take)]);
+        }
+    }
+
     public Task<StoredDefinition?> FindDefinitionVersionAsync(string definitionVersionId, CancellationToken cancellationToken)
     {
         lock (_lock)
@@ -317,6 +382,13 @@ public sealed class InMemoryWorkflowStore : IWorkflowStore
 
         return null;
     }
+
+    private string? FindRunning(Activation activation, string exceptInstanceId) => _rows.Values
+        .FirstOrDefault(r => r.Id != exceptInstanceId
+            && r.Instance is { Status: WorkflowStatus.Running } instance
+            && (activation.Strategy == ActivationStrategy.Correlation || instance.DefinitionId == activation.DefinitionId)
+            && (activation.Strategy == ActivationStrategy.Singleton || instance.CorrelationId == activation.CorrelationId))
+        ?.Id;
 
     private Row NewRow(StepCommit commit)
     {
@@ -341,7 +413,8 @@ public sealed class InMemoryWorkflowStore : IWorkflowStore
             _ = commit.Instance.Snapshot;
         }
 
-        row.Instance = commit.Instance;
+        // Whoever keeps no journal keeps no chain of it.
+        row.Instance = KeepsJournal ? commit.Instance with { ChainHead = commit.ChainHead } : commit.Instance;
         row.Bookmarks = commit.Bookmarks is null ? row.Bookmarks : [.. commit.Bookmarks];
         row.Until = commit.LeaseUntil;
         if (KeepsJournal)
@@ -377,7 +450,15 @@ public sealed class InMemoryWorkflowStore : IWorkflowStore
 
         foreach (var stimulus in commit.Stimuli)
         {
-            PostToWaiting(stimulus.Key, stimulus.InstanceId, stimulus.Payload, stimulus.Actor);
+            PostToWaiting(stimulus);
+        }
+
+        foreach (var child in commit.Cancels)
+        {
+            if (_rows.TryGetValue(child, out var other))
+            {
+                Post(other, new InboxMessage(0, InboxMessageKind.Cancel, null, null, Actor.System, "What had started it was cancelled."));
+            }
         }
 
         foreach (var bookmark in commit.Bookmarks ?? [])
@@ -394,14 +475,16 @@ public sealed class InMemoryWorkflowStore : IWorkflowStore
         }
     }
 
-    private IReadOnlyList<string> PostToWaiting(string key, string? instanceId, object? payload, Actor actor)
+    private IReadOnlyList<string> PostToWaiting(Stimulus stimulus)
     {
         var reached = _rows.Values
-            .Where(r => (instanceId is null || r.Id == instanceId) && r.Bookmarks.Exists(b => b.Key == key))
+            .Where(r => (stimulus.InstanceId is null || r.Id == stimulus.InstanceId)
+                && (stimulus.CorrelationId is null || r.Instance?.CorrelationId == stimulus.CorrelationId)
+                && r.Bookmarks.Exists(b => b.Key == stimulus.Key))
             .ToList();
         foreach (var row in reached)
         {
-            Post(row, new InboxMessage(0, InboxMessageKind.Stimulus, key, payload, actor, null));
+            Post(row, new InboxMessage(0, InboxMessageKind.Stimulus, stimulus.Key, stimulus.Payload, stimulus.Actor, null));
         }
 
         return [.. reached.Select(r => r.Id)];

@@ -14,6 +14,7 @@ using FailbackWorkflows.Failback.MaterialCopy;
 using FailbackWorkflows.Failback.Obligations;
 using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Failback.Readiness;
+using FailbackWorkflows.Failback.Reconciliation;
 using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
 using Microsoft.Extensions.DependencyInjection;
@@ -29,7 +30,7 @@ public sealed class FailbackNode : IAsyncDisposable
     private readonly ComplaintBook _complaints = new();
     private bool _isStopped;
 
-    private FailbackNode(string name, FailbackWorld world, IWorkflowStore store)
+    private FailbackNode(string name, FailbackWorld world, IWorkflowStore store, IWatch? watch)
     {
         var services = new ServiceCollection();
         services.AddLogging(logging => logging.AddProvider(_complaints).SetMinimumLevel(LogLevel.Warning));
@@ -42,6 +43,7 @@ public sealed class FailbackNode : IAsyncDisposable
         services.AddSingleton(world.Get<IFailoverLog>());
         services.AddSingleton(world.Get<IDuties>());
         services.AddSingleton(world.Get<IEpochCheckpoint>());
+        services.AddSingleton(world.Get<IReconciliations>());
         services.AddSingleton(world.Get<IConnectivityHistory>());
         services.AddSingleton(world.Get<IAutomaticFailbacks>());
         services.AddSingleton(world.Get<IAutomaticFailovers>());
@@ -54,6 +56,12 @@ public sealed class FailbackNode : IAsyncDisposable
         services.AddSingleton(world.Get<IReadinessResults>());
         services.AddSingleton(world.Get<IDomainWriter>());
         services.AddSingleton(world.Get<IChangeFeed>());
+        if (watch is not null)
+        {
+            services.AddSingleton(watch);
+            services.AddSingleton(world.Words);
+        }
+
         services.AddFailback(TestLicense.Options);
         services.AddWorkflowEngine(FailbackActivities.AddTo, options =>
         {
@@ -95,9 +103,9 @@ public sealed class FailbackNode : IAsyncDisposable
         await _services.DisposeAsync();
     }
 
-    internal static async Task<FailbackNode> StartAsync(string name, FailbackWorld world, IWorkflowStore store)
+    internal static async Task<FailbackNode> StartAsync(string name, FailbackWorld world, IWorkflowStore store, IWatch? watch = null)
     {
-        var node = new FailbackNode(name, world, store);
+        var node = new FailbackNode(name, world, store, watch);
         foreach (var hosted in node._services.GetServices<IHostedService>())
         {
             await hosted.StartAsync(CancellationToken.None);

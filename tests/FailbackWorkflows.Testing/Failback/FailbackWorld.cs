@@ -19,11 +19,16 @@ using FailbackWorkflows.Failback.Runs;
 using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Persistence;
+using FailbackWorkflows.Persistence.Nodes;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.Recorders.MaterialCopy;
 using FailbackWorkflows.Recorders.Settings;
+using FailbackWorkflows.Testing.Engine;
+using FailbackWorkflows.Testing.Persistence;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace FailbackWorkflows.Testing.Failback;
 
@@ -43,21 +48,25 @@ public sealed class FailbackWorld : IAsyncDisposable
     public const long FailoverEpoch = 2;
 
     private static readonly DateTimeOffset Start = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
-    private static readonly Lazy<Task<byte[]>> AfterFailover = new(() => MakeDatabaseAsync(isSeeded: true));
-    private static readonly Lazy<Task<byte[]>> Empty = new(() => MakeDatabaseAsync(isSeeded: false));
+    private static readonly Lazy<Task<(byte[] Database, byte[] Epochs)>> AfterFailover = new(() => MakeDatabaseAsync(isSeeded: true));
+    private static readonly Lazy<Task<(byte[] Database, byte[] Epochs)>> Empty = new(() => MakeDatabaseAsync(isSeeded: false));
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly string _folder;
+    private readonly string? _postgres;
     private ServiceProvider _data;
     private readonly List<FailbackNode> _nodes = [];
+    private ProcessLife? _life;
 
-    private FailbackWorld(string folder, TimeProvider time, IRecorderClient? client)
+    private FailbackWorld(string folder, TimeProvider time, IRecorderClient? client, string? postgres = null, ProcessLife? life = null)
     {
         _folder = folder;
+        _postgres = postgres;
+        _life = life;
         Clock = time;
         Recorders = new FakeRecorders(time);
-        Client = client ?? Recorders;
-        CopyClient = client as IMaterialCopyClient ?? Recorders;
+        Client = client ?? life?.Wrap<IRecorderClient>(Recorders) ?? Recorders;
+        CopyClient = client as IMaterialCopyClient ?? life?.Wrap<IMaterialCopyClient>(Recorders) ?? Recorders;
         _data = OpenDatabase();
         Store = new ObservedWorkflowStore(Get<IWorkflowStore>(), time as FakeTimeProvider);
     }
@@ -69,9 +78,9 @@ public sealed class FailbackWorld : IAsyncDisposable
 
     public FakeRecorders Recorders { get; }
 
-    public IRecorderClient Client { get; }
+    public IRecorderClient Client { get; private set; }
 
-    public IMaterialCopyClient CopyClient { get; }
+    public IMaterialCopyClient CopyClient { get; private set; }
 
     public ObservedWorkflowStore Store { get; private set; }
 
@@ -92,9 +101,19 @@ public sealed class FailbackWorld : IAsyncDisposable
     public FakeDuty FailoverDuty => FailoverRecorder.Duty(Failed);
 
     /// <summary>After a failover, with one running node unless <paramref name="startsNode"/> is false.</summary>
-    public static async Task<FailbackWorld> CreateAsync(bool startsNode = true, TimeProvider? time = null)
+    /// <param name="life">Of the management server, until <see cref="RestartAsync"/>; null: it lives on.</param>
+    public static async Task<FailbackWorld> CreateAsync(bool startsNode = true, TimeProvider? time = null, ProcessLife? life = null)
     {
-        var world = new FailbackWorld(await CopyAsync(AfterFailover), time ?? new FakeTimeProvider(Start), null);
+        var world = new FailbackWorld(await CopyAsync(AfterFailover), time ?? new FakeTimeProvider(Start), null, life: life);
+        world.SeedRecorders();
+        return await world.StartFirstAsync(startsNode);
+    }
+
+    /// <summary>As <see cref="CreateAsync"/>, on a PostgreSQL database of its own instead of a SQLite file.</summary>
+    public static async Task<FailbackWorld> CreateOnPostgresAsync(bool startsNode = true, TimeProvider? time = null, ProcessLife? life = null)
+    {
+        var world = new FailbackWorld(NewFolder(), time ?? new FakeTimeProvider(Start), null, await PostgresDatabases.TakeAsync(), life);
+        await world.FillAsync(isSeeded: true);
         world.SeedRecorders();
         return await world.StartFirstAsync(startsNode);
     }
@@ -102,6 +121,9 @@ public sealed class FailbackWorld : IAsyncDisposable
     /// <summary>No server is registered; the licence is installed and the workflows are published.</summary>
     public static async Task<FailbackWorld> CreateEmptyAsync(bool startsNode = true, IRecorderClient? client = null, FakeTimeProvider? time = null) =>
         await new FailbackWorld(await CopyAsync(Empty), time ?? new FakeTimeProvider(Start), client).StartFirstAsync(startsNode);
+
+    /// <summary>The database of the management server; the checkpoint of epochs is beside it.</summary>
+    public string DatabaseFile => Path.Combine(_folder, "failback.db");
 
     /// <summary>A store or use case over the database, without the engine.</summary>
     public T Get<T>()
@@ -114,6 +136,33 @@ public sealed class FailbackWorld : IAsyncDisposable
         var node = await FailbackNode.StartAsync(name, this, behind ?? Store);
         _nodes.Add(node);
         return node;
+    }
+
+    /// <summary>How long a node of <see cref="StartWatchingNodeAsync"/> keeps a watch that it is silent about.</summary>
+    public static readonly TimeSpan WatchLease = TimeSpan.FromSeconds(10);
+
+    /// <summary>What those nodes tell each other of what recorders said.</summary>
+    public IRecorderWords Words => new RecorderWords(Get<IDatabase>());
+
+    /// <summary>Starts one of several nodes of which one is on watch; it takes, keeps and loses the watch by <see cref="SweepAsync"/> only.</summary>
+    public async Task<FailbackNode> StartWatchingNodeAsync(string name)
+    {
+        var watch = new DatabaseWatch(
+            Get<IDatabase>(), new WorkflowEngineOptions { Node = name, LeaseDuration = WatchLease }, Clock, NullLogger<DatabaseWatch>.Instance);
+        var node = await FailbackNode.StartAsync(name, this, Store, watch);
+        _nodes.Add(node);
+        return node;
+    }
+
+    /// <summary>What the job of the polls does at a node, once; returns when the polls that it began have ended, but those that hang.</summary>
+    public static async Task SweepAsync(FailbackNode node, Func<int>? hanging = null)
+    {
+        await node.Get<IWatch>().KeepAsync(CancellationToken.None);
+        await node.Get<PollRecorders>().SweepAsync(CancellationToken.None);
+        while (node.Get<PollRecorders>().Punctual().InFlight > (hanging?.Invoke() ?? 0))
+        {
+            await Task.Yield();
+        }
     }
 
     /// <summary>Turns the management server off, in good order, and answers with its database: a backup.</summary>
@@ -129,8 +178,15 @@ public sealed class FailbackWorld : IAsyncDisposable
     }
 
     /// <summary>Turns it on again, with a node over the database there is or over one that was restored. What is kept beside the database stays.</summary>
-    public async Task<FailbackNode> TurnOnAsync(byte[]? restored = null)
+    /// <param name="losesEpochs">The checkpoint of epochs is gone, as when the disk that had both is.</param>
+    /// <param name="movesClock">See <see cref="ObservedWorkflowStore.MovesClock"/>.</param>
+    public async Task<FailbackNode> TurnOnAsync(byte[]? restored = null, bool losesEpochs = false, bool movesClock = true)
     {
+        if (losesEpochs)
+        {
+            File.Delete(DatabaseFile + ".epochs");
+        }
+
         if (restored is not null)
         {
             File.Delete(DatabaseFile + "-wal");
@@ -139,8 +195,38 @@ public sealed class FailbackWorld : IAsyncDisposable
         }
 
         _data = OpenDatabase();
-        Store = new ObservedWorkflowStore(Get<IWorkflowStore>(), Clock as FakeTimeProvider);
+        Store = new ObservedWorkflowStore(Get<IWorkflowStore>(), Clock as FakeTimeProvider) { MovesClock = movesClock };
         return await StartNodeAsync();
+    }
+
+    /// <summary>
+    /// The management server was killed: whatever it had in memory is gone. It begins anew with what is durable, and the recorders are as they are. The clock is
+    /// moved to when the first instance is due that waits for a time, because nobody may have lived to do so. No node is started yet.
+    /// </summary>
+    public async Task RestartAsync()
+    {
+        _life?.End();
+        foreach (var node in _nodes)
+        {
+            await node.DisposeAsync();
+        }
+
+        await _data.DisposeAsync();
+        _life = null;
+        (Client, CopyClient) = (Recorders, Recorders);
+        _data = OpenDatabase();
+        Store = new ObservedWorkflowStore(Get<IWorkflowStore>(), Clock as FakeTimeProvider);
+        await using var db = Get<IDatabase>().CreateReadContext();
+        foreach (var ended in await db.WorkflowInstances.Where(i => i.Status == nameof(WorkflowStatus.Finished)).Select(i => new { i.Id, i.LastSequence }).ToListAsync())
+        {
+            Store.HasEnded(ended.Id, ended.LastSequence);
+        }
+
+        var due = await db.WakeUps.Where(w => w.Owner == null && w.Seq == w.Ran && w.DueAt != null).OrderBy(w => w.DueAt).Select(w => w.DueAt).FirstOrDefaultAsync();
+        if (due > Time.GetUtcNow())
+        {
+            Time.Advance(due.Value - Time.GetUtcNow());
+        }
     }
 
     public Task ApplyAsync(params IReadOnlyList<IDomainChange> changes) => Get<IDomainWriter>().ApplyAsync(changes, CancellationToken.None);
@@ -229,12 +315,17 @@ public sealed class FailbackWorld : IAsyncDisposable
 
     public static Actor Operator { get; } = new(ActorKind.User, "user-1", "Olga Operator");
 
-    /// <summary>Waits until a run has ended, and proves that its journal folds to what is stored.</summary>
+    /// <summary>Waits until a run has ended, and proves that its journal folds to what is stored. Throws <see cref="NodeDiedException"/> when the process dies before.</summary>
     public async Task<EndedRun> EndAsync(string runId, long afterSequence = 0)
     {
         try
         {
-            await Store.EndedAsync(runId, afterSequence).WaitAsync(Patience);
+            var ended = Store.EndedAsync(runId, afterSequence);
+            await (_life is { } life ? Task.WhenAny(ended, life.Over) : ended).WaitAsync(Patience);
+            if (!ended.IsCompleted)
+            {
+                throw new NodeDiedException();
+            }
         }
         catch (TimeoutException)
         {
@@ -249,7 +340,9 @@ public sealed class FailbackWorld : IAsyncDisposable
     public async Task<EndedRun> ReadAsync(string runId)
     {
         var stored = await Store.FindInstanceAsync(runId, CancellationToken.None) ?? throw new InvalidOperationException($"There is no run {runId}.");
-        var journal = await JournalAsync(runId);
+
+        // A run that goes on may have written more since.
+        IReadOnlyList<JournalEvent> journal = [.. (await JournalAsync(runId)).TakeWhile(e => e.Sequence <= stored.LastSequence)];
         var definition = await _nodes[^1].Get<WorkflowDefinitions>().GetVersionAsync(stored.DefinitionVersionId, CancellationToken.None);
         var fold = JournalFold.Fold(definition, runId, journal);
         if (fold.Difference is { } difference)
@@ -275,6 +368,30 @@ public sealed class FailbackWorld : IAsyncDisposable
         recorder.Duty(id).Become(DutyRole.Recorder, 1, "seed", isRecording: true).Activate(FakeSettings.Content(1));
         await ApplyAsync(new SaveVmsServer(NewServer(id) with { FailoverGroup = group, LastSeenAt = Clock.GetUtcNow() }), new GrantEpoch(id, id, 1, "seed"));
         return recorder;
+    }
+
+    /// <summary>Two more recorders, one of which has failed and been taken over by the other; the entry has the failed one's name with <c>entry-of-</c> before it.</summary>
+    public async Task<string> AddFailedOverAsync(string failed, string failover)
+    {
+        await AddServerAsync(failed, null);
+        await AddServerAsync(failover, null);
+        var now = Clock.GetUtcNow();
+        var entryId = $"entry-of-{failed}";
+        Recorders[failed].Duty(failed).Become(DutyRole.Standby, FailoverEpoch, entryId, isRecording: false).Fence = 1;
+        var acting = Recorders[failover].Duty(failed);
+        acting.Become(DutyRole.Recorder, FailoverEpoch, entryId, isRecording: true).Fence = 1;
+        acting.HoldEntryId = entryId;
+        acting.Activate(FakeSettings.Content(1));
+        acting.Activate(FakeSettings.Content(2));
+        Recorders[failover].Holds[entryId] = new(entryId, failed, now.AddMinutes(-20), null, "Material recorded during the failover");
+        await ApplyAsync(
+            new SaveVmsServer((await ServerAsync(failed)) with { State = VmsServerState.Broken }),
+            new GrantEpoch(failed, failover, FailoverEpoch, entryId),
+            new RaiseFence(failed, 1),
+            new SaveSettings(new CachedSettings(failed, failed, 1, 1, SettingsDigest.Compute(FakeSettings.Content(1)), now.AddHours(-1), FakeSettings.Content(1))),
+            new SaveRetentionHold(new RetentionHold(entryId, failover, failed, now.AddMinutes(-20), null)),
+            new SaveFailoverLogEntry(NewEntry(entryId, now.AddMinutes(-20)) with { FailedServerId = failed, FailoverServerId = failover }));
+        return entryId;
     }
 
     public async Task ChangeServerAsync(string id, Func<VmsServer, VmsServer> change) => await ApplyAsync(new SaveVmsServer(change(await ServerAsync(id))));
@@ -314,11 +431,24 @@ public sealed class FailbackWorld : IAsyncDisposable
 
         await _data.DisposeAsync();
         Directory.Delete(_folder, recursive: true);
+        if (_postgres is not null)
+        {
+            await PostgresDatabases.GiveBackAsync(_postgres);
+        }
     }
 
-    private string DatabaseFile => Path.Combine(_folder, "failback.db");
+    private ServiceProvider OpenDatabase()
+    {
+        var services = _postgres is null ? new ServiceCollection().AddPersistence(DatabaseFile) : new ServiceCollection().AddPostgresPersistence(_postgres, _folder);
+        if (_postgres is null)
+        {
+            // What is sealed and when it is sealed are of the same time.
+            services.AddSingleton(Clock);
+        }
 
-    private ServiceProvider OpenDatabase() => new ServiceCollection().AddPersistence(DatabaseFile).BuildServiceProvider();
+        _life?.Wrap(services);
+        return services.BuildServiceProvider();
+    }
 
     private async Task<FailbackWorld> StartFirstAsync(bool startsNode)
     {
@@ -345,11 +475,12 @@ public sealed class FailbackWorld : IAsyncDisposable
         FailoverRecorder.Holds[Entry] = new(Entry, Failed, Start.AddMinutes(-20), null, "Material recorded during the failover");
     }
 
-    private static async Task<string> CopyAsync(Lazy<Task<byte[]>> database)
+    private static async Task<string> CopyAsync(Lazy<Task<(byte[] Database, byte[] Epochs)>> made)
     {
-        var bytes = await database.Value;
+        var (database, epochs) = await made.Value;
         var folder = NewFolder();
-        await File.WriteAllBytesAsync(Path.Combine(folder, "failback.db"), bytes);
+        await File.WriteAllBytesAsync(Path.Combine(folder, "failback.db"), database);
+        await File.WriteAllBytesAsync(Path.Combine(folder, "failback.db.epochs"), epochs);
         return folder;
     }
 
@@ -361,27 +492,30 @@ public sealed class FailbackWorld : IAsyncDisposable
     }
 
     /// <summary>Migrating and publishing takes a while; tests copy what it leads to.</summary>
-    private static async Task<byte[]> MakeDatabaseAsync(bool isSeeded)
+    private static async Task<(byte[] Database, byte[] Epochs)> MakeDatabaseAsync(bool isSeeded)
     {
         var world = new FailbackWorld(NewFolder(), new FakeTimeProvider(Start), null);
         try
         {
-            await world.Get<IDatabase>().MigrateAsync(CancellationToken.None);
-            var node = await world.StartNodeAsync();
-            await node.Get<WorkflowDefinitions>().ImportFolderAsync(RepositoryFiles.Workflows, CancellationToken.None);
-            await world.InstallAsync(TestLicense.Valid(Start));
-            if (isSeeded)
-            {
-                await world.ApplyAsync([.. Seed()]);
-            }
-
-            await node.DisposeAsync();
+            await world.FillAsync(isSeeded);
             await world._data.DisposeAsync();
-            return await File.ReadAllBytesAsync(Path.Combine(world._folder, "failback.db"));
+            return (await File.ReadAllBytesAsync(Path.Combine(world._folder, "failback.db")), await File.ReadAllBytesAsync(Path.Combine(world._folder, "failback.db.epochs")));
         }
         finally
         {
             Directory.Delete(world._folder, recursive: true);
+        }
+    }
+
+    private async Task FillAsync(bool isSeeded)
+    {
+        await Get<IDatabase>().MigrateAsync(CancellationToken.None);
+        await using var node = await FailbackNode.StartAsync("node-1", this, Store);
+        await node.Get<WorkflowDefinitions>().ImportFolderAsync(RepositoryFiles.Workflows, CancellationToken.None);
+        await InstallAsync(TestLicense.Valid(Start));
+        if (isSeeded)
+        {
+            await ApplyAsync([.. Seed()]);
         }
     }
 

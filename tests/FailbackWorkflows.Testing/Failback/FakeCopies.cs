@@ -17,6 +17,9 @@ public sealed partial class FakeRecorder
     /// <summary>Why each released hold was released, by entry.</summary>
     public Dictionary<string, HoldRelease> Released { get; } = new(StringComparer.Ordinal);
 
+    /// <summary>As a recorder lists them: released ones too, with why.</summary>
+    internal IReadOnlyList<RetentionHoldState> AllHolds => [.. Holds.Values, .. _releasedHolds.Values.Select(h => h with { Release = Released[h.EntryId] })];
+
     internal RetentionHoldState Release(ReleaseHoldCommand command)
     {
         if (_releasedHolds.TryGetValue(command.EntryId, out var known) && !Holds.ContainsKey(command.EntryId))

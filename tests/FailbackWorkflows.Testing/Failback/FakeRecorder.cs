@@ -119,6 +119,9 @@ public sealed partial class FakeRecorder(string serverId, TimeProvider time)
 
     public DutyState State(string identity) => Duty(identity).ToState();
 
+    /// <summary>Every duty it has ever heard of, by identity.</summary>
+    public IReadOnlyList<FakeDuty> Duties => [.. _duties.Values.Where(d => d.IsKnown).OrderBy(d => d.Identity, StringComparer.Ordinal)];
+
     /// <summary>Loses power. What it recorded until now is on its disk.</summary>
     public void Die()
     {
@@ -156,7 +159,23 @@ public sealed partial class FakeRecorder(string serverId, TimeProvider time)
     internal RecorderStatus Status() => new(
         MachineId, BootId, SoftwareVersion, "1", _clock.GetUtcNow(), TimeSpan.FromMilliseconds(1), [.. _duties.Values.Where(d => d.IsKnown).Select(d => d.ToState())], [Storage], new(true, 64, 8, BackfillsAnywhere, SideArchive: KeepsSideArchive));
 
-    internal ProbeResult Probe() => new(CannotWriteBecause is null, [Storage], CannotWriteBecause);
+    /// <summary>Channels whose place on its disk cannot be written, with the reason.</summary>
+    public Dictionary<string, string> UnwritableChannels { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>Channels that a failback does not wait for, as its probe has them.</summary>
+    public HashSet<string> UnrequiredChannels { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>False: its probe says nothing of channels.</summary>
+    public bool ProbesChannels { get; set; } = true;
+
+    internal ProbeResult Probe(string? identity) => new(
+        CannotWriteBecause is null,
+        [Weight is { } weight ? Storage with { HeldBytes = weight.Held, ClearableBytes = weight.Clearable } : Storage],
+        CannotWriteBecause,
+        identity is null || !ProbesChannels
+            ? null
+            : [.. (Duty(identity).Revision == 0 ? [] : FakeSettings.Channels).Select(c => new ChannelProbe(
+                c, $"Channel {c}", !UnrequiredChannels.Contains(c), !UnwritableChannels.ContainsKey(c), UnwritableChannels.GetValueOrDefault(c)))]);
 
     internal DutyState RaiseFence(string identity, long fence)
     {
@@ -205,7 +224,8 @@ public sealed partial class FakeRecorder(string serverId, TimeProvider time)
         }
     }
 
-    internal void ForgetKeys() => _keys.Clear();
+    /// <summary>Its record of commands is lost: what is told again is done again.</summary>
+    public void ForgetKeys() => _keys.Clear();
 
     internal SettingsValidation Validate(SettingsContent content) => RejectsSettingsBecause is { } reason
         ? new([new("channels[0]", FindingSeverity.Error, reason)])
@@ -254,6 +274,9 @@ public sealed partial class FakeRecorder(string serverId, TimeProvider time)
 
         return Holds[hold.EntryId] = hold;
     }
+
+    /// <summary>What its probe says it keeps and cannot give up, and what it may clear; null: it does not tell.</summary>
+    public (long Held, long Clearable)? Weight { get; set; }
 
     private StorageState Storage => new("disk-1", 100_000_000_000, CannotWriteBecause is null ? FreeBytes : 0, ReserveBytes);
 

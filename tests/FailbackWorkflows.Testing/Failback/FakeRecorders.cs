@@ -46,6 +46,9 @@ public sealed partial class FakeRecorders(TimeProvider time) : IRecorderClient
 
     public FakeRecorder this[string serverId] => _recorders[serverId];
 
+    /// <summary>All of them, by id.</summary>
+    public IReadOnlyList<FakeRecorder> All => [.. _recorders.Values.OrderBy(r => r.ServerId, StringComparer.Ordinal)];
+
     /// <summary>All calls so far, oldest first.</summary>
     public IReadOnlyList<RecorderCall> Calls
     {
@@ -122,8 +125,8 @@ public sealed partial class FakeRecorders(TimeProvider time) : IRecorderClient
     public Task<RecorderStatus> GetStatusAsync(RecorderEndpoint recorder, CancellationToken cancellationToken) =>
         ReadAsync(recorder, "GetStatus", null, r => r.Status(), cancellationToken);
 
-    public Task<ProbeResult> ProbeAsync(RecorderEndpoint recorder, CancellationToken cancellationToken) =>
-        ReadAsync(recorder, "Probe", null, r => r.Probe(), cancellationToken);
+    public Task<ProbeResult> ProbeAsync(RecorderEndpoint recorder, string? identity, CancellationToken cancellationToken) =>
+        ReadAsync(recorder, "Probe", null, r => r.Probe(identity), cancellationToken);
 
     public Task<DutyState> RaiseFenceAsync(RecorderEndpoint recorder, string identity, long fence, CancellationToken cancellationToken) =>
         CallAsync(recorder, "RaiseFence", identity, null, new(0, fence), r => (r.RaiseFence(identity, fence), false), cancellationToken);
@@ -171,6 +174,9 @@ public sealed partial class FakeRecorders(TimeProvider time) : IRecorderClient
 
     public Task<RetentionHoldState?> FindRetentionHoldAsync(RecorderEndpoint recorder, string entryId, CancellationToken cancellationToken) =>
         ReadAsync(recorder, "FindRetentionHold", null, r => r.Holds.GetValueOrDefault(entryId), cancellationToken);
+
+    public Task<IReadOnlyList<RetentionHoldState>> ListRetentionHoldsAsync(RecorderEndpoint recorder, CancellationToken cancellationToken) =>
+        ReadAsync<IReadOnlyList<RetentionHoldState>>(recorder, "ListRetentionHolds", null, r => r.AllHolds, cancellationToken);
 
     public Task<RetentionHoldState> PutRetentionHoldAsync(RecorderEndpoint recorder, RetentionHoldCommand command, string idempotencyKey, CancellationToken cancellationToken) =>
         CommandAsync(

@@ -141,7 +141,7 @@ public sealed class ObservedWorkflowStore(IWorkflowStore store, FakeTimeProvider
 
         if (commit.Releases && commit.Instance.Status == WorkflowStatus.Finished)
         {
-            End(commit.Instance);
+            HasEnded(commit.Instance.Id, commit.Instance.LastSequence);
         }
     }
 
@@ -153,12 +153,13 @@ public sealed class ObservedWorkflowStore(IWorkflowStore store, FakeTimeProvider
         }
     }
 
-    private void End(StoredInstance instance)
+    /// <summary>An instance has ended, by that event. Told from outside it is one that another process brought to its end.</summary>
+    internal void HasEnded(string instanceId, long sequence)
     {
         lock (_lock)
         {
-            _ended[instance.Id] = instance.LastSequence;
-            foreach (var waiting in _waiting.Where(w => w.InstanceId == instance.Id && w.After < instance.LastSequence).ToList())
+            _ended[instanceId] = sequence;
+            foreach (var waiting in _waiting.Where(w => w.InstanceId == instanceId && w.After < sequence).ToList())
             {
                 _waiting.Remove(waiting);
                 waiting.Done.SetResult();

@@ -30,5 +30,7 @@ public sealed class FakeSecretProtector : ISecretProtector
 {
     public string Protect(string secret) => $"protected:{secret}";
 
-    public string Unprotect(string protectedSecret) => protectedSecret["protected:".Length..];
+    public string Unprotect(string protectedSecret) => protectedSecret.StartsWith("protected:", StringComparison.Ordinal)
+        ? protectedSecret["protected:".Length..]
+        : throw new CryptographicException("The payload was invalid.");
 }

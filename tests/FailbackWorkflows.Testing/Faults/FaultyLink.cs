@@ -38,7 +38,7 @@ public sealed class FaultyLink : IAsyncDisposable
     private long _bytes;
     private volatile bool _isDown;
 
-    private FaultyLink(IPEndPoint target)
+    private FaultyLink(EndPoint target)
     {
         Target = target;
         _listener = new TcpListener(IPAddress.Loopback, 0);
@@ -47,7 +47,7 @@ public sealed class FaultyLink : IAsyncDisposable
     }
 
     /// <summary>Where connections lead; may be changed for those to come.</summary>
-    public IPEndPoint Target { get; set; }
+    public EndPoint Target { get; set; }
 
     public Uri BaseUrl => new($"http://127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}/");
 
@@ -64,6 +64,9 @@ public sealed class FaultyLink : IAsyncDisposable
     public long BytesPerSecond { get; set; }
 
     public static FaultyLink To(Uri target) => new(new IPEndPoint(IPAddress.Loopback, target.Port));
+
+    /// <summary>To a program that listens on a socket in a folder.</summary>
+    public static FaultyLink ToSocket(string path) => new(new UnixDomainSocketEndPoint(path));
 
     /// <summary>Every connection from now on: what happens to it, by its number from 0, and after how many bytes to the client.</summary>
     public void Plan(Func<int, (LinkFault Fault, long AfterBytes)> plan)
@@ -147,7 +150,9 @@ public sealed class FaultyLink : IAsyncDisposable
 
     private async Task ServeAsync(Socket client)
     {
-        var server = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        var server = Target is UnixDomainSocketEndPoint
+            ? new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified)
+            : new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         client.NoDelay = true;
         (LinkFault Fault, long AfterBytes) fate;
         lock (_gate)

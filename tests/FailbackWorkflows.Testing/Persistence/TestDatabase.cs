@@ -30,6 +30,20 @@ public sealed class TestDatabase : IAsyncDisposable
             });
     }
 
+    /// <summary>One database on the PostgreSQL server of the tests.</summary>
+    public static async Task<TestDatabase> CreatePostgresAsync()
+    {
+        var connectionString = await PostgresDatabases.TakeAsync();
+        var folder = Directory.CreateTempSubdirectory("failback-test-");
+        return await CreateAsync(
+            services => services.AddPostgresPersistence(connectionString, folder.FullName),
+            async () =>
+            {
+                folder.Delete(recursive: true);
+                await PostgresDatabases.GiveBackAsync(connectionString);
+            });
+    }
+
     /// <summary>Any product: what <paramref name="register"/> adds is migrated; <paramref name="remove"/> clears it away at the end.</summary>
     public static async Task<TestDatabase> CreateAsync(Action<IServiceCollection> register, Func<ValueTask> remove)
     {

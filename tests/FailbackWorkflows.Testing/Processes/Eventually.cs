@@ -1,3 +1,5 @@
+using System.Net.Sockets;
+
 namespace FailbackWorkflows.Testing.Processes;
 
 /// <summary>Waits for a condition in another process. A timeout is missing evidence: the message carries what was seen last.</summary>
@@ -24,7 +26,7 @@ public static class Eventually
 
                 seen = value;
             }
-            catch (Exception error) when (error is HttpRequestException or IOException or TaskCanceledException)
+            catch (Exception error) when (error is HttpRequestException or IOException or SocketException or TaskCanceledException)
             {
                 // The process is (still) away; that it stays away is what the timeout is for.
                 seen = error.Message;

@@ -68,6 +68,15 @@ public sealed partial class ManagementServerProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>SIGSTOP: it stands still until <see cref="ContinueAsync"/>.</summary>
+    public Task StopAsync() => _program!.StopAsync();
+
+    /// <summary>SIGCONT.</summary>
+    public Task ContinueAsync() => _program!.ContinueAsync();
+
+    /// <summary>SIGTERM: it ends in good order; its exit code.</summary>
+    public Task<int> EndAsync() => _program!.EndAsync(TimeSpan.FromSeconds(60));
+
     public Task<Answer> GetAsync(string path, string? apiKey = null) => SendAsync(HttpMethod.Get, path, (HttpContent?)null, apiKey);
 
     /// <summary>What is no text, as the administrator gets it.</summary>
@@ -101,9 +110,10 @@ public sealed partial class ManagementServerProcess : IAsyncDisposable
     }
 
     /// <summary>A person signed in by the form, as a browser does it: with the session's cookie and its anti-forgery token on every request.</summary>
-    public async Task<HttpClient> SignInAsync(string user, string password)
+    /// <param name="cookies">Where the cookies go; they are good for other servers on 127.0.0.1 too, whatever their port.</param>
+    public async Task<HttpClient> SignInAsync(string user, string password, CookieContainer? cookies = null)
     {
-        var browser = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, CookieContainer = new CookieContainer() }) { BaseAddress = BaseUrl, Timeout = TimeSpan.FromSeconds(30) };
+        var browser = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, CookieContainer = cookies ?? new CookieContainer() }) { BaseAddress = BaseUrl, Timeout = TimeSpan.FromSeconds(30) };
         var form = await browser.GetStringAsync("sign-in");
         var answer = await browser.PostAsync("sign-in", new FormUrlEncodedContent(new Dictionary<string, string>
         {

@@ -2,12 +2,15 @@ using System.Runtime.InteropServices;
 
 namespace FailbackWorkflows.Testing.Processes;
 
-/// <summary>Where the built programs lie: same configuration and framework as the tests themselves.</summary>
+/// <summary>
+/// Where the programs lie that are started: those just built, in the tests' own configuration and framework, or, for the management server and the recorder, in the folder
+/// that <c>FAILBACK_TEST_PROGRAMS</c> names, where the test command publishes them compiled ahead of time.
+/// </summary>
 public static class ProgramFiles
 {
-    public static string Server { get; } = Find("FailbackWorkflows.Server");
+    public static string Server { get; } = FindPublished("FailbackWorkflows.Server");
 
-    public static string Recorder { get; } = Find("FailbackWorkflows.ReferenceRecorder");
+    public static string Recorder { get; } = FindPublished("FailbackWorkflows.ReferenceRecorder");
 
     public static string Demo { get; } = Find("FailbackWorkflows.Demo");
 
@@ -16,6 +19,9 @@ public static class ProgramFiles
 
     /// <summary>The host that runs this process.</summary>
     public static string Dotnet { get; } = FindDotnet();
+
+    private static string FindPublished(string project) =>
+        Environment.GetEnvironmentVariable("FAILBACK_TEST_PROGRAMS") is { Length: > 0 } published ? Path.Combine(published, project, $"{project}.dll") : Find(project);
 
     private static string Find(string project)
     {

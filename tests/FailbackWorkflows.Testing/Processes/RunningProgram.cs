@@ -58,6 +58,10 @@ public sealed class RunningProgram : IAsyncDisposable
             start.Environment.Remove(inherited);
         }
 
+        // Few of them live long enough to earn back what compiling again what runs often costs, which is half of all that a scenario computes:
+        // it is not watched, and begins only once nothing new has been compiled for 16 s (the number is hexadecimal).
+        start.Environment["DOTNET_TieredPGO"] = "0";
+        start.Environment["DOTNET_TC_CallCountingDelayMs"] = "4000";
         start.Environment[StartupHook.Marker] = "1";
         start.Environment["DOTNET_STARTUP_HOOKS"] = typeof(StartupHook).Assembly.Location;
         foreach (var (name, value) in environment ?? new Dictionary<string, string>())
@@ -106,15 +110,21 @@ public sealed class RunningProgram : IAsyncDisposable
     /// </summary>
     public async Task StopAsync()
     {
-        using (var stop = Process.Start("kill", ["-STOP", _process.Id.ToString(CultureInfo.InvariantCulture)]))
-        {
-            await stop.WaitForExitAsync();
-        }
-
+        await SignalAsync("-STOP");
         await Eventually.HoldsAsync("every thread has stopped", () => Task.FromResult(Directory.EnumerateDirectories($"/proc/{_process.Id}/task").All(HasStopped)));
 
         // "id (name) state …", and the name may hold anything.
         static bool HasStopped(string thread) => File.ReadAllText(Path.Combine(thread, "stat")) is var stat && stat[(stat.LastIndexOf(')') + 1)..].StartsWith(" T", StringComparison.Ordinal);
+    }
+
+    /// <summary>SIGCONT, after <see cref="StopAsync"/>.</summary>
+    public Task ContinueAsync() => SignalAsync("-CONT");
+
+    /// <summary>SIGTERM: it ends by itself, in good order.</summary>
+    public async Task<int> EndAsync(TimeSpan patience)
+    {
+        await SignalAsync("-TERM");
+        return await WaitForExitAsync(patience);
     }
 
     /// <summary>SIGKILL, by its process id.</summary>
@@ -137,6 +147,12 @@ public sealed class RunningProgram : IAsyncDisposable
             _isDisposed = true;
             _process.Dispose();
         }
+    }
+
+    private async Task SignalAsync(string signal)
+    {
+        using var kill = Process.Start("kill", [signal, _process.Id.ToString(CultureInfo.InvariantCulture)]);
+        await kill.WaitForExitAsync();
     }
 
     private async Task ReadAsync(StreamReader reader, string? readyPrefix)

@@ -4,24 +4,28 @@ using System.Text.Json.Nodes;
 using FailbackWorkflows.Failback.Licensing;
 using FailbackWorkflows.Failback.Runs;
 using FailbackWorkflows.Recorders.Duties;
+using FailbackWorkflows.Testing.Persistence;
 
 namespace FailbackWorkflows.Testing.Processes;
 
 /// <summary>
-/// A small site of real processes: a management server and two or three recorders on loopback, registered and licensed. "Main" is the
-/// recorder that fails and gets its duty back; "Standby" takes over.
+/// A small site of real processes: a management server (or several on one PostgreSQL database) and two or three recorders on loopback, registered and
+/// licensed. "Main" is the recorder that fails and gets its duty back; "Standby" takes over.
 /// </summary>
 public sealed class Site : IAsyncDisposable
 {
     private readonly string _folder;
     private readonly ECDsa _issuer;
+    private readonly string? _ownDatabase;
     private int _requests;
 
-    private Site(string folder, ECDsa issuer, ManagementServerProcess server, IReadOnlyList<RecorderProcess> recorders)
+    private Site(string folder, ECDsa issuer, string? ownDatabase, IReadOnlyList<ManagementServerProcess> servers, IReadOnlyList<RecorderProcess> recorders)
     {
         _folder = folder;
         _issuer = issuer;
-        Server = server;
+        _ownDatabase = ownDatabase;
+        Servers = servers;
+        Server = servers[0];
         Recorders = recorders;
     }
 
@@ -32,7 +36,11 @@ public sealed class Site : IAsyncDisposable
 
     public const string ThirdId = "vms-3";
 
-    public ManagementServerProcess Server { get; }
+    /// <summary>The management server that this site is asked and commanded through.</summary>
+    public ManagementServerProcess Server { get; private set; }
+
+    /// <summary>All management servers. There is one, if not said otherwise.</summary>
+    public IReadOnlyList<ManagementServerProcess> Servers { get; }
 
     public IReadOnlyList<RecorderProcess> Recorders { get; }
 
@@ -46,24 +54,36 @@ public sealed class Site : IAsyncDisposable
     public string NewFolder(string name) => Path.Combine(_folder, name);
 
     /// <param name="recorderOptions">Further options of all recorders, kept over restarts.</param>
-    public static async Task<Site> StartAsync(int recorders = 2, bool isLicensed = true, bool isRegistered = true, IReadOnlyDictionary<string, string>? recorderOptions = null)
+    public static Task<Site> StartAsync(int recorders = 2, bool isLicensed = true, bool isRegistered = true, IReadOnlyDictionary<string, string>? recorderOptions = null) =>
+        StartAsync(recorders, isLicensed, isRegistered, recorderOptions, null, null, 1);
+
+    /// <summary>Several management servers, <c>manager-1</c> and so on, on one PostgreSQL database. A dead one is given up after <see cref="Lease"/>.</summary>
+    /// <param name="database">Connection string of the database; null: one of its own, which goes when the site does.</param>
+    /// <param name="databaseOfFirst">How the first one gets to it, if not as the others.</param>
+    public static async Task<Site> StartSharedAsync(int servers = 2, int recorders = 2, string? database = null, string? databaseOfFirst = null)
+    {
+        var own = database is null ? await PostgresDatabases.TakeUnmigratedAsync() : null;
+        return await StartAsync(recorders, isLicensed: true, isRegistered: true, null, database ?? own, own, servers, databaseOfFirst);
+    }
+
+    /// <summary>How long a silent one of several management servers keeps what it works on.</summary>
+    public static readonly TimeSpan Lease = TimeSpan.FromSeconds(3);
+
+    private static async Task<Site> StartAsync(
+        int recorders, bool isLicensed, bool isRegistered, IReadOnlyDictionary<string, string>? recorderOptions, string? database, string? ownDatabase, int servers, string? databaseOfFirst = null)
     {
         var folder = Directory.CreateTempSubdirectory("failback-site-").FullName;
         var issuer = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var server = new ManagementServerProcess(
-            Path.Combine(folder, "server"),
-            new Dictionary<string, string>
-            {
-                ["Failback__License__PublicKey"] = issuer.ExportSubjectPublicKeyInfoPem(),
-                ["Failback__License__Site"] = "scenarios",
-                ["Failback__SignInAttemptsPerMinute"] = "1000",
-                ["Failback__SettingsInterval"] = "00:00:05",
-            });
         var names = new[] { MainId, StandbyId, ThirdId }.Take(recorders);
-        var site = new Site(folder, issuer, server, [.. names.Select(n => new RecorderProcess(n, Path.Combine(folder, n), options: recorderOptions))]);
+        var site = new Site(
+            folder,
+            issuer,
+            ownDatabase,
+            [.. Enumerable.Range(1, servers).Select(MakeServer)],
+            [.. names.Select(n => new RecorderProcess(n, Path.Combine(folder, n), options: recorderOptions))]);
         try
         {
-            await Task.WhenAll(site.Recorders.Select(r => r.StartAsync()).Append(server.StartAsync()));
+            await Task.WhenAll([.. site.Recorders.Select(r => r.StartAsync()), .. site.Servers.Select(s => s.StartAsync())]);
             if (isLicensed)
             {
                 await site.InstallLicenseAsync();
@@ -84,21 +104,55 @@ public sealed class Site : IAsyncDisposable
             await site.DisposeAsync();
             throw;
         }
+
+        ManagementServerProcess MakeServer(int number)
+        {
+            var environment = new Dictionary<string, string>
+            {
+                ["Failback__License__PublicKey"] = issuer.ExportSubjectPublicKeyInfoPem(),
+                ["Failback__License__Site"] = "scenarios",
+                ["Failback__SignInAttemptsPerMinute"] = "1000",
+                ["Failback__SettingsInterval"] = "00:00:05",
+            };
+            if (database is not null)
+            {
+                environment["Failback__Postgres"] = number == 1 ? databaseOfFirst ?? database : database;
+                environment["Failback__Engine__Node"] = $"manager-{number}";
+                environment["Failback__Engine__LeaseDuration"] = Lease.ToString("c");
+            }
+
+            return new ManagementServerProcess(Path.Combine(folder, number == 1 ? "server" : $"server-{number}"), environment);
+        }
     }
+
+    /// <summary>From now on this site is asked and commanded through another one of its management servers.</summary>
+    public void Use(ManagementServerProcess server) => Server = server;
 
     /// <summary>A site whose main recorder has failed and whose standby has taken over. Main is back, told to stand by.</summary>
     public static async Task<(Site Site, string EntryId)> StartFailedOverAsync(int recorders = 2, IReadOnlyDictionary<string, string>? recorderOptions = null)
     {
         var site = await StartAsync(recorders, recorderOptions: recorderOptions);
+        return (site, await site.FailOverAndReturnMainAsync());
+    }
+
+    /// <summary>As <see cref="StartFailedOverAsync"/>, with several management servers.</summary>
+    public static async Task<(Site Site, string EntryId)> StartSharedFailedOverAsync(int servers = 2, string? database = null, string? databaseOfFirst = null)
+    {
+        var site = await StartSharedAsync(servers, database: database, databaseOfFirst: databaseOfFirst);
+        return (site, await site.FailOverAndReturnMainAsync());
+    }
+
+    private async Task<string> FailOverAndReturnMainAsync()
+    {
         try
         {
-            var entryId = await site.FailOverAsync();
-            await site.ReturnMainAsync();
-            return (site, entryId);
+            var entryId = await FailOverAsync();
+            await ReturnMainAsync();
+            return entryId;
         }
         catch
         {
-            await site.DisposeAsync();
+            await DisposeAsync();
             throw;
         }
     }
@@ -156,8 +210,13 @@ public sealed class Site : IAsyncDisposable
         new JsonObject { ["requestId"] = requestId ?? NewRequestId(), ["reason"] = "scenario" },
         apiKey);
 
-    /// <summary>Starts a failback; the run's id.</summary>
-    public async Task<string> StartFailbackAsync(string entryId) => (string)Require(await TryStartFailbackAsync(entryId), HttpStatusCode.Accepted)["runId"]!;
+    /// <summary>Starts a failback; the run's id. While a run tells the servers what they are still owed it is refused; a person does what the refusal says and waits for that.</summary>
+    public async Task<string> StartFailbackAsync(string entryId)
+    {
+        var answer = await Eventually.GetAsync(
+            "no obligation is being told", () => TryStartFailbackAsync(entryId), a => !(a.Status == HttpStatusCode.Conflict && a.ToString().Contains("obligations", StringComparison.Ordinal)));
+        return (string)Require(answer, HttpStatusCode.Accepted)["runId"]!;
+    }
 
     /// <summary>A failback from its start to its end.</summary>
     public async Task<RunReport> FailBackAsync(string entryId) => await WaitForEndAsync(await StartFailbackAsync(entryId));
@@ -171,6 +230,10 @@ public sealed class Site : IAsyncDisposable
         var created = Require(await Server.PostAsync("api/v1/api-keys", new JsonObject { ["name"] = $"a {role}", ["role"] = role }), HttpStatusCode.Created);
         return ((string)created["key"]!, (string)created["details"]!["id"]!);
     }
+
+    /// <summary>A person with one role and the password of everybody here.</summary>
+    public async Task CreateUserAsync(string name, string role) =>
+        Require(await Server.PostAsync("api/v1/users", new JsonObject { ["userName"] = name, ["password"] = ManagementServerProcess.Password, ["roles"] = new JsonArray(role) }), HttpStatusCode.Created);
 
     public async Task SetPolicyAsync(TimeSpan confirmTimeout, TimeSpan handOverTimeout)
     {
@@ -210,10 +273,19 @@ public sealed class Site : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await Server.DisposeAsync();
+        foreach (var server in Servers)
+        {
+            await server.DisposeAsync();
+        }
+
         foreach (var recorder in Recorders)
         {
             await recorder.DisposeAsync();
+        }
+
+        if (_ownDatabase is not null)
+        {
+            await PostgresDatabases.DropAsync(_ownDatabase);
         }
 
         _issuer.Dispose();

@@ -92,6 +92,13 @@ public sealed class StubAnswer
 
     public static StubAnswer Json(int status, object value) => Raw(status, "application/json", JsonSerializer.Serialize(value, value.GetType(), RecorderJson.Options));
 
+    /// <summary>An answer that is made anew each time, as one that tells the time has to be.</summary>
+    public static StubAnswer Json(int status, Func<object> make) => new(context =>
+    {
+        var value = make();
+        return Json(status, value)._write(context);
+    });
+
     public static StubAnswer Problem(int status, string type, string detail) =>
         Raw(status, "application/problem+json", JsonSerializer.Serialize(new { type, title = type, status, detail }));
 
@@ -139,6 +146,13 @@ public sealed class StubAnswer
     {
         await gate.WaitAsync(context.RequestAborted);
         await answer._write(context);
+    });
+
+    /// <summary>The same answer with one more header.</summary>
+    public StubAnswer With(string header, string value) => new(context =>
+    {
+        context.Response.Headers[header] = value;
+        return _write(context);
     });
 
     internal Task WriteAsync(HttpContext context) => _write(context);
