@@ -29,6 +29,18 @@ public sealed class InstanceTests : IAsyncLifetime
         _activities.Executed.ShouldBe(["a", "b", "c", "d"]);
     }
 
+    [Fact]
+    public async Task Snapshot_OfARunWithoutLoopsAndNames_HasOnlyWhatItAlwaysHad()
+    {
+        var instance = await RunAsync(Sequence("s", Do("a"), Activity("Event", "wait", ("eventName", Literal("x")))));
+
+        var state = JsonNode.Parse(instance.Snapshot)!.AsObject();
+        state.Select(m => m.Key).ShouldBe(
+            ["sequence", "subStatus", "started", "lastExecution", "lastBookmark", "variables", "output", "executions", "ready", "current", "results", "lastResult", "incidents", "cancellation", "isCancelling"]);
+        state["executions"]![0]!.AsObject().Select(m => m.Key).ShouldBe(
+            ["id", "nodeId", "parentId", "phase", "attempt", "inputs", "progress", "bookmarks", "resumed", "variables", "tokens", "next"]);
+    }
+
     [Theory]
     [InlineData("true", "yes,after")]
     [InlineData("false", "no,after")]
@@ -212,8 +224,12 @@ public sealed class InstanceTests : IAsyncLifetime
     {
         _activities.On("poll", c => c.Progress is 2L ? ActivityResult.Completed() : ActivityResult.RunAgainAt(c.Time.GetUtcNow() + TimeSpan.FromSeconds(5), (c.Progress as long? ?? 0) + 1));
         var instance = await RunAsync(Sequence("s", Do("poll")));
-        await _host.AdvanceAsync(instance.Id, TimeSpan.FromSeconds(5));
         instance = await _host.AdvanceAsync(instance.Id, TimeSpan.FromSeconds(5));
+        if (instance.SubStatus != WorkflowSubStatus.Finished)
+        {
+            // Usually. On a busy machine the clock may have been moved on to the next look, too, before the first was seen to rest.
+            instance = await _host.AdvanceAsync(instance.Id, TimeSpan.FromSeconds(5));
+        }
 
         instance.SubStatus.ShouldBe(WorkflowSubStatus.Finished);
         _activities.Executed.Count.ShouldBe(3);

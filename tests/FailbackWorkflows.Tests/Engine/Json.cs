@@ -64,6 +64,53 @@ internal static class Json
         return activity;
     }
 
+    public static JsonObject Fork(string id, string? joinMode, params JsonObject[] branches) =>
+        Activity("Fork", id, ("joinMode", joinMode), ("branches", new JsonArray([.. branches])));
+
+    public static JsonObject Parallel(string id, params JsonObject[] activities) => Activity("Parallel", id, ("activities", new JsonArray([.. activities])));
+
+    public static JsonObject For(string id, int start, int end, int step, JsonObject? body, bool? isInclusive = null)
+    {
+        var activity = Activity("For", id, ("start", Literal(start)), ("end", Literal(end)), ("step", Literal(step)));
+        if (isInclusive is { } inclusive)
+        {
+            activity["outerBoundInclusive"] = Literal(inclusive);
+        }
+
+        return activity.Holding("body", body);
+    }
+
+    public static JsonObject ForEach(string id, JsonNode items, JsonObject? body) => Activity("ForEach", id, ("items", items)).Holding("body", body);
+
+    public static JsonObject ParallelForEach(string id, JsonNode items, JsonObject? body) => Activity("ParallelForEach", id, ("items", items)).Holding("body", body);
+
+    public static JsonObject While(string id, JsonNode condition, JsonObject? body) => Activity("While", id, ("condition", condition)).Holding("body", body);
+
+    /// <summary>A Switch of cases made by <see cref="Case(string, string, JsonObject)"/>.</summary>
+    public static JsonObject Switch(string id, string? mode, JsonObject? otherwise, params JsonObject[] cases)
+    {
+        var activity = Activity("Switch", id, ("cases", new JsonArray([.. cases]))).Holding("default", otherwise);
+        return mode is null ? activity : activity.With("mode", Literal(mode));
+    }
+
+    public static JsonObject Case(string label, string script, JsonObject activity) => Case(label, script).With("activity", activity);
+
+    /// <summary>With an activity in a port, unless there is none.</summary>
+    public static JsonObject Holding(this JsonObject activity, string port, JsonObject? inside) => inside is null ? activity : activity.With(port, inside);
+
+    /// <summary>A definition with settings.</summary>
+    public static string Option(this string definition, string name, JsonNode value)
+    {
+        var root = JsonNode.Parse(definition)!.AsObject();
+        if (root["options"] is not JsonObject options)
+        {
+            root["options"] = options = new JsonObject();
+        }
+
+        options[name] = value;
+        return root.ToJsonString();
+    }
+
     public static JsonObject Set(string id, string variable, JsonNode value) =>
         Activity("SetVariable", id, ("variable", new JsonObject { ["id"] = "id-" + variable, ["name"] = variable }), ("value", value));
 

@@ -17,14 +17,25 @@ internal sealed class RandomWorkflow
     private static readonly string[] Names = ["V1", "V2", "V3"];
 
     private readonly Random _random;
+    private readonly bool _isStraight;
     private int _lastId;
+    private int _loops;
 
-    public RandomWorkflow(int seed, DefinitionReader reader)
+    /// <param name="isStraight">It waits for nothing and ends by itself: every activity completes, and no loop goes on for ever.</param>
+    public RandomWorkflow(int seed, DefinitionReader reader, bool isStraight = false)
     {
         _random = new Random(seed);
-        var text = Workflow(Container(0), ["V1=1", "V2=two", "V3"], ["In1"], ["Out1"]);
-        Definition = reader.Read(text);
+        _isStraight = isStraight;
+        Text = Workflow(Container(0), ["V1=1", "V2=two", "V3", "V4=0"], ["In1"], ["Out1"]);
+        if (Chance(30))
+        {
+            Text = Text.Option("incidentStrategyType", "ContinueWithIncidents");
+        }
+
+        Definition = reader.Read(Text);
     }
+
+    public string Text { get; }
 
     public WorkflowDefinition Definition { get; }
 
@@ -98,7 +109,7 @@ internal sealed class RandomWorkflow
     private JournalEvent Outcome(InstanceState state, Execution execution, DateTimeOffset at)
     {
         var node = Definition.Nodes[execution.NodeId];
-        if (Chance(12) || node.Descriptor.Type == "Elsa.Fault")
+        if (Chance(8) || node.Descriptor.Type == "Elsa.Fault")
         {
             var isTransient = Chance(60);
             return new ActivityFaulted
@@ -121,6 +132,23 @@ internal sealed class RandomWorkflow
             return new ActivitySuspended { At = at, IsFact = true, ExecutionId = execution.Id, NodeId = execution.NodeId, Bookmarks = [bookmark], Progress = Chance(50) ? Value() : null };
         }
 
+        if (node.Ports.Count > 0 && Chance(80))
+        {
+            var waits = Chance(30);
+            return new ActivityBranched
+            {
+                At = at,
+                IsFact = true,
+                ExecutionId = execution.Id,
+                NodeId = node.NodeId,
+                Ports = [.. node.Ports.Keys.Where(_ => Chance(60)).Select(p => new PortEntered(p, Chance(50) ? new Dictionary<string, object?> { ["ChildInstanceId"] = Value() } : null))],
+                Bookmarks = waits ? [new BookmarkRequest("Child", "Event:x", null, RunsAgain: true)] : null,
+                Progress = waits ? new Dictionary<string, object?> { ["children"] = new List<object?> { "child-1" } } : null,
+                Outcomes = waits ? null : ["Done"],
+                Outputs = Chance(50) ? new Dictionary<string, object?> { ["result"] = Value() } : null,
+            };
+        }
+
         return new ActivityCompleted
         {
             At = at,
@@ -132,7 +160,9 @@ internal sealed class RandomWorkflow
             Variables = Chance(40) ? new Dictionary<string, object?> { [Names[_random.Next(Names.Length)]] = Value() } : null,
             WorkflowOutputs = Chance(10) ? new Dictionary<string, object?> { ["Out1"] = Value() } : null,
             Cancellation = Chance(5) ? (CancellationMode)_random.Next(3) : null,
-            Ends = node.Descriptor.Type switch { "Elsa.End" or "Elsa.Complete" => Ending.Container, "Elsa.Finish" => Ending.Workflow, _ => Ending.Nothing },
+            Ends = node.Descriptor.Type switch { "Elsa.End" or "Elsa.Complete" => Ending.Container, "Elsa.Finish" => Ending.Workflow, "Elsa.Break" => Ending.Loop, _ => Ending.Nothing },
+            InstanceName = Chance(3) ? "named" : null,
+            CorrelationId = Chance(3) ? "correlated" : null,
         };
     }
 
@@ -164,7 +194,12 @@ internal sealed class RandomWorkflow
             for (var n = _random.Next(i == 0 ? 1 : 0, 3); n > 0; n--)
             {
                 // Mostly forwards; sometimes a loop.
-                var target = Chance(85) ? _random.Next(Math.Min(i + 1, children.Length - 1), children.Length) : _random.Next(children.Length);
+                var target = _isStraight || Chance(85) ? _random.Next(Math.Min(i + 1, children.Length - 1), children.Length) : _random.Next(children.Length);
+                if (_isStraight && target <= i)
+                {
+                    continue;
+                }
+
                 connections.Add($"{children[i]["id"]}:{Port(children[i])} > {children[target]["id"]}");
             }
         }
@@ -181,19 +216,32 @@ internal sealed class RandomWorkflow
     private JsonObject Any(int depth)
     {
         var id = NextId("a");
-        var activity = _random.Next(depth > 2 ? 11 : 15) switch
+        var activity = _random.Next(_isStraight ? 2 : 0, depth > 2 ? 14 : 24) switch
         {
             0 => Activity("Delay", id),
             1 => Activity("Event", id, ("eventName", Literal("x"))),
             2 => Activity("FlowDecision", id, ("condition", Js("getV1() < 10"))),
             3 => Activity("FlowSwitch", id, ("cases", new JsonArray(Case("One", "getV1() == 1"), Case("Two", "variables.V2 == 'two'")))),
             4 => Set(id, "V1", Js("getV1() + 1")),
-            5 => Activity(Chance(50) ? "End" : "Finish", id),
+            5 => Activity(_loops > 0 && Chance(50) ? "Break" : Chance(70) ? "End" : "Finish", id),
             6 => Activity("Test.Pair", id, ("given", Expression("Input", "In1")), ("made", Into("id-V3"))),
             7 => Do(id, ("value", Js("getV3().missing.member"))),
             8 => If(id, Js("getV1() > 1"), Chance(70) ? Do(NextId("a")) : null, Chance(50) ? Do(NextId("a")) : null),
             9 or 10 => Do(id, ("value", Expression("Variable", "V1")), ("result", Into(Chance(50) ? "id-V3" : "Out1"))),
-            11 => If(id, Js("!getV2()"), Any(depth + 1), Any(depth + 1)),
+            11 => Activity("FlowFork", id, ("branches", Expression("Object", """["A","B"]"""))),
+            12 => Activity("FlowJoin", id, ("mode", Literal(new[] { "WaitAny", "WaitAll", "WaitAllActive" }[_random.Next(3)]))),
+            13 => Chance(50) ? Activity("SetName", id, ("value", Js("'name' + getV1()"))) : Activity("Correlate", id, ("correlationId", Js("'id' + getV1()"))),
+            14 => If(id, Js("!getV2()"), Any(depth + 1), Any(depth + 1)),
+            15 => Switch(id, Chance(50) ? "MatchAny" : null, Chance(50) ? Any(depth + 1) : null, Case("One", "getV1() == 1", Any(depth + 1)), Case("Two", "variables.V2 == 'two'", Any(depth + 1))),
+            16 => Fork(id, Chance(50) ? "WaitAny" : "WaitAll", [.. Enumerable.Range(0, _random.Next(4)).Select(_ => Any(depth + 1))]),
+            17 => Parallel(id, [.. Enumerable.Range(0, _random.Next(4)).Select(_ => Any(depth + 1))]),
+            18 => For(id, _random.Next(3), _random.Next(4), Chance(80) ? 1 : -1, Body(depth), Chance(50) ? Chance(50) : null),
+            19 => ForEach(id, Expression("Object", Chance(10) ? "7" : """[1,"two",null]"""), Body(depth)),
+            20 => ParallelForEach(id, Expression("Object", """[1,"two"]"""), Body(depth)),
+            21 => While(id, Js("getV4() < 6"), Body(depth) is { } body ? Sequence(NextId("c"), Set(NextId("a"), "V4", Js("getV4() + 1")), body) : null),
+            22 when !_isStraight => Activity("SendHttpRequest", id, ("url", Literal("https://example.com")))
+                .With("expectedStatusCodes", new JsonArray(new JsonObject { ["statusCode"] = 200, ["activity"] = Any(depth + 1) }))
+                .Holding("timeout", Chance(50) ? Any(depth + 1) : null),
             _ => Container(depth),
         };
         if (Chance(40))
@@ -201,13 +249,27 @@ internal sealed class RandomWorkflow
             activity.Custom("retry", Retry(_random.Next(1, 4)));
         }
 
-        return activity.Merge(Modes[Chance(50) ? 0 : _random.Next(Modes.Length)]);
+        return (string)activity["type"]! == "Elsa.FlowJoin" ? activity : activity.Merge(Modes[Chance(50) ? 0 : _random.Next(Modes.Length)]);
+    }
+
+    private JsonObject? Body(int depth)
+    {
+        if (Chance(10))
+        {
+            return null;
+        }
+
+        _loops++;
+        var body = Chance(50) ? Do(NextId("a"), ("value", Js("getV1()"))) : Any(depth + 1);
+        _loops--;
+        return body;
     }
 
     private string Port(JsonObject activity) => (string)activity["type"]! switch
     {
         "Test.Do" or "Test.Pair" => new[] { "Done", "Done", "A", "B", "Failed" }[_random.Next(5)],
         "Elsa.FlowDecision" => Chance(50) ? "True" : "False",
+        "Elsa.FlowFork" => Chance(50) ? "A" : "B",
         "Elsa.FlowSwitch" => new[] { "One", "Two", "Default" }[_random.Next(3)],
         _ => "Done",
     };

@@ -467,24 +467,6 @@ public sealed class RunnerTests
             ValueTask.FromResult<IReadOnlyList<IDomainChange>>([Ending]);
     }
 
-    /// <summary>Holds an activity until the test lets it go.</summary>
-    private sealed class Gate
-    {
-        private readonly TaskCompletionSource _reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private readonly TaskCompletionSource _open = new();
-
-        public Task Reached => _reached.Task.WaitAsync(TimeSpan.FromSeconds(30));
-
-        public void Open() => _open.TrySetResult();
-
-        public ActivityResult Pass(ActivityExecutionContext context)
-        {
-            _reached.TrySetResult();
-            _open.Task.Wait(TimeSpan.FromSeconds(30)).ShouldBeTrue();
-            return ActivityResult.Completed();
-        }
-    }
-
     /// <summary>Runs until its node stops.</summary>
     [Activity("Test.Patient")]
     private sealed class Patient(TaskCompletionSource waiting) : CodeActivity

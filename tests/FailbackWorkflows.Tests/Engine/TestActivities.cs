@@ -3,6 +3,7 @@ using FailbackWorkflows.Engine.Activities;
 using FailbackWorkflows.Testing;
 using FailbackWorkflows.Testing.Engine;
 using Microsoft.Extensions.DependencyInjection;
+using Shouldly;
 
 namespace FailbackWorkflows.Tests.Engine;
 
@@ -104,11 +105,33 @@ internal sealed class Pair : Composite
         "second:A > complete").With("variables", Json.Variables("made")).ToJsonString();
 }
 
+/// <summary>Holds an activity until the test lets it go.</summary>
+internal sealed class Gate
+{
+    private readonly TaskCompletionSource _reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _open = new();
+
+    public Task Reached => _reached.Task.WaitAsync(TimeSpan.FromSeconds(30));
+
+    public void Open() => _open.TrySetResult();
+
+    public ActivityResult Pass(ActivityExecutionContext context)
+    {
+        _reached.TrySetResult();
+        _open.Task.Wait(TimeSpan.FromSeconds(30)).ShouldBeTrue();
+        return ActivityResult.Completed();
+    }
+}
+
 internal static class TestHosts
 {
     public static void AddTestActivities(ActivityCatalog catalog) => catalog.Add<Do>().Add<Stubborn>().AddComposite<Pair>();
 
     /// <summary>A node with the test activities and a fake clock.</summary>
-    public static Task<EngineHost> StartAsync(Behaviours activities, InMemoryWorkflowStore? store = null, FakeTimeProvider? time = null) =>
-        EngineHost.StartAsync(store ?? new InMemoryWorkflowStore(), time ?? new FakeTimeProvider(), AddTestActivities, addServices: activities.AddTo);
+    public static Task<EngineHost> StartAsync(Behaviours activities, InMemoryWorkflowStore? store = null, FakeTimeProvider? time = null, Action<IServiceCollection>? addServices = null) =>
+        EngineHost.StartAsync(store ?? new InMemoryWorkflowStore(), time ?? new FakeTimeProvider(), AddTestActivities, addServices: services =>
+        {
+            activities.AddTo(services);
+            addServices?.Invoke(services);
+        });
 }

@@ -359,14 +359,14 @@ public sealed class AutomaticFailbackTests
     }
 
     /// <summary>After a failover, with automatic failback; the failed server is out of reach until <see cref="ReconnectAsync"/>.</summary>
-    private static async Task<FailbackWorld> ArrangeAsync(bool isEnabled = true, TimeSpan delay = default, bool startsNode = true)
+    internal static async Task<FailbackWorld> ArrangeAsync(bool isEnabled = true, TimeSpan delay = default, bool startsNode = true)
     {
         var world = await FailbackWorld.CreateAsync(startsNode);
         await world.ApplyAsync(new SaveVmsServer((await world.ServerAsync()) with { IsAutomaticFailbackEnabled = isEnabled, StabilityDelay = delay, BootId = world.FailedRecorder.BootId }));
         return world;
     }
 
-    private static async Task ReconnectAsync(FailbackWorld world)
+    internal static async Task ReconnectAsync(FailbackWorld world)
     {
         world.FailedRecorder.IsCutOff = true;
         await PollAsync(world);
@@ -384,5 +384,5 @@ public sealed class AutomaticFailbackTests
         (await world.NewsAsync()).Count(n => n.Kind == "automaticFailback" && n.Text!.Contains("is not failed back by itself", StringComparison.Ordinal));
 
     /// <summary>The newest automatic run, once it has ended.</summary>
-    private static async Task<EndedRun> LastRunAsync(FailbackWorld world) => await world.EndAsync((await StateAsync(world))!.LastRunId!);
+    internal static async Task<EndedRun> LastRunAsync(FailbackWorld world) => await world.EndAsync((await StateAsync(world))!.LastRunId!);
 }

@@ -6,6 +6,8 @@ using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Maintenance;
 using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Recorders;
+using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.Testing.Engine;
 using FailbackWorkflows.Testing.Failback;
 using Shouldly;
@@ -49,6 +51,69 @@ public sealed class AutomaticFailoverTests
         await MissAsync(world, 3);
         (await StateAsync(world))!.Attempts.ShouldBe(1);
         (await world.ClaimsAsync()).ShouldBeEmpty();
+    }
+
+    // As after a failback whose server was left broken, or a failover that gave the duty back: it answers every poll, and nobody records.
+    [Theory]
+    [InlineData("gives no frames")]
+    [InlineData("cannot begin")]
+    public async Task Recorder_ThatAnswersButDoesNotRecord_IsTakenOverAfterSoManyPolls(string how)
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        var lost = await ArrangeAsync(world);
+        await world.ChangeServerAsync(Lost, server => server with { State = VmsServerState.Broken, FailoverAfterPolls = 4 });
+        StopRecording(world, lost, how);
+
+        await MissAsync(world, 3);
+        (await StateAsync(world)).ShouldBeNull();
+        (await world.Node.Get<AutomaticFailoverCheck>().DecideAsync(Lost, null, default)).Sentence.ShouldBe("Recorder 3 answers, but does not record: 3 of 4 polls have failed.");
+        await MissAsync(world, 1);
+
+        var run = await LastRunAsync(world);
+        run.Result.ShouldBe("done", run.Message);
+        (await world.DutyAsync(Lost)).HolderServerId.ShouldBe(Standby);
+        (await world.ServerAsync(Lost)).Connection.ShouldBe(ConnectionState.Connected);
+        var entry = await EntryOfAsync(world, Lost);
+        (entry.Failover, entry.Reason).ShouldBe((FailoverState.Done, "Nobody records Recorder 3."));
+        world.Recorders[Standby].Duty(Lost).IsRecording.ShouldBeTrue();
+        world.Time.Advance(TimeSpan.FromSeconds(1));
+        await world.PollAsync();
+        (lost.Duty(Lost).ToState().Role, lost.Duty(Lost).IsRecording).ShouldBe((DutyRole.Standby, false));
+        (await world.ClaimsAsync()).ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData("gives no frames")]
+    [InlineData("cannot begin")]
+    public async Task Recorder_ThatRecordsAgainWithinThePolls_IsNotTakenOver_AndIsCountedAnew(string how)
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        var lost = await ArrangeAsync(world);
+        await world.ChangeServerAsync(Lost, server => server with { State = VmsServerState.Broken });
+        StopRecording(world, lost, how);
+        await MissAsync(world, 2);
+        world.Node.Get<FailedPolls>().Of(Lost).ShouldBe(2);
+
+        lost.DarkChannels.Clear();
+        lost.Duty(Lost).Become(DutyRole.Recorder, 1, "seed", isRecording: true);
+        world.Time.Advance(TimeSpan.FromSeconds(1));
+        await MissAsync(world, 1);
+
+        (world.Node.Get<FailedPolls>().Of(Lost), (await world.ServerAsync(Lost)).State).ShouldBe((0, VmsServerState.Ok));
+        (await StateAsync(world)).ShouldBeNull();
+        (await world.DutyAsync(Lost)).HolderServerId.ShouldBe(Lost);
+    }
+
+    private static void StopRecording(FailbackWorld world, FakeRecorder recorder, string how)
+    {
+        if (how == "gives no frames")
+        {
+            recorder.DarkChannels.UnionWith(FakeSettings.Channels);
+            return;
+        }
+
+        recorder.Duty(Lost).Become(DutyRole.Recorder, 1, "seed", isRecording: false);
+        world.Recorders.Fail(Lost, "StartRecording", RecorderErrorKind.StorageFull, times: 1000);
     }
 
     // Scenario 8.
@@ -175,7 +240,7 @@ public sealed class AutomaticFailoverTests
         var state = await StateAsync(world);
         (state!.Attempts, state.RunId).ShouldBe((0, null));
         state.Refusal!.ShouldContain("Recorder 4 cannot write: the disk is full.");
-        state.Refusal!.ShouldContain("Recorder 2 has 1 duties of others and may have 1.");
+        state.Refusal!.ShouldContain("Recorder 2 has 1 duty of others and may have 1.");
         (await RefusalsAsync(world)).ShouldBe(1);
         var alert = (await world.Node.Get<FailoverAlerts>().ListAsync(default)).Single();
         (alert.Identity, alert.Sentence).ShouldBe((Lost, state.Refusal));
@@ -306,6 +371,8 @@ public sealed class AutomaticFailoverTests
 
         foreach (var identity in new[] { FailbackWorld.Failed, Indebted })
         {
+            // When the first failover was so fast that the server was busy with it at the look at the second duty, the next look starts it.
+            await world.Node.Get<AutomaticFailovers>().DeriveAllAsync(default);
             var run = await LastRunAsync(world, identity);
             run.Result.ShouldBe("done", run.Message);
             (await world.DutyAsync(identity)).HolderServerId.ShouldBe(Standby);
@@ -470,7 +537,7 @@ public sealed class AutomaticFailoverTests
     }
 
     private static async Task<FailoverLogEntry> EntryOfAsync(FailbackWorld world, string failed) =>
-        (await world.Get<IFailoverLog>().ListAsync(new(FailoverLogView.All, failed), default)).First(entry => entry.FailedServerId == failed);
+        (await world.Get<IFailoverLog>().ListAsync(new(FailoverLogView.All) { ServerIds = [failed] }, default)).First(entry => entry.FailedServerId == failed);
 
     private static async Task<int> RefusalsAsync(FailbackWorld world) => (await world.AlarmsAsync()).Count(text => text.Contains("is not taken over by itself", StringComparison.Ordinal));
 }

@@ -1,6 +1,7 @@
 using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Failback.Policies;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
@@ -102,6 +103,42 @@ public sealed class FailbackEndingsTests
         (await world.DutyAsync()).HolderServerId.ShouldBe(FailbackWorld.Failed);
         await ShouldBeAsync(world, FailbackState.Done, isHoldOpen: true);
         (await world.OwedAsync()).Count.ShouldBe(5);
+    }
+
+    // The look that decides whether it records fails or finds it between two frames: it is looked at again before the duty is given to somebody who cannot hear it.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task FailoverServer_LostInAnUndo_FailedServerMissedAtOneLook_GoesForward(bool doesNotAnswer)
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        DateTimeOffset? cutOffAt = null;
+        world.FailedRecorder.DarkChannels.Add("video-2");
+        world.Recorders.After(FailbackWorld.Failed, "StartRecording", () => world.FailoverRecorder.IsCutOff = true);
+        world.Recorders.Before(
+            FailbackWorld.Failed,
+            "GetRecording",
+            () =>
+            {
+                // The confirm timeout is over: what looks now is the undo.
+                cutOffAt ??= world.Time.GetUtcNow() + new FailbackPolicy().ConfirmTimeout + TimeSpan.FromSeconds(1);
+                var isFirstLook = world.Time.GetUtcNow() > cutOffAt && world.FailedRecorder.FramesEndAt is null;
+                if (isFirstLook && doesNotAnswer)
+                {
+                    cutOffAt = DateTimeOffset.MaxValue;
+                    throw new RecorderException(RecorderErrorKind.Unreachable, "It did not answer this once.");
+                }
+
+                world.FailedRecorder.FramesEndAt = isFirstLook ? world.Time.GetUtcNow() - TimeSpan.FromSeconds(6) : null;
+                cutOffAt = isFirstLook ? DateTimeOffset.MaxValue : cutOffAt;
+            },
+            times: int.MaxValue);
+
+        var run = await world.FailBackAsync();
+
+        cutOffAt.ShouldBe(DateTimeOffset.MaxValue, "the undo has looked");
+        run.Result.ShouldBe("done", run.Message);
+        (await world.DutyAsync()).HolderServerId.ShouldBe(FailbackWorld.Failed);
     }
 
     [Fact]

@@ -30,6 +30,20 @@ public sealed class FailbackForwardTests
         run.Report.Steps.Single(s => s.Number == 9).Outcome.ShouldBe("FailedServerLost");
     }
 
+    // The management server was away between the first look, which is always too early, and the second.
+    [Fact]
+    public async Task FailedServer_MissedOnceAfterTheManagementServerWasAway_IsLookedAtAgain()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        world.Recorders.Before(FailbackWorld.Failed, "GetRecording", () => world.Time.Advance(TimeSpan.FromHours(1)), nth: 2);
+        world.Recorders.Fail(FailbackWorld.Failed, "GetRecording", nth: 2, times: 2);
+
+        var run = await world.FailBackAsync();
+
+        await world.ShouldBeDoneAsync(run);
+        run.Report.Steps.Single(s => s.Number == 9).Outcome.ShouldBe("Restored");
+    }
+
     [Fact]
     public async Task FailedServer_StopsWritingFrames_FailoverServerIsNotStopped()
     {

@@ -1,6 +1,7 @@
 using System.Net.Http.Json;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using FailbackWorkflows.Engine.Journal;
 using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.VmsServers;
@@ -38,6 +39,20 @@ public sealed class FailbackOnRecordersTests
         (await site.SettingsAsync(site.FailedHost)).ShouldBe(await site.SettingsAsync(site.FailoverHost));
         (await site.World.EntryAsync(entry.Id)).LastTimes!.Count.ShouldBe(3);
         (await site.World.ServerAsync(Failed)).State.ShouldBe(VmsServerState.Ok);
+
+        var facts = run.Journal.OfType<ActivityEvent>().Where(e => e.IsFact).ToList();
+        var assignments = facts.SelectMany(f => f.Calls ?? []).Where(c => c.Operation == "assign duty").ToList();
+        assignments.ShouldNotBeEmpty();
+        assignments.ShouldAllBe(c => c.Status == 200 && c.RequestSha256!.Length == 64 && c.ResponseSha256!.Length == 64 && c.Request!.StartsWith("PUT "));
+        assignments.Select(c => c.Target).Distinct().Order().ShouldBe(new[] { Failed, Failover }.Order());
+        foreach (var fact in facts.Where(f => f.Calls is not null))
+        {
+            // Each recorder that answered tells its time with it.
+            (fact.Clocks ?? []).Select(c => c.Of).Order().ShouldBe(fact.Calls!.Where(c => c.Status is not null).Select(c => c.Target).Distinct().Order(), $"{fact.NodeId}");
+            fact.Clocks!.ShouldAllBe(c => c.UncertaintyMilliseconds >= 0);
+        }
+
+        facts.ShouldAllBe(f => f.WrittenBy == "node-1");
     }
 
     [Fact]

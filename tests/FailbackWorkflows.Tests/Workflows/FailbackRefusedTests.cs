@@ -42,6 +42,7 @@ public sealed class FailbackRefusedTests
         { "failed server refuses the credential", 3, "refused to be asked" },
         // Scenario 9.
         { "failed server cannot write", 3, "disk 1 is read-only" },
+        { "failed server cannot write a channel", 3, "Recorder 1 answers but cannot write Channel video-2: drive E is gone. Repair where they are stored" },
         // Scenario 10.
         { "another machine", 3, "is not Recorder 1" },
         { "older software", 3, "older software" },
@@ -57,6 +58,20 @@ public sealed class FailbackRefusedTests
         { "licence unreadable", 4, "cannot be read" },
         { "licence past its grace period", 4, "expired on" },
     };
+
+    // Scenario 9: nobody waits for frames of a channel that is not required, and not every recorder tests its channels.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Check3_ChannelThatIsNotRequiredOrNotTested_DoesNotHoldTheFailbackUp(bool isTested)
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        world.FailedRecorder.ProbesChannels = isTested;
+        world.FailedRecorder.UnwritableChannels["video-2"] = "drive E is gone.";
+        world.FailedRecorder.UnrequiredChannels.Add("video-2");
+
+        (await world.FailBackAsync()).Result.ShouldBe("done");
+    }
 
     [Theory]
     [MemberData(nameof(Situations))]
@@ -217,6 +232,9 @@ public sealed class FailbackRefusedTests
                 break;
             case "failed server cannot write":
                 world.FailedRecorder.CannotWriteBecause = "disk 1 is read-only.";
+                break;
+            case "failed server cannot write a channel":
+                world.FailedRecorder.UnwritableChannels["video-2"] = "drive E is gone.";
                 break;
             case "another machine":
                 world.FailedRecorder.MachineId = "another-machine";

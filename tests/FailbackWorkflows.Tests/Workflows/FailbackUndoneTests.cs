@@ -306,7 +306,7 @@ public sealed class FailbackUndoneTests
         await world.Node.Runtime.RedriveAsync(faulted.Id, FailbackWorld.Operator, "Try again.", CancellationToken.None);
         var run = await world.EndAsync(faulted.Id, faulted.LastSequence);
 
-        faulted.SubStatus.ShouldBe(WorkflowSubStatus.Faulted);
+        (faulted.SubStatus, faulted.Report.CanRedrive).ShouldBe((WorkflowSubStatus.Faulted, true));
         claims.ShouldBe([DutyClaim.Identity(FailbackWorld.Failed)]);
         (busy.Outcome, busy.RunId).ShouldBe((StartRunOutcome.Busy, faulted.Id));
         await world.ShouldBeUndoneAsync(run, NewEpoch);

@@ -2,6 +2,7 @@ using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Clocks;
 using FailbackWorkflows.Failback.Connectivity;
+using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.MaterialCopy;
@@ -66,6 +67,98 @@ public sealed class FailoverTests
         (await world.OwedAsync()).Count.ShouldBe(4);
     }
 
+    // Design §5, Failover: the earlier period is over as soon as its server lost the duty, also when the failover that took it ends without a successor.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Failover_OfAFailoverThatFails_OwesTheEndOfTheEarlierPeriod(bool answers)
+    {
+        await using var world = await CreateAsync();
+        await world.AddServerAsync("rec-4", null);
+        world.Recorders["rec-4"].DarkChannels.UnionWith(FakeSettings.Channels);
+        world.FailedRecorder.Die();
+        if (!answers)
+        {
+            world.FailoverRecorder.Die();
+        }
+
+        var run = await world.EndAsync((await world.StartFailoverAsync("request-1", FailbackWorld.Failed, "rec-4")).RunId!);
+        var owed = await world.OwedAsync();
+        var held = world.FailoverRecorder.Holds[FailbackWorld.Entry].ToUtc;
+
+        // Then the failed server records its own duty again, and the earlier failover server hears what it missed.
+        world.FailedRecorder.Boot();
+        if (!answers)
+        {
+            world.FailoverRecorder.Boot();
+        }
+
+        await PollAsync(world);
+        world.Time.Advance(TimeSpan.FromMinutes(2));
+        await PollAsync(world);
+
+        run.Result.ShouldBe("failed");
+        owed.Where(o => o.StartsWith(FailbackWorld.Failover, StringComparison.Ordinal)).ShouldBe(["rec-2 Stop", "rec-2 LastTimes", "rec-2 HoldEnd", "rec-2 StandBy"]);
+        held.ShouldBeNull();
+        var entry = await world.EntryAsync();
+        entry.LastTimes!.Keys.ShouldBe(FakeSettings.Channels, ignoreOrder: true);
+        world.FailoverRecorder.Holds[FailbackWorld.Entry].ToUtc.ShouldBe(entry.LastTimes!.Values.Max());
+        (world.FailedDuty.IsRecording, world.FailoverDuty.IsRecording).ShouldBe((true, false));
+        (await world.OwedAsync()).ShouldBeEmpty();
+    }
+
+    // A failover that fails before it has taken the duty ends no period.
+    [Fact]
+    public async Task Failover_OfAFailoverThatFailsBeforeTheDutyMoved_OwesNothing()
+    {
+        await using var world = await CreateAsync();
+        await world.AddServerAsync("rec-4", null);
+        world.Recorders["rec-4"].RejectsSettingsBecause = "too many masks";
+
+        var run = await world.EndAsync((await world.StartFailoverAsync("request-1", FailbackWorld.Failed, "rec-4")).RunId!);
+
+        run.Result.ShouldBe("failed");
+        (await world.OwedAsync()).ShouldBeEmpty();
+        (await world.DutyAsync()).HolderServerId.ShouldBe(FailbackWorld.Failover);
+    }
+
+    // What is told to settle a failed failover is told under no run's fence, and not while a run is at work on the duty.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task Settlement_OvertakenByARun_TellsNothing_AndIsMadeUpForLater(int look)
+    {
+        await using var world = await CreateAsync();
+        var (_, entry) = await FailInTheDarkAsync(world);
+        await BringHomeAsync(world);
+        var fence = 0L;
+
+        // As a run does that begins now: it takes the claim, draws a fence and raises it before it looks.
+        world.Recorders.Before(
+            Taker,
+            "GetRecording",
+            async () =>
+            {
+                fence = (await world.DutyAsync(Broken)).Fence + 1;
+                await world.ApplyAsync(new TakeClaims("another", "failback", [DutyClaim.Identity(Broken)], world.Time.GetUtcNow()), new RaiseFence(Broken, fence));
+                world.Recorders[Taker].Duty(Broken).Fence = fence;
+            },
+            nth: look);
+
+        await SettleAsync(world);
+
+        fence.ShouldBeGreaterThan(0);
+        world.Recorders[Taker].Holds[entry.Id].ToUtc.ShouldBeNull();
+        (await world.EntryAsync(entry.Id)).IsUnsettled.ShouldBeTrue();
+        world.Recorders.Effects.Where(c => c.ServerId == Taker && c.Authority?.Fence == fence).ShouldBeEmpty("only the run speaks under its fence");
+
+        await world.ApplyAsync(new ReleaseClaims("another"));
+        await SettleAsync(world);
+        world.Recorders[Taker].Released[entry.Id].ShouldBe(HoldRelease.NothingRecorded);
+        (await world.EntryAsync(entry.Id)).IsUnsettled.ShouldBeFalse();
+        (await world.ClaimsAsync()).ShouldBeEmpty();
+    }
+
     [Fact]
     public async Task Failover_ThenFailback_TheDutyIsHome()
     {
@@ -104,7 +197,7 @@ public sealed class FailoverTests
         world.Recorders[Taker].Holds[entry.Id].FromUtc.ShouldBe(began - TimeSpan.FromMilliseconds(1), "as much as its clock is uncertain by");
         var taken = world.Recorders[Taker].Duty(Broken);
         (taken.Epoch, taken.IsRecording, taken.Revision).ShouldBe((2, true, 1));
-        (await world.Get<IFailoverLog>().ListAsync(new(FailoverLogView.All, Broken), default)).Count.ShouldBe(1);
+        (await world.Get<IFailoverLog>().ListAsync(new(FailoverLogView.All) { ServerIds = [Broken] }, default)).Count.ShouldBe(1);
         world.Recorders.Effects.ShouldNotContain(c => c.Name == "ActivateSettings");
     }
 

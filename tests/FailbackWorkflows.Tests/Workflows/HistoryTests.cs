@@ -4,6 +4,7 @@ using FailbackWorkflows.Engine.Journal;
 using FailbackWorkflows.Engine.Runtime;
 using FailbackWorkflows.Engine.Values;
 using FailbackWorkflows.Failback.SettingsCache;
+using FailbackWorkflows.Persistence;
 using FailbackWorkflows.Testing.Failback;
 using Shouldly;
 using Xunit;
@@ -31,7 +32,9 @@ public sealed class HistoryTests
     [InlineData("material-copy.v1.copiedWithLosses")]
     [InlineData("material-copy.v1.cancelled")]
     [InlineData("material-copy.v2.disputed.copied")]
+    [InlineData("failover.v1.done")]
     [InlineData("failover.v2.done")]
+    [InlineData("automatic-failback.v1.done")]
     [InlineData("automatic-failover.v1.done")]
     [InlineData("settings-rollback.v1.done")]
     [InlineData("settings-rollback.v1.undone")]
@@ -44,7 +47,9 @@ public sealed class HistoryTests
             await (name.Split('.') switch
             {
                 // A version that is not started any more keeps the history it has.
-                ["failback", "v1", ..] => Task.CompletedTask,
+                ["failback" or "material-copy", "v1", ..] => Task.CompletedTask,
+                ["failover", "v1", ..] => RecordFirstFailoverAsync(world, name, file),
+                ["automatic-failback", ..] => RecordAutomaticFailbackAsync(file),
                 ["material-copy", ..] => RecordCopyAsync(name, file),
                 ["automatic-failover", ..] => RecordAutomaticFailoverAsync(world, name, file),
                 ["settings-rollback", ..] => RecordSettingsRollbackAsync(world, name, file),
@@ -61,6 +66,38 @@ public sealed class HistoryTests
         PlainValue.AreEqual(PlainValue.Parse(fold.StateJson), PlainValue.FromJson(history.State)).ShouldBeTrue(fold.StateJson);
         history.Journal.OfType<InstanceStarted>().Single().DefinitionSha256.ShouldBe(definition.Sha256);
         name.ShouldEndWith(history.Journal[^1].ShouldBeOfType<InstanceFinished>().Output!["Result"] as string ?? "");
+    }
+
+    /// <summary>A version without a history would be one that a change of the engine may break unseen.</summary>
+    [Fact]
+    public void EveryPublishedVersion_HasAHistory()
+    {
+        var published = Directory.EnumerateFiles(RepositoryFiles.Workflows, "*.json", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(RepositoryFiles.Workflows, f).Replace('\\', '/'));
+        var recorded = Directory.EnumerateFiles(RepositoryFiles.PathOf("tests", "FailbackWorkflows.Tests", "Workflows", "Histories"), "*.json")
+            .Select(f => JsonSerializer.Deserialize<History>(File.ReadAllText(f), PlainValue.Json)!.Definition);
+
+        published.Except(recorded).ShouldBeEmpty();
+    }
+
+    /// <summary>As a site had it that was set up before there was a second version.</summary>
+    private static async Task RecordFirstFailoverAsync(FailbackWorld world, string name, string file)
+    {
+        await using (var session = await world.Get<IDatabase>().BeginWriteAsync(CancellationToken.None))
+        {
+            await session.ExecuteAsync("DELETE FROM workflow_definitions WHERE definition_id = 'failover'", CancellationToken.None);
+            await session.CommitAsync(CancellationToken.None);
+        }
+
+        await world.Node.Get<WorkflowDefinitions>().PublishAsync(
+            await File.ReadAllTextAsync(Path.Combine(RepositoryFiles.Workflows, "failover", "failover.v1.json")), "file", CancellationToken.None);
+        await RecordAsync(world, name, file);
+    }
+
+    private static async Task RecordAutomaticFailbackAsync(string file)
+    {
+        await using var world = await AutomaticFailbackTests.ArrangeAsync();
+        await AutomaticFailbackTests.ReconnectAsync(world);
+        await WriteAsync(world, "automatic-failback/automatic-failback.v1.json", await AutomaticFailbackTests.LastRunAsync(world), file);
     }
 
     /// <summary>With servers that are away, so that something is owed.</summary>

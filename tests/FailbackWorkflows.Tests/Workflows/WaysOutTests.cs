@@ -1,4 +1,6 @@
 using FailbackWorkflows.Engine;
+using FailbackWorkflows.Engine.Runtime;
+using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.Duties;
@@ -253,7 +255,11 @@ public sealed class WaysOutTests
         var run = await world.EndAsync((await world.StartAbandonmentAsync(faulted.Id, FailbackWorld.Failover)).RunId!);
         await world.PollAsync();
         var effects = world.Recorders.Effects.Count;
-        await world.Node.Runtime.RedriveAsync(faulted.Id, FailbackWorld.Operator, "Too late.", default);
+        await Should.ThrowAsync<WorkflowRefusedException>(() => world.Node.Runtime.RedriveAsync(faulted.Id, FailbackWorld.Operator, "Too late.", default));
+
+        // As when it was accepted a moment before the abandonment.
+        await world.Store.PostAsync(faulted.Id, new InboxMessage(0, InboxMessageKind.Redrive, null, null, FailbackWorld.Operator, "Too late."), world.Time.GetUtcNow(), default);
+        world.Node.Get<WorkflowDispatcher>().Posted(faulted.Id);
         var redriven = await world.EndAsync(faulted.Id, faulted.LastSequence);
 
         run.SubStatus.ShouldBe(WorkflowSubStatus.Finished);

@@ -62,7 +62,7 @@ public sealed class RunRecorder
 
     private static async Task<Stored> ReadAsync(FailbackWorld world)
     {
-        var entries = await world.Get<IFailoverLog>().ListAsync(new(FailoverLogView.Active, FailbackWorld.Failed, Take: 200), default);
+        var entries = await world.Get<IFailoverLog>().ListAsync(new(FailoverLogView.Active) { Take = 200, ServerIds = [FailbackWorld.Failed] }, default);
         var obligations = (await world.Get<IObligations>().ListOpenAsync(default)).Where(o => o.Identity == FailbackWorld.Failed).ToList();
         return new(
             await world.DutyAsync(),
