@@ -76,7 +76,39 @@ public sealed class DutyHooksTests
         (await world.Get<IDuties>().FindClaimAsync(DutyClaim.Recorder("nobody"), default)).ShouldBeNull();
     }
 
-    // An incident in a check gives the claims back, so another run may be at work by the time somebody retries the first.
+    [Theory]
+    [InlineData("RaiseFence")]
+    [InlineData("Probe")]
+    public async Task Redrive_OfAFailbackStoppedInACheck_IsRefusedAndNotOffered_AndANewOneGoesThrough(string call)
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        var isBroken = true;
+        world.Recorders.Before(
+            FailbackWorld.Failed,
+            call,
+            () =>
+            {
+                if (isBroken)
+                {
+                    throw new InvalidOperationException("A check that breaks.");
+                }
+            },
+            times: 1000);
+        var stopped = await world.FailBackAsync();
+        (stopped.SubStatus, stopped.Report.CanRedrive, (await world.ClaimsAsync()).Count).ShouldBe((WorkflowSubStatus.Faulted, false, 0));
+
+        var refused = await Should.ThrowAsync<WorkflowRefusedException>(() => world.Node.Runtime.RedriveAsync(stopped.Id, FailbackWorld.Operator, "Try again.", default));
+        var unchanged = await world.ReadAsync(stopped.Id);
+        isBroken = false;
+        var again = await world.FailBackAsync("request-2");
+
+        refused.Code.ShouldBe("claim-given-back");
+        refused.Message.ShouldContain("Start it again instead");
+        unchanged.LastSequence.ShouldBe(stopped.LastSequence);
+        (again.Result, (await world.EntryAsync()).Failback).ShouldBe(("done", FailbackState.Done));
+    }
+
+    // What was true when the redrive was accepted may have changed by the time it is taken in: another run may be at work.
     [Fact]
     public async Task Redrive_OfAFailoverThatGaveItsClaimsBack_ChangesNothing()
     {
@@ -87,12 +119,18 @@ public sealed class DutyHooksTests
         await world.ApplyAsync(new TakeClaims("another", "failback", Claims, world.Time.GetUtcNow()));
         var (duty, server) = (await world.DutyAsync(), await world.ServerAsync());
 
-        await world.Node.Runtime.RedriveAsync(stopped.Id, FailbackWorld.Operator, "Try again.", default);
+        await RedrivePastTheHookAsync(world, stopped.Id);
         var again = await world.EndAsync(stopped.Id, stopped.LastSequence);
 
         (again.SubStatus, again.Report.Incidents[^1].Fault.Kind).ShouldBe((WorkflowSubStatus.Faulted, "claim.missing"));
         (await world.DutyAsync(), await world.ServerAsync()).ShouldBe((duty, server));
         (await world.Get<IFailoverLog>().FindAsync(StartFailover.EntryIdOf(stopped.Id), default)).ShouldBeNull();
+    }
+
+    private static async Task RedrivePastTheHookAsync(FailbackWorld world, string runId)
+    {
+        await world.Store.PostAsync(runId, new InboxMessage(0, InboxMessageKind.Redrive, null, null, FailbackWorld.Operator, "Try again."), world.Time.GetUtcNow(), default);
+        world.Node.Get<WorkflowDispatcher>().Posted(runId);
     }
 
     // A definition that moves duties without the steps by which a failback or a failover is known takes no claim.

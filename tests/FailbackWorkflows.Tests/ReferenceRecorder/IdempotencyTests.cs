@@ -84,7 +84,7 @@ public sealed class IdempotencyTests
         (await Should.ThrowAsync<RecorderException>(() => host.StartRecordingAsync(1, key: "start"))).Kind.ShouldBe(RecorderErrorKind.StorageFull);
 
         (await host.Raw.GetFromJsonAsync<KeyList>("v1/idempotency-keys?prefix=start", RecorderJson.Options))!.Items.ShouldBeEmpty();
-        (await host.Client.ProbeAsync(host.Endpoint, default)).Writable.ShouldBeFalse();
+        (await host.Client.ProbeAsync(host.Endpoint, null, default)).Writable.ShouldBeFalse();
     }
 
     [Fact]

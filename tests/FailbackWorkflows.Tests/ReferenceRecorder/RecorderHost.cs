@@ -35,7 +35,7 @@ internal sealed class RecorderHost : IAsyncDisposable
         App = app;
         Time = time;
         Folder = folder;
-        Client = new HttpRecorderClient(new RecorderClientOptions(), TimeProvider.System, NullLogger<HttpRecorderClient>.Instance);
+        Client = new HttpRecorderClient(new RecorderTransport(new RecorderClientOptions(), TimeProvider.System, NullLogger.Instance, new FailbackWorkflows.Failback.Runs.JournaledCalls()));
         Endpoint = new RecorderEndpoint("recorder", new Uri(app.Urls.Single()), Token);
         // A refusal of a body that is never sent is waited for, however busy the machine is.
         Raw = new HttpClient(new SocketsHttpHandler { Expect100ContinueTimeout = TimeSpan.FromSeconds(30) }) { BaseAddress = Endpoint.BaseUrl };
@@ -92,7 +92,14 @@ internal sealed class RecorderHost : IAsyncDisposable
                 {
                     var target = Path.Combine(copy, Path.GetRelativePath(Folder, path));
                     Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-                    File.Copy(path, target);
+                    try
+                    {
+                        File.Copy(path, target);
+                    }
+                    catch (FileNotFoundException)
+                    {
+                        // Renamed since it was listed. No row names it yet, the store is ours: a kill may leave it so.
+                    }
                 }
 
                 return true;

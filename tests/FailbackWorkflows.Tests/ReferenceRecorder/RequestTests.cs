@@ -135,6 +135,8 @@ public sealed class RequestTests
     [InlineData("--token", "long-enough-token", "--urls", "http://0.0.0.0:5101")]
     [InlineData("--token", "long-enough-token", "--bootConfirm", "soon")]
     [InlineData("--token", "long-enough-token", "--seedIdentity", "../x")]
+    [InlineData("--token", "long-enough-token", "--seedIdentiy", "vms-1")]
+    [InlineData("--token", "long-enough-token", "--seedCameras", "101")]
     public void Options_ThatCannotBeUsed_RefuseTheStart(params string[] args) =>
         Should.Throw<StartRefusedException>(() => RecorderOptions.Parse(args)).ExitCode.ShouldBe(2);
 

@@ -169,6 +169,45 @@ public sealed class SegmentTests
         Directory.EnumerateFiles(host.Folder, ".incoming*", SearchOption.AllDirectories).ShouldBeEmpty();
     }
 
+    // ftyp and moov, then a fragment: what a player needs to know stands before it.
+    [Theory]
+    [InlineData("video/mp4", "video/mp4", 16L)]
+    [InlineData("video/mp4; codecs=avc1", "video/mp4", 16L)]
+    [InlineData("application/octet-stream", "application/vnd.failback.synthetic", null)]
+    [InlineData(null, "application/vnd.failback.synthetic", null)]
+    public async Task Feeder_SaysWhatItIs_AndThatIsKept(string? contentType, string kept, long? init)
+    {
+        await using var host = await StoppedAsync();
+        byte[] bytes = [0, 0, 0, 8, .. "ftyp"u8, 0, 0, 0, 8, .. "moov"u8, 0, 0, 0, 8, .. "moof"u8];
+        using var request = new HttpRequestMessage(HttpMethod.Put, "v1/tracks/vms-1~video-1/segments/seg-1?from=2026-02-01T12:00:00Z&to=2026-02-01T12:00:02Z") { Content = new ByteArrayContent(bytes) };
+        request.Content.Headers.ContentType = contentType is null ? null : System.Net.Http.Headers.MediaTypeHeaderValue.Parse(contentType);
+        request.Headers.Add("Repr-Digest", $"sha-256=:{Convert.ToBase64String(SHA256.HashData(bytes))}:");
+
+        using var response = await host.Raw.SendAsync(request);
+
+        response.StatusCode.ShouldBe(HttpStatusCode.Created);
+        var segment = (await host.SegmentsAsync()).Single();
+        (segment.ContentType, segment.Init?.Bytes).ShouldBe((kept, init));
+    }
+
+    [Fact]
+    public async Task SeedCamera_RecordsWhatAFeederPuts_AndNothingElse()
+    {
+        await using var host = await RecorderHost.StartSeededAsync(null, "--seedCameras", "1");
+        await host.PassAsync(TimeSpan.FromSeconds(5));
+        (await CameraAsync()).ShouldBe((true, false, null));
+
+        (await PutAsync(host, "seg-1", "12:00:00", "12:00:10", Bytes, track: "vms-1~camera-1")).Status.ShouldBe(HttpStatusCode.Created);
+
+        (await CameraAsync()).Last.ShouldBe(new DateTimeOffset(2026, 2, 1, 12, 0, 10, TimeSpan.Zero));
+
+        async Task<(bool IsRecording, bool IsRequired, DateTimeOffset? Last)> CameraAsync()
+        {
+            var camera = (await host.RecordingAsync()).Channels.Single(c => c.ChannelId == "camera-1");
+            return (camera.Recording, camera.Required, camera.LastFrameAt);
+        }
+    }
+
     private static async Task<RecorderHost> StoppedAsync()
     {
         var host = await RecorderHost.StartAsync();

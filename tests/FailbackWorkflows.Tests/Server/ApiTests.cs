@@ -3,6 +3,9 @@ using System.Text;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Changes;
 using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Persistence.Identity;
+using FailbackWorkflows.Server.Identity;
+using Microsoft.AspNetCore.Identity;
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
 using Xunit;
@@ -100,6 +103,24 @@ public sealed class ApiTests(ServerHarness server)
         answer.StatusCode.ShouldBe(HttpStatusCode.BadRequest);
         (await Answers.ProblemAsync(answer)).Type.ShouldBeOneOf("urn:failback:invalid-request", "urn:failback:invalid-fields");
         server.Runs.Starts.Count.ShouldBe(starts);
+    }
+
+    // PostgreSQL stores no U+0000 in a text, SQLite does: both refuse it, and nothing is looked up with it.
+    [Theory]
+    [InlineData("POST", "/api/v1/api-keys", """{"name":"door\u0000controller","role":"viewer"}""", "name")]
+    [InlineData("PUT", "/api/v1/maintenance", """{"reason":"new \u0000 disks"}""", "reason")]
+    [InlineData("PUT", "/api/v1/license", """{"document":"a\u0000","signature":"b"}""", "document")]
+    [InlineData("GET", "/api/v1/failover-log?after=%00", null, "after")]
+    [InlineData("GET", "/api/v1/audit-log?from%00=1", null, "from")]
+    public async Task Text_ThatIsNone_Is400AndNamesTheField(string method, string path, string? body, string field)
+    {
+        using var client = server.Administrator();
+        using var request = new HttpRequestMessage(new HttpMethod(method), path) { Content = body is null ? null : ServerHarness.Json(body) };
+        using var answer = await client.SendAsync(request);
+        answer.StatusCode.ShouldBe(HttpStatusCode.BadRequest);
+        var problem = await Answers.ProblemAsync(answer);
+        problem.Type.ShouldBe("urn:failback:invalid-fields");
+        problem.Body.GetProperty("errors").GetProperty(field)[0].GetString().ShouldBe("It contains characters that are not text.");
     }
 
     [Fact]
@@ -310,6 +331,63 @@ public sealed class ApiTests(ServerHarness server)
         await NotifyAsync("three");
         (await ReadEventAsync(reader, "change", limit.Token)).ShouldContain("three");
         (await ReadEventAsync(reader, "ping", limit.Token)).ShouldContain("ping");
+    }
+
+    // A request is authorized when it begins; this one does not end by itself.
+    [Theory]
+    [InlineData("key")]
+    [InlineData("roles")]
+    [InlineData("password")]
+    public async Task Changes_KeyOrRoleOrPasswordRevoked_EndsTheOpenStreamWithinSeconds(string what)
+    {
+        var name = $"reader-{Guid.NewGuid():N}"[..16];
+        await server.CreateUserAsync(name, Roles.Viewer);
+        using var client = what == "key" ? server.Anonymous() : await server.SignInAsync(name);
+        var administration = server.App.Services.GetRequiredService<ApiKeyAdministration>();
+        var (key, secret) = await administration.CreateAsync(name, Roles.Viewer, null, FailbackWorkflows.Engine.Actor.System, default);
+        if (what == "key")
+        {
+            client.DefaultRequestHeaders.Add("X-Api-Key", secret);
+        }
+
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var answer = await client.GetAsync("/api/v1/changes", HttpCompletionOption.ResponseHeadersRead, limit.Token);
+        using var reader = new StreamReader(await answer.Content.ReadAsStreamAsync(limit.Token));
+        await ReadEventAsync(reader, "ready", limit.Token);
+
+        // Whoever may still read goes on: the role of another kind that reads too, and the look at it.
+        await SetRolesAsync(name, Roles.Auditor);
+        for (var ping = 0; ping < 5; ping++)
+        {
+            await ReadEventAsync(reader, "ping", limit.Token);
+        }
+
+        switch (what)
+        {
+            case "key":
+                (await administration.RevokeAsync(key.Id, default)).ShouldBeTrue();
+                break;
+            case "roles":
+                await SetRolesAsync(name);
+                break;
+            default:
+                await using (var scope = server.App.Services.CreateAsyncScope())
+                {
+                    var users = scope.ServiceProvider.GetRequiredService<UserManager<FailbackUser>>();
+                    (await users.ChangePasswordAsync((await users.FindByNameAsync(name))!, ServerHarness.AdminPassword, "another long password")).Succeeded.ShouldBeTrue();
+                }
+
+                break;
+        }
+
+        var rest = await reader.ReadToEndAsync(limit.Token);
+        rest.Split("event: ping").Length.ShouldBeLessThan(10, "it pings each second, and ends within a few");
+
+        async Task SetRolesAsync(string user, params string[] roles)
+        {
+            await using var scope = server.App.Services.CreateAsyncScope();
+            (await scope.ServiceProvider.GetRequiredService<UserAdministration>().SetRolesAsync(user, roles, default)).User.ShouldNotBeNull();
+        }
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using System.Net;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Connectivity;
+using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Server.Identity;
 using Microsoft.Extensions.DependencyInjection;
@@ -117,6 +118,53 @@ public sealed class AutomationApiTests(ServerHarness server)
     }
 
     [Fact]
+    public async Task List_InMaintenanceMode_ShowsTheSentenceInsteadOfAButtonThatFails()
+    {
+        var (entry, other) = (await server.AddEntryAsync(), await server.AddEntryAsync());
+        await server.AddBrokenServerAsync(entry.FailedServerId);
+        using var admin = server.Administrator();
+        (await admin.PutAsync($"/api/v1/servers/{entry.FailedServerId}/maintenance", ServerHarness.Json("""{"reason":"New disk"}"""))).EnsureSuccessStatusCode();
+        await server.CreateUserAsync($"list-{entry.Id}", Roles.Operator);
+        using var olga = await server.SignInAsync($"list-{entry.Id}");
+        using var browser = await server.SignInAsync();
+
+        var forOperator = await LineAsync(olga, entry);
+        var forAdministrator = await LineAsync(browser, entry);
+
+        forOperator.ShouldContain($"Maintenance mode is on for the server {entry.FailedServerId}");
+        forOperator.ShouldContain("New disk");
+        forOperator.ShouldContain("Overriding it needs the role administrator.");
+        forAdministrator.ShouldContain("It can be overridden on the page of the entry.");
+        foreach (var line in new[] { forOperator, forAdministrator })
+        {
+            line.ShouldContain("disabled");
+            line.ShouldNotContain($"id=\"start-{entry.Id}\"");
+        }
+
+        (await LineAsync(olga, other)).ShouldContain($"id=\"start-{other.Id}\"");
+
+        static async Task<string> LineAsync(HttpClient browser, FailoverLogEntry entry)
+        {
+            var html = await browser.GetStringAsync($"/failover-log?q={entry.FailedServerId}");
+            html = html[html.IndexOf($"href=\"/failover-log/{entry.Id}\"", StringComparison.Ordinal)..];
+            return html[..html.IndexOf("</tr>", StringComparison.Ordinal)];
+        }
+    }
+
+    [Fact]
+    public async Task Maintenance_TurnedOnWithoutAReason_SaysSo_AndIsRecordedAsRefused()
+    {
+        var id = await AddServerAsync();
+        using var browser = await server.SignInAsync();
+
+        using var answer = await ServerHarness.PostFormAsync(browser, $"/servers/{id}", $"/servers/{id}?handler=MaintenanceOn", ("reason", " "), ("hours", "1"));
+
+        answer.Headers.Location!.ToString().ShouldBe($"/servers/{id}");
+        (await browser.GetStringAsync($"/servers/{id}")).ShouldContain("Nothing was changed: say why.");
+        server.Audit.Records.Last(r => r.Subject == id).Result.ShouldBe("no reason");
+    }
+
+    [Fact]
     public async Task Maintenance_OfTheSystem_IsTurnedOnAndOff()
     {
         using var client = server.Administrator();
@@ -174,7 +222,7 @@ public sealed class AutomationApiTests(ServerHarness server)
         using var browser = await server.SignInAsync();
         var html = await browser.GetStringAsync($"/servers/{id}");
         html.ShouldContain("It pulled its own plug.");
-        html.ShouldContain("1 within the last hour");
+        html.ShouldContain("once within the last hour");
 
         var saved = await ServerHarness.PostFormAsync(
             browser, $"/servers/{id}", $"/servers/{id}?handler=Settings", ("failover", "true"), ("automaticFailback", "true"), ("pollInterval", "3"), ("stabilityDelay", "10"));
@@ -187,7 +235,7 @@ public sealed class AutomationApiTests(ServerHarness server)
         var on = await ServerHarness.PostFormAsync(browser, $"/servers/{id}", $"/servers/{id}?handler=MaintenanceOn", ("reason", "New disk"), ("hours", "1"));
         on.StatusCode.ShouldBe(HttpStatusCode.Redirect);
         (await browser.GetStringAsync($"/servers/{id}")).ShouldContain("Maintenance mode is on for this server");
-        (await browser.GetStringAsync("/servers")).ShouldContain("<span class=\"badge warn\">Maintenance</span>");
+        (await browser.GetStringAsync($"/servers?q={id}")).ShouldContain("<span class=\"badge warn\">Maintenance</span>");
         (await browser.GetAsync("/servers/nobody")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
     }
 

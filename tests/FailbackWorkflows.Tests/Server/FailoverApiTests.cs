@@ -78,9 +78,9 @@ public sealed class FailoverApiTests(ServerHarness server)
         var (id, other) = await AddPairAsync();
         using var browser = await server.SignInAsync();
         var page = $"/servers/{id}/failover";
-        (await browser.GetStringAsync("/servers")).ShouldContain($"href=\"{page}\"");
+        (await browser.GetStringAsync($"/servers?q={id}")).ShouldContain($"href=\"{page}\"");
         var html = await browser.GetStringAsync(page);
-        html.ShouldContain("nobody is fit now");
+        html.ShouldContain("nobody is fit to be chosen by itself now");
         html.ShouldContain($"Hall {other} is marked broken itself.");
 
         var unconfirmed = await ServerHarness.PostFormAsync(browser, page, page, ("requestId", "a"), ("failoverServerId", other));
@@ -102,13 +102,25 @@ public sealed class FailoverApiTests(ServerHarness server)
     }
 
     [Fact]
+    public async Task Page_OfAServerThatWasTakenOver_SaysThatTheDutyMovesOn()
+    {
+        var (id, other) = await AddPairAsync();
+        using var browser = await server.SignInAsync();
+        (await browser.GetStringAsync($"/servers/{id}/failover")).ShouldNotContain("has its duty already, by");
+
+        await WriteAsync(new GrantEpoch(id, other, 2, "failover-run"));
+
+        (await browser.GetStringAsync($"/servers/{id}/failover")).ShouldContain("has its duty already, by an earlier failover.");
+    }
+
+    [Fact]
     public async Task Page_OfAViewer_StartsNothing()
     {
         var (id, _) = await AddPairAsync();
         await server.CreateUserAsync($"viewer-of-{id}", Roles.Viewer);
         using var browser = await server.SignInAsync($"viewer-of-{id}");
 
-        (await browser.GetStringAsync("/servers")).ShouldContain("Needs the role operator or administrator.");
+        (await browser.GetStringAsync($"/servers?q={id}")).ShouldContain("Needs the role operator or administrator.");
         (await browser.GetAsync($"/servers/{id}/failover")).Headers.Location!.ToString().ShouldContain("/denied");
     }
 

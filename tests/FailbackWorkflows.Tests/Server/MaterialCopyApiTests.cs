@@ -150,6 +150,24 @@ public sealed class MaterialCopyApiTests(ServerHarness server)
     }
 
     [Fact]
+    public async Task Forms_ThatMakeNoSense_SayWhatIsWrong_AndAreRecordedAsRefused()
+    {
+        var entry = await CopiedWithLossesAsync();
+        var page = $"/failover-log/{entry.Id}";
+        using var browser = await server.SignInAsync();
+
+        using var losses = await ServerHarness.PostFormAsync(browser, $"{page}/coverage", $"{page}/coverage?handler=Accept", ("reason", " "));
+        var coverage = await browser.GetStringAsync($"{page}/coverage");
+        using var rate = await ServerHarness.PostFormAsync(browser, page, $"{page}?handler=LimitCopy", ("megabytesPerSecond", "0"));
+        var after = await browser.GetStringAsync(page);
+
+        (losses.StatusCode, rate.StatusCode).ShouldBe((HttpStatusCode.Redirect, HttpStatusCode.Redirect));
+        coverage.ShouldContain("Say why the losses are accepted");
+        after.ShouldContain("the rate must be above 0");
+        server.Audit.Records.Where(r => r.Subject == entry.Id && r.Action.StartsWith("POST", StringComparison.Ordinal)).Select(r => r.Result).ShouldBe(["no reason", "refused"]);
+    }
+
+    [Fact]
     public async Task Disputed_IsCopiedOnRequestWithAReasonOnly()
     {
         var entry = await CopiedWithLossesAsync(disputed: 12);
@@ -272,6 +290,7 @@ public sealed class MaterialCopyApiTests(ServerHarness server)
         html = await browser.GetStringAsync(page);
         html.ShouldNotContain("id=\"release-disputed\"");
         html.ShouldNotContain("id=\"copy-disputed\"");
+        html.ShouldNotContain("Copy the disputed material", customMessage: "it may be gone: nobody can press it again");
         html.ShouldContain("It was given up");
         server.Audit.Records.ShouldContain(r => r.Subject == entry.Id && r.Reason == "Nobody needs it." && r.Result == "done");
 
@@ -293,7 +312,8 @@ public sealed class MaterialCopyApiTests(ServerHarness server)
         started.Headers.Location!.ToString().ShouldBe($"/failover-log/{entry.Id}");
         var html = await browser.GetStringAsync($"/failover-log/{entry.Id}");
         html.ShouldContain("Queued");
-        html.ShouldContain("Material owed");
+        html.ShouldNotContain("Material owed");
+        html.ShouldContain("id=\"copy-give-up\"");
         html.ShouldNotContain("id=\"start-copy\"");
         html.ShouldContain("Cancel this copy");
 
@@ -303,6 +323,11 @@ public sealed class MaterialCopyApiTests(ServerHarness server)
         html.ShouldContain("12 MB/s");
         html.ShouldContain("video-1");
         html.ShouldContain("Pause the copy");
+        html.ShouldContain("follows when all is fetched");
+        html.ShouldNotContain("Material owed");
+        html.ShouldNotContain("id=\"copy-limit\"");
+        var upTo = html.Split("data-label=\"Up to\"").Length - 1;
+        upTo.ShouldBe(1, "of a channel that has nothing yet nothing is said");
         var paused = await ServerHarness.PostFormAsync(browser, $"/failover-log/{copying.Id}", $"/failover-log/{copying.Id}?handler=OrderCopy", ("order", "pause"));
         paused.StatusCode.ShouldBe(HttpStatusCode.Redirect);
         (await browser.GetStringAsync($"/failover-log/{copying.Id}")).ShouldContain("Resume the copy");
@@ -310,6 +335,94 @@ public sealed class MaterialCopyApiTests(ServerHarness server)
             browser, $"/failover-log/{copying.Id}", $"/failover-log/{copying.Id}?handler=LimitCopy", ("megabytesPerSecond", "2.5"), ("windowFrom", "22:00"), ("windowTo", "06:00"));
         limited.StatusCode.ShouldBe(HttpStatusCode.Redirect);
         (await browser.GetStringAsync($"/failover-log/{copying.Id}")).ShouldContain("value=\"2.5\"");
+    }
+
+    [Theory]
+    [InlineData(12_500_000, "slowed to 12.5 MB/s by its limit")]
+    [InlineData(200_000_000, "limited to 200 MB/s")]
+    public async Task Page_OfACopyWithALimit_SaysSoWithoutBeingAsked(long limit, string expected)
+    {
+        var entry = await CopyingAsync(report => report with { Limits = new(limit) });
+        using var browser = await server.SignInAsync();
+
+        (await browser.GetStringAsync($"/failover-log/{entry.Id}")).ShouldContain(expected);
+    }
+
+    // Beside a copy that goes well it would look like something to be done.
+    [Fact]
+    public async Task Page_OfACopy_OffersToAcceptLossesOnlyWhenItCannotGoOn()
+    {
+        var well = await CopyingAsync();
+        var outsideWindow = await CopyingAsync(report => report with { State = CopyTaskState.Paused, PauseReason = CopyPauseReason.Window });
+        var stuck = await CopyingAsync(report => report with { State = CopyTaskState.WaitingForSource });
+        var paused = await CopyingAsync(report => report with { State = CopyTaskState.Paused, PauseReason = CopyPauseReason.Operator });
+        var failed = await server.AddEntryAsync(e => FailedBack(e) with { MaterialCopy = MaterialCopyState.Failed, Message = "It failed." });
+        using var browser = await server.SignInAsync();
+
+        foreach (var entry in (FailoverLogEntry[])[well, outsideWindow])
+        {
+            (await browser.GetStringAsync($"/failover-log/{entry.Id}")).ShouldContain("id=\"copy-give-up\"");
+        }
+
+        foreach (var entry in (FailoverLogEntry[])[stuck, paused, failed])
+        {
+            var html = await browser.GetStringAsync($"/failover-log/{entry.Id}");
+            html.ShouldNotContain("id=\"copy-give-up\"");
+            html.ShouldContain("Accept the losses");
+            html.ShouldContain("Material owed");
+        }
+    }
+
+    [Fact]
+    public async Task Pages_OfWhatIsHome_ShowTheResultAndNoDeadButton()
+    {
+        var entry = await ReportedAsync(e => e with { MaterialCopy = MaterialCopyState.Copied }, 0, Whole);
+        using var browser = await server.SignInAsync();
+
+        var html = await browser.GetStringAsync($"/failover-log/{entry.Id}");
+        html.ShouldContain("id=\"coverage-line\"");
+        html.ShouldContain("Nothing is missing of what was recorded");
+        html.ShouldNotContain("Start failback");
+        html.ShouldNotContain("Start material copying");
+        html.ShouldNotContain("Accept the losses");
+        html = await browser.GetStringAsync($"/failover-log/{entry.Id}/coverage");
+        html.ShouldContain("so there is no loss to accept");
+        html.ShouldNotContain("Accept the losses</button>");
+    }
+
+    [Fact]
+    public async Task Coverage_OfARecordThatIsNewerThere_SaysTheSameOnThePageAndInTheFiles()
+    {
+        var entry = await ReportedAsync(e => e with { MaterialCopy = MaterialCopyState.Copied }, 0, Whole);
+        using var browser = await server.SignInAsync();
+        using var client = await server.WithRoleAsync(Roles.Operator);
+
+        var html = await browser.GetStringAsync($"/failover-log/{entry.Id}/coverage");
+        html.ShouldContain("<td data-label=\"Already there\">0</td><td data-label=\"Newer there\">1</td>");
+        html.ShouldContain("<dt>Newer there</dt><dd>1 record</dd>");
+        html.ShouldContain("2 records</span>", customMessage: "those that are there as they are");
+        var csv = await client.GetStringAsync($"/api/v1/failover-log/{entry.Id}/material-copy/coverage?format=csv");
+        var lines = csv.Split("\r\n").Select(line => line.Split(',')).ToList();
+        var alarms = lines.Single(cells => cells is ["\"records\"", "\"alarms\"", ..]);
+        alarms[Array.IndexOf(lines[0], "alreadyThere")].ShouldBe("0");
+        alarms[Array.IndexOf(lines[0], "superseded")].ShouldBe("1");
+        lines.Where(cells => cells.Length > 1).ShouldAllBe(cells => cells.Length == lines[0].Length);
+    }
+
+    [Fact]
+    public async Task CoveragePage_SaysWhatDisputedMeans_AsFarAsItIsProven()
+    {
+        var times = new Dictionary<string, DateTimeOffset> { ["video-1"] = Start.AddMinutes(17) };
+        var proven = await ReportedAsync(e => e with { MaterialCopy = MaterialCopyState.Copied, AuthorityEnds = times }, 12);
+        var unknown = await ReportedAsync(e => e with { MaterialCopy = MaterialCopyState.Copied }, 12);
+        using var browser = await server.SignInAsync();
+
+        var html = await browser.GetStringAsync($"/failover-log/{proven.Id}/coverage");
+        html.ShouldContain("Both recorded at the hand-over");
+        html.ShouldContain("href=\"#disputed\"");
+        html = await browser.GetStringAsync($"/failover-log/{unknown.Id}/coverage");
+        html.ShouldNotContain("Both recorded at the hand-over");
+        html.ShouldContain("This is additional material, not a gap");
     }
 
     [Fact]
@@ -352,7 +465,7 @@ public sealed class MaterialCopyApiTests(ServerHarness server)
         Failback = FailbackState.Done, FailbackStartedAt = Start.AddMinutes(20), FailbackEndedAt = Start.AddMinutes(21),
     };
 
-    private async Task<FailoverLogEntry> CopyingAsync()
+    private async Task<FailoverLogEntry> CopyingAsync(Func<CopyTask, CopyTask>? change = null)
     {
         var entry = await server.AddEntryAsync(e => FailedBack(e) with { MaterialCopy = MaterialCopyState.Running });
         var period = new CopyPeriod(null, Start, Start.AddMinutes(20));
@@ -367,7 +480,7 @@ public sealed class MaterialCopyApiTests(ServerHarness server)
                 12_000_000, 480, 1, TimeSpan.Zero, new(), Start, Start, null, now, 7,
                 [new("video", "video-1", Start.AddMinutes(5), 500, 2000, 1_500_000_000, 6_000_000_000, 1, null), new("anpr", "video-1", null, 0, 120, 0, null, 2, "The source did not answer.")]),
         };
-        await ApplyAsync(new SaveCopyTask(task));
+        await ApplyAsync(new SaveCopyTask(change is null ? task : task with { Reported = change(task.Reported!) }));
         return entry;
     }
 
@@ -387,7 +500,16 @@ public sealed class MaterialCopyApiTests(ServerHarness server)
     private Task<FailoverLogEntry> CopiedWithLossesAsync(long disputed = 0) =>
         ReportedAsync(e => e with { MaterialCopy = MaterialCopyState.CopiedWithLosses, Message = "Copied with losses." }, disputed);
 
-    private async Task<FailoverLogEntry> ReportedAsync(Func<FailoverLogEntry, FailoverLogEntry> ended, long disputed)
+    /// <summary>Everything expected is home; of one alarm there is a later state.</summary>
+    private static CoverageReport Whole(CoverageReport report) => report with
+    {
+        IsVerified = true,
+        Tracks = [report.Tracks[1]],
+        Records = [report.Records[0], new(RecordKind.Alarms, "video-1", Start, Start.AddMinutes(20), 1, 0, 0, 1, 0, 0, "a", "b", true)],
+        Losses = [],
+    };
+
+    private async Task<FailoverLogEntry> ReportedAsync(Func<FailoverLogEntry, FailoverLogEntry> ended, long disputed, Func<CoverageReport, CoverageReport>? change = null)
     {
         var entry = await server.AddEntryAsync(e => ended(FailedBack(e)));
         var period = new CopyPeriod(null, Start, Start.AddMinutes(20));
@@ -409,6 +531,7 @@ public sealed class MaterialCopyApiTests(ServerHarness server)
             [new(RecordKind.Anpr, "video-1", Start, Start.AddMinutes(20), 120, 118, 2, 0, 0, 0, "a", "a", true)],
             [new("video", "video-1", "=segment", Start.AddMinutes(14), Start.AddMinutes(17), 1_000_000, "corruptAtSource")],
             null);
+        report = change?.Invoke(report) ?? report;
         report = report with { Sha256 = CoverageDigest.Compute(report) };
         await ApplyAsync(
             new GrantEpoch(entry.FailedServerId, entry.FailedServerId, 3, "run"),

@@ -3,6 +3,7 @@ using FailbackWorkflows.Engine;
 using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Runs;
 using FailbackWorkflows.Server.Identity;
+using FailbackWorkflows.Server.Resources;
 using Shouldly;
 using Xunit;
 
@@ -12,6 +13,17 @@ namespace FailbackWorkflows.Tests.Server;
 [Collection(ServerTests.Name)]
 public sealed class PageTests(ServerHarness server)
 {
+    /// <summary>Of a key that is not in the resources the page would show the key itself; this one differs from its text.</summary>
+    [Fact]
+    public async Task Texts_ComeFromTheResources_InEnglishWhateverTheBrowserAsksFor()
+    {
+        using var browser = await server.SignInAsync();
+        browser.DefaultRequestHeaders.AcceptLanguage.ParseAdd("de-DE");
+
+        (await browser.GetStringAsync("/failover-log")).ShouldContain("<label for=\"filter-until\">to</label>");
+        Texts.Of("to (after from)").ShouldBe("to");
+    }
+
     [Fact]
     public async Task Entry_BeforeAnyRun_ShowsTheElevenStepsAndTheButton()
     {
@@ -68,7 +80,10 @@ public sealed class PageTests(ServerHarness server)
     {
         var start = new DateTimeOffset(2026, 3, 1, 14, 0, 0, TimeSpan.Zero);
         var runId = $"run-{Guid.NewGuid():N}";
-        server.Runs.Put(Report(runId, "done", WorkflowSubStatus.Finished, null) with { StartedAt = start, FinishedAt = start.AddSeconds(75) });
+        server.Runs.Put(Report(runId, "done", WorkflowSubStatus.Finished, null) with
+        {
+            StartedAt = start, FinishedAt = start.AddSeconds(75), StartedBy = new Actor(ActorKind.User, "person-olga", "Olga"), Reason = "The disk was replaced.",
+        });
         var entry = await server.AddEntryAsync(entry => entry with
         {
             Failback = FailbackState.Done, FailbackRunId = runId, FailbackStartedAt = start, FailbackEndedAt = start.AddSeconds(74), MaterialCopy = MaterialCopyState.Queued,
@@ -79,6 +94,12 @@ public sealed class PageTests(ServerHarness server)
         html.ShouldContain("2026-03-01 14:00:00 UTC");
         html.ShouldContain("2026-03-01 14:01:15 UTC");
         html.ShouldContain("1 min 15 s");
+        var facts = html[html.IndexOf("id=\"failback-facts\"", StringComparison.Ordinal)..];
+        facts = facts[..facts.IndexOf("</dl>", StringComparison.Ordinal)];
+        facts.ShouldContain("<dt>Started by</dt><dd>Olga</dd>");
+        facts.ShouldContain("The disk was replaced.");
+        facts.ShouldContain($"href=\"/runs/{runId}\"");
+        html.ShouldNotContain("Start failback");
     }
 
     // At three in the morning: the failback is done, and nobody records.
@@ -146,18 +167,74 @@ public sealed class PageTests(ServerHarness server)
     [Theory]
     [InlineData("refused", WorkflowSubStatus.Finished, "Failback refused by check 3")]
     [InlineData("undone", WorkflowSubStatus.Finished, "Failback undone")]
-    [InlineData("faulted", WorkflowSubStatus.Faulted, "Retry from the failed step")]
-    public async Task Entry_FailbackNotDone_SaysWhyAndWhatToDoNext(string result, WorkflowSubStatus subStatus, string expected)
+    [InlineData("faulted", WorkflowSubStatus.Faulted, "Retry from the failed step", true)]
+    [InlineData("faulted", WorkflowSubStatus.Faulted, "Put right what the sentence names, then start it again.")]
+    public async Task Entry_FailbackNotDone_SaysWhyAndWhatToDoNext(string result, WorkflowSubStatus subStatus, string expected, bool canRedrive = false)
     {
         var runId = $"run-{Guid.NewGuid():N}";
         var entry = await server.AddEntryAsync(entry => entry with { Failback = FailbackState.Failed, FailbackRunId = runId });
-        server.Runs.Put(Report(runId, result, subStatus, "The disk <cannot> be written.") with { EntryId = entry.Id });
+        server.Runs.Put(Report(runId, result, subStatus, "The disk <cannot> be written.") with { EntryId = entry.Id, CanRedrive = canRedrive });
         using var browser = await server.SignInAsync();
         var html = await browser.GetStringAsync($"/failover-log/{entry.Id}");
         html.ShouldContain(expected);
+        html.Contains("id=\"redrive\"", StringComparison.Ordinal).ShouldBe(canRedrive);
         html.ShouldContain("The disk &lt;cannot&gt; be written.");
         html.ShouldContain("What to do next:");
         (await browser.GetAsync($"/runs/{runId}")).StatusCode.ShouldBe(HttpStatusCode.OK);
+    }
+
+    // The recorder is back; whoever was told to get the recordings home too must not have to look for how.
+    [Theory]
+    [InlineData(MaterialCopyState.NotStarted, "Bring them home with Start material copying.")]
+    [InlineData(MaterialCopyState.Queued, "are being brought home")]
+    [InlineData(MaterialCopyState.Copied, "the recordings of the failover period are home too")]
+    [InlineData(MaterialCopyState.CopiedWithLosses, "are not all home")]
+    [InlineData(MaterialCopyState.NothingToCopy, "there were no recordings to bring home")]
+    public async Task Entry_FailbackDone_SaysWhatToDoAboutTheRecordings(MaterialCopyState copy, string expected)
+    {
+        var runId = $"run-{Guid.NewGuid():N}";
+        var entry = await server.AddEntryAsync(entry => entry with { Failback = FailbackState.Done, FailbackRunId = runId, MaterialCopy = copy });
+        server.Runs.Put(Report(runId, "done", WorkflowSubStatus.Finished, null) with { EntryId = entry.Id });
+        using var browser = await server.SignInAsync();
+
+        var html = await browser.GetStringAsync($"/failover-log/{entry.Id}");
+
+        html.ShouldContain("Failback OK");
+        html.ShouldContain(expected);
+    }
+
+    // A broken server's own page and its row are where somebody looks first who is to bring it back.
+    [Fact]
+    public async Task BrokenServer_LeadsToItsFailback()
+    {
+        var entry = await server.AddEntryAsync();
+        await server.AddBrokenServerAsync(entry.FailedServerId);
+        using var browser = await server.SignInAsync();
+
+        (await browser.GetStringAsync($"/servers/{entry.FailedServerId}")).ShouldContain($"id=\"to-failback\" href=\"/failover-log/{entry.Id}\"");
+        (await browser.GetStringAsync($"/servers?q={entry.FailedServerId}")).ShouldContain($"href=\"/failover-log/{entry.Id}\"");
+    }
+
+    /// <summary>What stopped by an error says "retry"; then there has to be a button for that, on one page or the other.</summary>
+    [Theory]
+    [InlineData("failover", true)]
+    [InlineData("adoption", true)]
+    [InlineData("abandonment", true)]
+    [InlineData("failback", false)]
+    [InlineData("material-copy", false)]
+    public async Task Run_StoppedByAnError_IsRetriedHereUnlessItsEntryHasTheButton(string definitionId, bool isRetriedHere)
+    {
+        var runId = $"run-{Guid.NewGuid():N}";
+        server.Runs.Put(Report(runId, "faulted", WorkflowSubStatus.Faulted, "The disk is full.") with { DefinitionId = definitionId, CanRedrive = true });
+        using var browser = await server.SignInAsync();
+        var html = await browser.GetStringAsync($"/runs/{runId}");
+        html.Contains("id=\"redrive\"", StringComparison.Ordinal).ShouldBe(isRetriedHere);
+        html.ShouldNotContain("id=\"cancel-run\"");
+
+        var answer = await ServerHarness.PostFormAsync(browser, $"/runs/{runId}", $"/runs/{runId}?handler=Redrive", ("reason", "There is room again."));
+
+        answer.StatusCode.ShouldBe(isRetriedHere ? HttpStatusCode.Redirect : HttpStatusCode.NotFound);
+        server.Runs.Asked.Where(a => a.RunId == runId).Select(a => (a.What, a.Reason)).ShouldBe(isRetriedHere ? [("redrive", "There is room again.")] : []);
     }
 
     [Fact]
@@ -191,12 +268,46 @@ public sealed class PageTests(ServerHarness server)
     }
 
     [Fact]
+    public async Task Form_SentAfterTheSessionEnded_LeadsBackToItsPageAndNotToTheForm()
+    {
+        using var stranger = server.Anonymous();
+        using var form = new FormUrlEncodedContent([KeyValuePair.Create("reason", "x")]);
+
+        var answer = await stranger.PostAsync("/servers?handler=MaintenanceOn&view=all", form);
+
+        answer.Headers.Location!.ToString().ShouldEndWith($"/sign-in?returnUrl={Uri.EscapeDataString("/servers?view=all")}");
+    }
+
+    [Fact]
     public async Task System_KeyMade_ShowsItInThisAnswerOnly()
     {
         using var browser = await server.SignInAsync();
         var answer = await ServerHarness.PostFormAsync(browser, "/system", "/system?handler=CreateKey", ("name", "door controller"), ("role", "viewer"), ("days", "30"));
         (await answer.Content.ReadAsStringAsync()).ShouldContain("fbk_");
         (await browser.GetStringAsync("/system")).ShouldNotContain("fbk_");
+    }
+
+    // PostgreSQL stores no U+0000 in a text, SQLite does: both refuse it.
+    [Fact]
+    public async Task Form_WithWhatIsNoText_Is400AndNamesTheField()
+    {
+        using var browser = await server.SignInAsync();
+        var answer = await ServerHarness.PostFormAsync(browser, "/system", "/system?handler=CreateKey", ("name", "door \0 controller"), ("role", "viewer"), ("days", "30"));
+        answer.StatusCode.ShouldBe(HttpStatusCode.BadRequest);
+        var html = System.Net.WebUtility.HtmlDecode(await answer.Content.ReadAsStringAsync());
+        html.ShouldContain("The field 'name' contains characters that are not text.");
+        (await browser.GetStringAsync("/system")).ShouldNotContain("door \0");
+
+        using var parts = new MultipartFormDataContent { { new StringContent("a\0b"), "reason" } };
+        var multipart = await browser.PostAsync("/system?handler=CreateKey", parts);
+        multipart.StatusCode.ShouldBe(HttpStatusCode.BadRequest);
+        System.Net.WebUtility.HtmlDecode(await multipart.Content.ReadAsStringAsync()).ShouldContain("The field 'reason' contains characters that are not text.");
+
+        // A form that is none for another reason is no page that is not there.
+        var broken = await browser.PostAsync("/system?handler=CreateKey", new StringContent("name=%0", System.Text.Encoding.UTF8, "application/x-www-form-urlencoded"));
+        broken.StatusCode.ShouldBe(HttpStatusCode.BadRequest);
+
+        (await browser.GetAsync("/failover-log?after=%00")).StatusCode.ShouldBe(HttpStatusCode.BadRequest);
     }
 
     // Whatever was meant by it: not a key that is valid for ever.

@@ -61,6 +61,36 @@ public sealed class ReadinessApiTests(ServerHarness server)
     }
 
     [Fact]
+    public async Task ServersPage_NamesWhoIsNotReadyAnyMore_WithTheSentenceAndSinceWhen()
+    {
+        var (id, other) = (await AddServerAsync(), await AddServerAsync());
+        using var client = server.Administrator();
+        foreach (var looked in new[] { id, other })
+        {
+            (await client.PostAsync($"/api/v1/servers/{looked}/readiness", null)).EnsureSuccessStatusCode();
+        }
+
+        var results = server.App.Services.GetRequiredService<IReadinessResults>();
+        var result = (await results.FindAsync(id, ReadinessKind.Failover, default))!;
+        await server.App.Services.GetRequiredService<IDomainWriter>().ApplyAsync(
+            [new SaveReadiness(result with { TurnedNotReadyAt = new DateTimeOffset(2026, 3, 1, 8, 0, 0, TimeSpan.Zero), Sentence = "Nobody <could> take it over." })], default);
+        using var browser = await server.SignInAsync();
+
+        var html = await browser.GetStringAsync("/servers");
+        var response = await Answers.JsonAsync(await client.GetAsync($"/api/v1/servers/{id}/readiness"));
+
+        var banner = html[html.IndexOf("id=\"not-ready\"", StringComparison.Ordinal)..];
+        banner = banner[..banner.IndexOf("What to do next:", StringComparison.Ordinal)];
+        banner.ShouldContain("Nobody &lt;could&gt; take it over.");
+        banner.ShouldContain($"/servers/{id}#readiness");
+        banner.ShouldNotContain($"/servers/{other}#readiness", customMessage: "it never was ready");
+        response.GetProperty("turnedNotReadyAt").GetDateTimeOffset().ShouldBe(new DateTimeOffset(2026, 3, 1, 8, 0, 0, TimeSpan.Zero));
+
+        // What is shown on a page for everybody would be in the way of other tests.
+        await server.App.Services.GetRequiredService<IDomainWriter>().ApplyAsync([new SaveReadiness(result)], default);
+    }
+
+    [Fact]
     public async Task Readiness_Check_NeedsAnOperator()
     {
         var id = await AddServerAsync();
@@ -86,6 +116,10 @@ public sealed class ReadinessApiTests(ServerHarness server)
 
         var accepted = await client.PostAsync("/api/v1/readiness", null);
         await server.App.Services.GetRequiredService<CheckReadinessOfAll>().SweepAsync(CancellationToken.None);
+
+        // Looked at to the end when its server was gone already.
+        var gone = (await server.App.Services.GetRequiredService<IReadinessResults>().FindAsync(ids[0], ReadinessKind.Failover, default))! with { ServerId = "a-server-that-is-gone" };
+        await server.App.Services.GetRequiredService<IDomainWriter>().ApplyAsync([new SaveReadiness(gone)], default);
         var found = new List<string>();
         string? after = null;
         do
@@ -101,6 +135,7 @@ public sealed class ReadinessApiTests(ServerHarness server)
         accepted.Headers.Location!.ToString().ShouldBe("/api/v1/readiness");
         found.ShouldBe(found.Order(StringComparer.Ordinal));
         ids.ShouldBeSubsetOf(found);
+        found.ShouldNotContain(gone.ServerId);
         (await client.GetAsync("/api/v1/readiness?take=0")).StatusCode.ShouldBe(HttpStatusCode.BadRequest);
         var nonsense = await Answers.ProblemAsync(await client.GetAsync("/api/v1/readiness?kind=nonsense&outcome=1"));
         nonsense.Type.ShouldBe("urn:failback:invalid-fields");
@@ -115,10 +150,10 @@ public sealed class ReadinessApiTests(ServerHarness server)
         using var browser = await server.SignInAsync();
         (await browser.GetStringAsync($"/servers/{id}")).ShouldContain("Nobody has looked yet");
 
-        var checkedNow = await ServerHarness.PostFormAsync(browser, "/servers", "/servers?handler=CheckReadiness", ("serverId", id));
+        var checkedNow = await ServerHarness.PostFormAsync(browser, $"/servers?q={id}", "/servers?handler=CheckReadiness", ("serverId", id));
         var details = await browser.GetStringAsync($"/servers/{id}");
         await ChangeAsync(id, s => s with { FailoverGroup = "north" });
-        var list = await browser.GetStringAsync("/servers");
+        var list = await browser.GetStringAsync($"/servers?q={id}");
         var expired = await browser.GetStringAsync($"/servers/{id}");
         var all = await ServerHarness.PostFormAsync(browser, "/servers", "/servers?handler=CheckAll");
         var noticed = await browser.GetStringAsync("/servers");
@@ -128,9 +163,9 @@ public sealed class ReadinessApiTests(ServerHarness server)
         details.ShouldContain("Not ready");
         details.ShouldContain("in no failover group");
         details.ShouldContain("looked at");
-        list.ShouldContain("Expired");
+        list.ShouldContain("Out of date");
         list.ShouldContain("servers or the failover log entry changed since");
-        expired.ShouldContain("Expired: servers or the failover log entry changed since");
+        expired.ShouldContain("Out of date: servers or the failover log entry changed since");
         all.Headers.Location!.ToString().ShouldBe("/servers");
         noticed.ShouldContain("Every server is looked at now");
         again.StatusCode.ShouldBe(HttpStatusCode.Redirect);
@@ -143,7 +178,7 @@ public sealed class ReadinessApiTests(ServerHarness server)
         await server.CreateUserAsync($"viewer-{id}", Roles.Viewer);
         using var browser = await server.SignInAsync($"viewer-{id}");
 
-        (await browser.GetStringAsync("/servers")).ShouldNotContain("handler=CheckReadiness");
+        (await browser.GetStringAsync($"/servers?q={id}")).ShouldNotContain("handler=CheckReadiness");
         (await browser.GetStringAsync($"/servers/{id}")).ShouldContain("Checking needs the role operator or administrator.");
         (await ServerHarness.PostFormAsync(browser, "/servers", "/servers?handler=CheckAll")).Headers.Location!.ToString().ShouldContain("/denied");
     }

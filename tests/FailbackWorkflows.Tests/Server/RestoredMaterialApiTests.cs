@@ -118,14 +118,14 @@ public sealed class RestoredMaterialApiTests(ServerHarness server)
         var trail = new ViewingTrail(audit, time);
         var context = new Microsoft.AspNetCore.Http.DefaultHttpContext();
 
-        await trail.NoteAsync(context, "a", default);
+        await trail.NoteAsync(context, "view restored material", "a", default);
         time.Advance(ViewingTrail.Pause - TimeSpan.FromSeconds(1));
-        await trail.NoteAsync(context, "a", default);
+        await trail.NoteAsync(context, "view restored material", "a", default);
         time.Advance(ViewingTrail.Pause - TimeSpan.FromSeconds(1));
-        await trail.NoteAsync(context, "a", default);
+        await trail.NoteAsync(context, "view restored material", "a", default);
         audit.Records.Count.ShouldBe(1, "it was looked at all the time");
         time.Advance(ViewingTrail.Pause);
-        await trail.NoteAsync(context, "a", default);
+        await trail.NoteAsync(context, "view restored material", "a", default);
 
         audit.Records.Select(r => r.At).ShouldBe([From, From + (3 * ViewingTrail.Pause) - TimeSpan.FromSeconds(2)]);
     }
@@ -226,13 +226,13 @@ public sealed class RestoredMaterialApiTests(ServerHarness server)
 
         var html = await browser.GetStringAsync(player);
         html.ShouldContain("In the side archive: ");
-        html.ShouldContain("They are not in the timeline of video-1");
+        html.ShouldContain("This is not in the timeline of video-1");
         html.ShouldContain("class=\"cov-archived\"");
         html.ShouldContain("<video id=\"player-media\" controls");
         html.ShouldContain($"/material-copy/tracks/{Uri.EscapeDataString(archive)}/segments/a?");
         var csv = await client.GetStringAsync($"/api/v1/failover-log/{entry.Id}/material-copy/coverage?format=csv");
-        csv.ShouldContain("digestBy,inSideArchive,archiveTracks");
-        csv.Split("\r\n").Single(l => l.StartsWith("\"track\"", StringComparison.Ordinal)).ShouldEndWith($",1,\"{archive}\"");
+        csv.ShouldContain("digestBy,inSideArchive,archiveTracks,superseded");
+        csv.Split("\r\n").Single(l => l.StartsWith("\"track\"", StringComparison.Ordinal)).ShouldEndWith($",1,\"{archive}\",");
         csv.ShouldContain("\"archived\"");
         var json = await Answers.JsonAsync(await client.GetAsync($"/api/v1/failover-log/{entry.Id}/material-copy/coverage"));
         json.GetProperty("tracks")[0].GetProperty("archived").GetProperty("segments").GetInt64().ShouldBe(1);

@@ -15,6 +15,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Shouldly;
 using Xunit;
@@ -28,6 +29,16 @@ public sealed partial class ServerHarness : IAsyncLifetime
     public const string AdminKey = "test-key-of-the-administrator-0123456789";
 
     private readonly string folder = Path.Combine(Path.GetTempPath(), $"failback-server-{Guid.NewGuid():N}");
+
+    private readonly IReadOnlyList<string> more;
+
+    public ServerHarness()
+        : this([])
+    {
+    }
+
+    /// <summary>With further settings, as on the command line.</summary>
+    internal ServerHarness(IReadOnlyList<string> more) => this.more = more;
 
     internal FakeRuns Runs => App.Services.GetRequiredService<FakeRuns>();
 
@@ -48,6 +59,7 @@ public sealed partial class ServerHarness : IAsyncLifetime
                 "--Failback:SignInAttemptsPerMinute", "1000",
                 "--Failback:FeedHeartbeat", "00:00:01",
                 "--Serilog:MinimumLevel:Default", "Warning",
+                .. more,
             ],
             ReplaceRuns);
         await App.StartAsync();
@@ -157,6 +169,14 @@ public sealed partial class ServerHarness : IAsyncLifetime
         services.Replace(ServiceDescriptor.Singleton<IWorkflowRuntime>(provider => provider.GetRequiredService<FakeRuns>()));
         services.Replace(ServiceDescriptor.Singleton<IRunReports>(provider => provider.GetRequiredService<FakeRuns>()));
         services.Replace(ServiceDescriptor.Singleton<IAuditLog>(Audit));
+        services.Configure<HealthCheckServiceOptions>(health =>
+        {
+            foreach (var idle in health.Registrations.Where(r => r.Name is "dispatcher" or "node jobs" or "cluster jobs").ToList())
+            {
+                health.Registrations.Remove(idle);
+            }
+        });
+
         // Nothing runs by itself in these tests: no dispatcher, no polling.
         foreach (var hosted in services.Where(service => service.ServiceType == typeof(IHostedService) && !IsNeeded(service)).ToList())
         {

@@ -128,7 +128,7 @@ public sealed class SettingsCacheTests(ServerHarness server)
         html.ShouldContain("renamed from &#x27;Gate, version 2&#x27; to &#x27;Gate, version 3&#x27;");
         html.ShouldContain("Stale since");
         html.ShouldContain("Moved the &lt;gate&gt;");
-        (await browser.GetStringAsync("/servers")).ShouldContain($"href=\"/servers/{id}/settings\"");
+        (await browser.GetStringAsync($"/servers?q={id}")).ShouldContain($"href=\"/servers/{id}/settings\"");
         (await browser.GetAsync("/servers/nobody/settings")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
     }
 
@@ -172,7 +172,7 @@ public sealed class SettingsCacheTests(ServerHarness server)
 
         (cancelled.Headers.Location!.ToString(), tooEarly.Headers.Location!.ToString()).ShouldBe((page, page));
         (await browser.GetStringAsync(page)).ShouldContain("Only a run that was stopped by an error can be retried.");
-        server.Runs.Put((await ((FailbackWorkflows.Failback.Runs.IRunReports)server.Runs).FindAsync(runId, default))! with { SubStatus = FailbackWorkflows.Engine.WorkflowSubStatus.Faulted, Result = "faulted" });
+        server.Runs.Put((await ((FailbackWorkflows.Failback.Runs.IRunReports)server.Runs).FindAsync(runId, default))! with { SubStatus = FailbackWorkflows.Engine.WorkflowSubStatus.Faulted, Result = "faulted", CanRedrive = true });
         html = await browser.GetStringAsync(page);
         html.ShouldContain("id=\"redrive\"");
         html.ShouldNotContain("id=\"cancel-run\"");
@@ -238,16 +238,39 @@ public sealed class SettingsCacheTests(ServerHarness server)
 
         html.ShouldContain("Changed at rec-spare during the failover; it goes back with the failback");
         html.ShouldContain("2 conflicts");
+        html.ShouldContain("Compare</a>");
         html.ShouldContain("Conflict. Wins: Channel 1 &#x27;Gate, version 2&#x27;");
         json.GetProperty("changes").GetArrayLength().ShouldBe(2);
         json.GetProperty("overwritten")[0].GetProperty("change").GetProperty("sentence").GetString().ShouldBe("Channel 1 'Gate, version 7': renamed from 'Gate, version 1' to 'Gate, version 7'");
         (await client.GetAsync("/api/v1/failover-log/unknown/settings")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
     }
 
-    /// <summary>A server with three bundles in its history.</summary>
-    private async Task<string> AddServerAsync()
+    // A failover and a failback without any change in between: the same bundle under three numbers.
+    [Fact]
+    public async Task Pages_OfSettingsThatWereOnlySeenAgain_SpeakOfNoChange()
     {
-        var id = $"rec-{Guid.NewGuid().ToString("N")[..8]}";
+        var entry = await server.AddEntryAsync(e => e with { FailoverStartedAt = T0, FailoverEndedAt = T0.AddSeconds(4) });
+        var id = await AddServerAsync(entry.FailedServerId);
+        await ApplyAsync(Save(id, entry.FailoverServerId, 2, 1, 3, T0.AddMinutes(3)));
+        using var browser = await server.SignInAsync();
+
+        var html = await browser.GetStringAsync($"/servers/{id}/settings");
+        (html.Split("seen at the recorder, the same settings").Length - 1).ShouldBe(1, "number 4 only");
+        html.ShouldNotContain("?to=4\"");
+        html.ShouldContain("?to=3\"");
+        var same = await server.AddEntryAsync(e => e with { FailoverStartedAt = T0, FailoverEndedAt = T0.AddSeconds(4) });
+        await ApplyAsync(
+            Save(same.FailedServerId, same.FailedServerId, 1, 1, 1, T0.AddMinutes(-5)),
+            Save(same.FailedServerId, same.FailoverServerId, 2, 1, 1, T0.AddSeconds(10)));
+        html = await browser.GetStringAsync($"/failover-log/{same.Id}");
+        html.ShouldContain("Nothing was changed at rec-spare during the failover.");
+        html.ShouldNotContain("Compare</a>");
+    }
+
+    /// <summary>A server with three bundles in its history.</summary>
+    private async Task<string> AddServerAsync(string? id = null)
+    {
+        id ??= $"rec-{Guid.NewGuid().ToString("N")[..8]}";
         await ApplyAsync(
             new SaveVmsServer(new VmsServer
             {

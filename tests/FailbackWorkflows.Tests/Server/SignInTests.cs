@@ -84,6 +84,46 @@ public sealed class SignInTests(ServerHarness server)
     }
 
     [Fact]
+    public async Task ChangePassword_WrongCurrentOneFiveTimes_LocksTheAccountAndEndsTheSession()
+    {
+        await server.CreateUserAsync("guesser", Roles.Viewer);
+        using var browser = await server.SignInAsync("guesser");
+        HttpResponseMessage answer = null!;
+        for (var i = 0; i < 5; i++)
+        {
+            answer = await ServerHarness.PostFormAsync(
+                browser, "/account/password", "/account/password", ("current", $"wrong password {i}"), ("replacement", "another long password"), ("again", "another long password"));
+            answer.StatusCode.ShouldBe(i < 4 ? HttpStatusCode.OK : HttpStatusCode.Redirect);
+        }
+
+        answer.Headers.Location!.ToString().ShouldBe("/sign-in");
+        (await browser.GetStringAsync("/sign-in")).ShouldContain("Too many wrong passwords");
+        (await browser.GetAsync("/account/password")).StatusCode.ShouldBe(HttpStatusCode.Redirect);
+        await Should.ThrowAsync<InvalidOperationException>(() => server.SignInAsync("guesser"));
+        server.Audit.Records.ShouldContain(record => record.Actor.Name == "guesser" && record.Subject == "password" && record.Result == "locked out");
+    }
+
+    [Fact]
+    public async Task Requests_ThatNobodyMade_ProlongNoSession()
+    {
+        using var browser = await server.SignInAsync();
+        using var quiet = new HttpRequestMessage(HttpMethod.Get, "/failover-log");
+        quiet.Headers.Add("X-Failback-Quiet", "1");
+
+        (await RenewsAsync(new(HttpMethod.Get, "/failover-log"))).ShouldBeTrue();
+        (await RenewsAsync(quiet)).ShouldBeFalse();
+        (await RenewsAsync(new(HttpMethod.Get, "/api/v1/changes"))).ShouldBeFalse();
+        (await RenewsAsync(new(HttpMethod.Get, "/studio/session"))).ShouldBeFalse();
+
+        async Task<bool> RenewsAsync(HttpRequestMessage request)
+        {
+            using var answer = await browser.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+            answer.IsSuccessStatusCode.ShouldBeTrue();
+            return answer.Headers.TryGetValues("Set-Cookie", out var cookies) && cookies.Any(cookie => cookie.StartsWith("failback.session", StringComparison.Ordinal));
+        }
+    }
+
+    [Fact]
     public async Task FormPost_WithoutAntiforgeryToken_IsRefusedAndChangesNothing()
     {
         var entry = await server.AddEntryAsync();
@@ -129,6 +169,7 @@ public sealed class SignInTests(ServerHarness server)
 
         (await administrator.DeleteAsync($"/api/v1/api-keys/{id}")).StatusCode.ShouldBe(HttpStatusCode.NoContent);
         (await client.GetAsync("/api/v1/servers")).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
+        server.Audit.Records.ShouldContain(record => record.Subject == id && record.Action.StartsWith("POST", StringComparison.Ordinal) && record.Result == "done: wall display, viewer");
         server.Audit.Records.ShouldContain(record => record.Subject == id && record.Action.StartsWith("DELETE", StringComparison.Ordinal));
     }
 
@@ -148,6 +189,9 @@ public sealed class SignInTests(ServerHarness server)
     [InlineData("/health/live")]
     [InlineData("/api/v1/servers")]
     [InlineData("/css/site.css")]
+    [InlineData("/css/chrome.css")]
+    [InlineData("/css/studio.css")]
+    [InlineData("/js/studio.js")]
     public async Task EveryAnswer_CarriesTheSecurityHeaders(string path)
     {
         using var client = server.Anonymous();

@@ -76,6 +76,32 @@ public sealed class PollRecordersTests
     }
 
     [Fact]
+    public async Task Recorder_ThatWasToldByARunSinceItAnswered_IsNotToldAgain()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        var runHasEnded = new TaskCompletionSource();
+        Task? poll = null;
+        world.Recorders.Before(FailbackWorld.Failed, "AssignDuty", async () =>
+        {
+            // The duty is granted to it, and it does not know yet: so it says, and only after the run's end its answer arrives.
+            var hasSaid = new TaskCompletionSource();
+            world.Recorders.After(FailbackWorld.Failed, "GetStatus", () =>
+            {
+                hasSaid.SetResult();
+                return runHasEnded.Task;
+            });
+            poll = PollAsync(world);
+            await hasSaid.Task;
+        });
+
+        (await world.FailBackAsync()).Result.ShouldBe("done");
+        runHasEnded.SetResult();
+        await poll!;
+
+        world.Recorders.Effects.Select(e => e.Key).ShouldNotContain(key => key!.StartsWith("poll/", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Machine_WithAnotherId_IsToldAndBelievedNothing()
     {
         await using var world = await FailbackWorld.CreateAsync();
@@ -120,6 +146,61 @@ public sealed class PollRecordersTests
 
         (await world.ServerAsync()).Connection.ShouldBe(ConnectionState.Disconnected);
         world.FailoverDuty.ToState().Role.ShouldBe(DutyRole.Recorder);
+    }
+
+    [Fact]
+    public async Task Credential_ThatCannotBeRead_IsToldOfItsServerAndKeepsNobodyElseFromBeingPolled()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        await world.ApplyAsync(new SaveVmsServer((await world.ServerAsync()) with { ProtectedCredential = "of another installation" }));
+        world.FailoverRecorder.Boot();
+
+        await PollAsync(world);
+        await PollAsync(world);
+
+        (await world.ServerAsync()).Connection.ShouldBe(ConnectionState.Disconnected);
+        var lost = (await HistoryAsync(world)).ShouldHaveSingleItem();
+        lost.Reason.ShouldBe("The stored credential of Recorder 1 cannot be read: it was encrypted with a key that this management server does not have. An administrator has to enter it anew on the page of the server.");
+        (await world.NewsAsync()).Where(n => n.Subject == FailbackWorld.Failed).Select(n => n.Text).ShouldBe([lost.Reason]);
+        world.Node.Get<PollRecorders>().CredentialProblemOf(FailbackWorld.Failed).ShouldBe(lost.Reason);
+        world.Node.Get<PollRecorders>().CredentialProblemOf(FailbackWorld.Failover).ShouldBeNull();
+        world.Node.Get<FailedPolls>().Of(FailbackWorld.Failed).ShouldBe(0, "it was not asked, so nothing may be taken over for it");
+        world.FailoverDuty.ToState().Role.ShouldBe(DutyRole.Recorder);
+    }
+
+    [Fact]
+    public async Task Credential_EnteredAnew_IsUsedFromTheNextPollOn()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        var credential = world.FailedRecorder.Credential;
+        await world.ApplyAsync(new SaveVmsServer((await world.ServerAsync()) with { ProtectedCredential = "of another installation" }));
+        await PollAsync(world);
+        var change = world.Node.Get<ChangeCredential>();
+
+        var refused = await change.ExecuteAsync(FailbackWorld.Failed, "a wrong one", default);
+        var stillUnreadable = (await world.ServerAsync()).ProtectedCredential;
+        var taken = await change.ExecuteAsync(FailbackWorld.Failed, credential, default);
+        await PollAsync(world);
+
+        refused.Server.ShouldBeNull();
+        refused.Message!.ShouldStartWith("Recorder 1 could not be asked with this credential:");
+        stillUnreadable.ShouldBe("of another installation");
+        taken.Message.ShouldBeNull();
+        (await world.ServerAsync()).Connection.ShouldBe(ConnectionState.Connected);
+        world.Node.Get<PollRecorders>().CredentialProblemOf(FailbackWorld.Failed).ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task Credential_EnteredAnewForAnotherMachine_IsRefused()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        world.FailedRecorder.MachineId = "another-machine";
+        var before = await world.ServerAsync();
+
+        var result = await world.Node.Get<ChangeCredential>().ExecuteAsync(FailbackWorld.Failed, world.FailedRecorder.Credential, default);
+
+        result.Message!.ShouldContain("its id is another-machine, known is machine-of-rec-1");
+        (await world.ServerAsync()).ShouldBe(before);
     }
 
     [Fact]

@@ -25,7 +25,7 @@ public sealed class PublishTransitionsTests
 
         var runtime = new TellableRuntime();
         var publish = new PublishTransitions(
-            world.Get<IConnectivityHistory>(), world.Get<ISystemSettings>(), world.Get<IDomainWriter>(), runtime, NullLogger<PublishTransitions>.Instance);
+            world.Get<IConnectivityHistory>(), world.Get<ISystemSettings>(), world.Get<IDomainWriter>(), new SoleWatch(), runtime, NullLogger<PublishTransitions>.Instance);
         for (var look = 1; look <= 30; look++)
         {
             try
@@ -67,5 +67,7 @@ public sealed class PublishTransitionsTests
         public Task RedriveAsync(string instanceId, Actor actor, string? reason, CancellationToken cancellationToken) => throw new NotSupportedException();
 
         public Task<WorkflowInstance?> FindAsync(string instanceId, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+        public Task<IReadOnlyList<OpenTask>> ListTasksAsync(int take, CancellationToken cancellationToken) => throw new NotSupportedException();
     }
 }

@@ -162,6 +162,18 @@ public sealed class LicenseCheckTests
 
         public Task<IReadOnlyList<VmsServer>> ListAsync(CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<VmsServer>>([]);
 
+        public Task<IReadOnlyList<VmsServer>> ListAsync(VmsServerQuery query, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<VmsServer>>([]);
+
+        public Task<int> CountAsync(VmsServerQuery query, CancellationToken cancellationToken) => Task.FromResult(count);
+
+        public Task<IReadOnlyList<VmsServer>> ListAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<VmsServer>>([]);
+
+        public Task<IReadOnlyList<string>> FindIdsAsync(string text, int take, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<string>>([]);
+
+        public Task<VmsServer?> FindByMachineAsync(string machineId, CancellationToken cancellationToken) => Task.FromResult<VmsServer?>(null);
+
+        public Task<IReadOnlyList<string>> ListGroupsAsync(CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<string>>([]);
+
         public Task<IReadOnlyList<VmsServer>> ListGroupAsync(string failoverGroup, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<VmsServer>>([]);
 
         public Task<int> CountAsync(CancellationToken cancellationToken) => Task.FromResult(count);

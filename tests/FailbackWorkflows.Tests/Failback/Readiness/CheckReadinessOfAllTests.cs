@@ -134,6 +134,109 @@ public sealed class CheckReadinessOfAllTests
         broken.Sentence!.ShouldContain("A bug.");
     }
 
+    [Fact]
+    public async Task Sweep_ServerIsNotReadyAnyMore_IsToldOncePerChange()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        var all = All(world, new() { Interval = Interval });
+        await SweepAsync(world, all);
+        var ready = await ResultAsync(world);
+        (await NewsAsync(world)).ShouldBeEmpty("that a server is ready from the first is no news");
+
+        world.FailedRecorder.CannotWriteBecause = "disk 1 is read-only.";
+        await SweepAsync(world, all);
+        var turnedAt = (await ResultAsync(world)).CheckedAt;
+        await SweepAsync(world, all);
+        world.FailedRecorder.CannotWriteBecause = "disk 2 is read-only.";
+        await SweepAsync(world, all);
+        var still = await ResultAsync(world);
+        world.FailedRecorder.CannotWriteBecause = null;
+        await SweepAsync(world, all);
+        await SweepAsync(world, all);
+        var again = await ResultAsync(world);
+        world.FailedRecorder.CannotWriteBecause = "disk 1 is read-only.";
+        await SweepAsync(world, all);
+
+        (ready.Outcome, ready.TurnedNotReadyAt).ShouldBe((ReadinessOutcome.Ready, null));
+        (still.Outcome, still.TurnedNotReadyAt).ShouldBe((ReadinessOutcome.NotReady, turnedAt));
+        (again.Outcome, again.TurnedNotReadyAt).ShouldBe((ReadinessOutcome.Ready, null));
+        (await NewsAsync(world)).ShouldBe(
+        [
+            $"Recorder 1 is not ready for a failback any more. {Sentence("disk 1")}",
+            "Recorder 1 is ready for a failback again.",
+            $"Recorder 1 is not ready for a failback any more. {Sentence("disk 1")}",
+        ]);
+
+        static string Sentence(string disk) => $"Recorder 1 answers but cannot write: {disk} is read-only. Repair its storage, then start the failback again.";
+    }
+
+    // A person sees the answer of his own look; everybody else is told all the same.
+    [Fact]
+    public async Task Look_OfAPerson_ThatFindsAServerNotReadyAnyMore_IsToldAndNotToldAgainByTheSchedule()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        var options = new ReadinessOptions { Interval = Interval };
+        var all = All(world, options);
+        await SweepAsync(world, all);
+        world.FailedRecorder.CannotWriteBecause = "disk 1 is read-only.";
+
+        var seen = await world.Check(options).ExecuteAsync(FailbackWorld.Failed, DryRuns.Olga, default);
+        await SweepAsync(world, all);
+
+        seen!.TurnedNotReadyAt.ShouldBe(seen.CheckedAt);
+        (await NewsAsync(world)).Count.ShouldBe(1);
+    }
+
+    // A run that is at work says nothing of whether the next one would be possible.
+    [Fact]
+    public async Task Sweep_WhileARunIsAtWork_IsNoNews_AndWhatComesAfterItIs()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        var all = All(world, new() { Interval = Interval });
+        await SweepAsync(world, all);
+        await world.ApplyAsync(new FailbackWorkflows.Failback.Duties.TakeClaims(
+            "another-run", "settings-rollback", [FailbackWorkflows.Failback.Duties.DutyClaim.Identity(FailbackWorld.Failed)], world.Time.GetUtcNow()));
+
+        await SweepAsync(world, all);
+        var meanwhile = await ResultAsync(world);
+        await world.ApplyAsync(new FailbackWorkflows.Failback.Duties.ReleaseClaims("another-run"));
+        world.FailedRecorder.CannotWriteBecause = "disk 1 is read-only.";
+        await SweepAsync(world, all);
+
+        meanwhile.Outcome.ShouldBe(ReadinessOutcome.Ready);
+        (await NewsAsync(world)).ShouldHaveSingleItem()!.ShouldContain("not ready for a failback any more");
+    }
+
+    // What was found about an earlier failover is not what this one is compared with.
+    [Fact]
+    public async Task Sweep_FirstLookAtANewFailover_IsNoNews()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        var all = All(world, new() { Interval = Interval });
+        await SweepAsync(world, all);
+        (await world.FailBackAsync()).Result.ShouldBe("done");
+        await world.FailOverAgainAsync("entry-2");
+        world.FailedRecorder.CannotWriteBecause = "disk 1 is read-only.";
+
+        await SweepAsync(world, all);
+
+        var result = await ResultAsync(world);
+        (result.EntryId, result.Outcome, result.TurnedNotReadyAt).ShouldBe(("entry-2", ReadinessOutcome.NotReady, null));
+        (await NewsAsync(world)).ShouldBeEmpty();
+    }
+
+    private static async Task SweepAsync(FailbackWorld world, CheckReadinessOfAll all)
+    {
+        world.Time.Advance(Interval * 2);
+        (await all.SweepAsync(default)).ShouldBeGreaterThan(0);
+    }
+
+    private static async Task<ReadinessResult> ResultAsync(FailbackWorld world) =>
+        (await world.Get<IReadinessResults>().FindAsync(FailbackWorld.Failed, ReadinessKind.Failback, default))!;
+
+    private static async Task<IReadOnlyList<string?>> NewsAsync(FailbackWorld world) =>
+        [.. (await world.NewsAsync()).Where(n => n is { Kind: "readiness", Subject: FailbackWorld.Failed }).Select(n => n.Text)];
+
     private static CheckReadinessOfAll All(FailbackWorld world, ReadinessOptions options)
     {
         var node = world.Node;

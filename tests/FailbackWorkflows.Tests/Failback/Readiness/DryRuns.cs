@@ -32,6 +32,7 @@ internal static class DryRuns
             node.Get<StartFailback>(),
             node.Get<StartFailover>(),
             node.Get<FailoverServerSelection>(),
+            node.Get<IReadinessResults>(),
             options ?? new ReadinessOptions(),
             node.Get<IDomainWriter>(),
             world.Time);

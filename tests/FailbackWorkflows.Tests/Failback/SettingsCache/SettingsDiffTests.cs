@@ -100,6 +100,21 @@ public sealed class SettingsDiffTests
         changes[1].Lines.ShouldBe(["- password = •••", "+ password = •••"]);
     }
 
+    [Theory]
+    [InlineData("channels", """[{"id":"c","logins":[]}]""", """[{"id":"c","logins":[{"user":"u","password":"hunter2"}]}]""")]
+    [InlineData("channels", """[{"id":"c"}]""", """[{"id":"c","onvif":{"user":"u","password":"hunter2"}}]""")]
+    [InlineData("channels", """[{"id":"c"}]""", """[{"id":"c","urls":["rtsp://admin:hunter2@10.0.0.1/"]}]""")]
+    [InlineData("channels", "[]", """[{"password":"hunter2","name":"x"}]""")]
+    [InlineData("retention", "{}", """{"password":"hunter2"}""")]
+    [InlineData("alarms", """[{"id":"a"}]""", """[{"id":"a","mail":{"server":{"password":"hunter2"}}}]""")]
+    public void Secrets_DeepInAValue_AreNotShown(string section, string before, string after)
+    {
+        var changes = SettingsDiff.Compare(With(section, before), With(section, after));
+
+        JsonSerializer.Serialize(changes).ShouldNotContain("hunter");
+        changes.ShouldHaveSingleItem().Sentence.ShouldNotContain("hunter");
+    }
+
     [Fact]
     public void Files_NotText_HaveNoLines()
     {

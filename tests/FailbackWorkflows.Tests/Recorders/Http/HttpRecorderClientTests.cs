@@ -6,6 +6,7 @@ using FailbackWorkflows.Recorders.Http;
 using FailbackWorkflows.Recorders.Recording;
 using FailbackWorkflows.Recorders.Settings;
 using FailbackWorkflows.Testing;
+using FailbackWorkflows.Testing.Faults;
 using Microsoft.Extensions.Logging.Abstractions;
 using Shouldly;
 using Xunit;
@@ -105,6 +106,27 @@ public sealed class HttpRecorderClientTests : IAsyncLifetime
         (await Should.ThrowAsync<RecorderException>(AssignAsync)).Kind.ShouldBe(RecorderErrorKind.ServerError);
     }
 
+    // What is no text cannot be written down: neither a channel's name in the settings nor a reason.
+    [Fact]
+    public async Task Call_AnswerWithACharacterThatIsNoText_IsToldAsSuch()
+    {
+        const string Settings = """{"identity":"vms-1","revision":8,"sha256":"new","frozen":false,"content":{"channels":[{"name":"NAME"}],"masks":[],"schedules":[],"alarms":[],"retention":{},"files":[]}}""";
+        Task<SettingsBundle?> FindAsync() => _client.FindChangedSettingsAsync(_stub.Endpoint(), "vms-1", 7, "old", default);
+        _stub.On(
+            "GET",
+            "/v1/duties/vms-1/config",
+            StubAnswer.Raw(200, "application/json", Settings.Replace("NAME", "Gate\\u0000", StringComparison.Ordinal)),
+            StubAnswer.Raw(200, "application/json", Settings.Replace("NAME", "Gate\\\\u0000", StringComparison.Ordinal)),
+            StubAnswer.Raw(409, "application/problem+json", "{\"detail\":\"The gate\\u0000 is open.\"}"));
+
+        var refused = await Should.ThrowAsync<RecorderException>(FindAsync);
+        (refused.Kind, refused.IsTransient).ShouldBe((RecorderErrorKind.ServerError, true));
+        refused.Message.ShouldContain("U+0000");
+
+        (await FindAsync()).ShouldNotBeNull().Content.Channels[0].GetProperty("name").GetString().ShouldBe("Gate\\u0000", "a backslash and five letters");
+        (await Should.ThrowAsync<RecorderException>(FindAsync)).Message.ShouldEndWith("The gate\uFFFD is open.");
+    }
+
     [Fact]
     public async Task Call_AnswerTooLarge_IsServerError()
     {
@@ -125,6 +147,22 @@ public sealed class HttpRecorderClientTests : IAsyncLifetime
         (await AssignAsync()).ShouldBe(Duty);
 
         _stub.Journal.Select(r => r.Headers["Idempotency-Key"]).ShouldBe(["key-1", "key-1"]);
+    }
+
+    [Fact]
+    public async Task Call_AnswerTellsTheTime_IsObservedWithHowTheClockStands()
+    {
+        var observer = new Observer();
+        using var transport = new RecorderTransport(new RecorderClientOptions(), _time, NullLogger.Instance, observer);
+        using var client = new HttpRecorderClient(transport);
+        var ahead = TimeSpan.FromSeconds(90);
+        _stub.On("PUT", "/v1/duties/vms-1", StubAnswer.Json(200, Duty).With(RecorderHeaders.RecorderTime, RecorderJson.FormatInstant(_time.GetUtcNow() + ahead)));
+        _stub.On("GET", "/v1/recorder", StubAnswer.Raw(500, "text/plain", ""));
+
+        await client.AssignDutyAsync(_stub.Endpoint(), "vms-1", Assignment, "key-1", default);
+        await Should.ThrowAsync<RecorderException>(() => client.GetStatusAsync(_stub.Endpoint(), default));
+
+        observer.Calls.Select(c => c.Clock?.Offset).ShouldBe([ahead, null]);
     }
 
     [Fact]
@@ -158,6 +196,25 @@ public sealed class HttpRecorderClientTests : IAsyncLifetime
         var error = await Should.ThrowAsync<RecorderException>(() => _client.GetStatusAsync(new RecorderEndpoint("gone", new Uri($"http://127.0.0.1:{port}/"), "x"), default));
 
         error.Kind.ShouldBe(RecorderErrorKind.Unreachable);
+    }
+
+    /// <summary>
+    /// A link that is cut while its proxy still listens. Whether the reset comes before or after the framework has looked at its new connection differs from call to call,
+    /// and before, a socket's own error comes out.
+    /// </summary>
+    [Fact]
+    public async Task Call_EveryConnectionIsResetAtOnce_IsUnreachable()
+    {
+        await using var link = FaultyLink.To(_stub.BaseUrl);
+        link.Down();
+        using var client = Client(new RecorderClientOptions());
+        for (var i = 0; i < 300; i++)
+        {
+            var error = await Should.ThrowAsync<RecorderException>(() => client.GetStatusAsync(new RecorderEndpoint("cut", link.BaseUrl, "x"), default));
+
+            error.Kind.ShouldBe(RecorderErrorKind.Unreachable);
+            error.IsTransient.ShouldBeTrue();
+        }
     }
 
     [Fact]
@@ -237,4 +294,13 @@ public sealed class HttpRecorderClientTests : IAsyncLifetime
     private Task<DutyState> AssignAsync() => _client.AssignDutyAsync(_stub.Endpoint(), "vms-1", Assignment, "key-1", default);
 
     private Task<RecorderStatus> ReadStatusAsync() => _client.GetStatusAsync(_stub.Endpoint(), default);
+
+    private sealed class Observer : IRecorderCallObserver
+    {
+        public List<ObservedCall> Calls { get; } = [];
+
+        public bool IsObserving => true;
+
+        public void Observed(ObservedCall call) => Calls.Add(call);
+    }
 }

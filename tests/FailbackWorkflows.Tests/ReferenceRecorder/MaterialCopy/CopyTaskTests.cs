@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Http.Json;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.Recorders.Material;
@@ -23,6 +24,36 @@ public sealed class CopyTaskTests
         var other = await host.SendRawAsync(HttpMethod.Post, "v1/copy-tasks", CopyHost.Definition(length: TimeSpan.FromMinutes(2)), key: "k-3");
         other.StatusCode.ShouldBe(HttpStatusCode.Conflict);
         (await other.Content.ReadAsStringAsync()).ShouldContain(RecorderProblems.CopyTaskConflict);
+    }
+
+    // Ended tasks stay in the list, one for every failover there ever was.
+    [Fact]
+    public async Task List_InPages_ShowsEveryTaskOnceInTheOrderOfTheQueue()
+    {
+        await using var host = await CopyHost.StartAsync();
+        for (var i = 1; i <= 5; i++)
+        {
+            await host.SendAsync<CopyTask>(HttpMethod.Post, "v1/copy-tasks", CopyHost.Definition($"task-{i}"));
+        }
+
+        var seen = new List<string>();
+        string? token = null;
+        do
+        {
+            var page = await ListAsync($"?limit=2{(token is null ? "" : $"&pageToken={token}")}");
+            page.Items.Count.ShouldBeLessThanOrEqualTo(2);
+            seen.AddRange(page.Items.Select(t => t.TaskId));
+            token = page.NextPageToken;
+        }
+        while (token is not null);
+
+        seen.ShouldBe(["task-1", "task-2", "task-3", "task-4", "task-5"]);
+        var all = await ListAsync("");
+        (all.Items.Count, all.NextPageToken).ShouldBe((5, null), "who asks for no page gets all");
+        (await host.Target.Raw.GetAsync("v1/copy-tasks?limit=0")).StatusCode.ShouldBe(HttpStatusCode.BadRequest);
+        (await host.Target.Raw.GetAsync("v1/copy-tasks?pageToken=x")).StatusCode.ShouldBe(HttpStatusCode.BadRequest);
+
+        async Task<CopyTaskList> ListAsync(string query) => (await host.Target.Raw.GetFromJsonAsync<CopyTaskList>($"v1/copy-tasks{query}", RecorderJson.Options))!;
     }
 
     [Fact]

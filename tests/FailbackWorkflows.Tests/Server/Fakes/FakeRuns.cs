@@ -29,6 +29,8 @@ internal sealed class FakeRuns(IDomainWriter writer, IFailoverLog log, IDuties d
 
     Task<RunReport?> IRunReports.FindAsync(string runId, CancellationToken cancellationToken) => Task.FromResult(reports.GetValueOrDefault(runId));
 
+    public Task<IReadOnlyList<OpenTask>> ListTasksAsync(int take, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<OpenTask>>([]);
+
     public async Task<StartedWorkflow> StartAsync(StartWorkflow request, CancellationToken cancellationToken)
     {
         await gate.WaitAsync(cancellationToken);
