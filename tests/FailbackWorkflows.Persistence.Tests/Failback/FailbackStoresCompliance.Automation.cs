@@ -142,7 +142,7 @@ public abstract partial class FailbackStoresCompliance
     }
 
     [Fact]
-    public async Task OpenServers_AreThoseWithAFailbackToStart()
+    public async Task ServersToFailBack_AreThoseWithAFailbackToStartThatAreSetSo()
     {
         await ApplyAsync(
             new SaveFailoverLogEntry(Entry("open") with { FailedServerId = "vms-a" }),
@@ -150,9 +150,14 @@ public abstract partial class FailbackStoresCompliance
             new SaveFailoverLogEntry(Entry("failed") with { FailedServerId = "vms-b", Failback = FailbackState.Failed }),
             new SaveFailoverLogEntry(Entry("running") with { FailedServerId = "vms-c", Failback = FailbackState.Running }),
             new SaveFailoverLogEntry(Entry("done") with { FailedServerId = "vms-d", Failback = FailbackState.Done }),
-            new SaveFailoverLogEntry(Entry("not-over") with { FailedServerId = "vms-e", Failover = FailoverState.Running }));
+            new SaveFailoverLogEntry(Entry("not-over") with { FailedServerId = "vms-e", Failover = FailoverState.Running }),
+            new SaveFailoverLogEntry(Entry("without-failover") with { FailedServerId = "vms-f" }),
+            new SaveFailoverLogEntry(Entry("by-hand") with { FailedServerId = "vms-g" }),
+            new SaveFailoverLogEntry(Entry("not-registered") with { FailedServerId = "vms-z" }));
 
-        (await Log.ListOpenServersAsync(None)).Order().ShouldBe(["vms-a", "vms-b"]);
+        await ApplyAsync([.. "abcdefgh".Select(c => new SaveVmsServer(Server($"vms-{c}") with { IsFailoverEnabled = c != 'f', IsAutomaticFailbackEnabled = c != 'g' }))]);
+
+        (await Log.ListServersToFailBackAsync(None)).Order().ShouldBe(["vms-a", "vms-b"]);
     }
 
     private static ConnectivityTransition Transition(string serverId, DateTimeOffset at, TransitionKind kind, long episode) =>

@@ -43,7 +43,7 @@ public abstract partial class FailbackStoresCompliance
             IReadOnlyList<FailoverLogEntry> page;
             do
             {
-                page = await Log.ListAsync(new(FailoverLogView.All, Before: seen.LastOrDefault()?.Id, Take: take), None);
+                page = await Log.ListAsync(new(FailoverLogView.All) { Before = seen.LastOrDefault()?.Id, Take = take }, None);
                 seen.AddRange(page);
             }
             while (page.Count == take);
@@ -58,10 +58,10 @@ public abstract partial class FailbackStoresCompliance
     public async Task FailoverLog_EntryAddedWhilePaging_DisturbsNoPage()
     {
         await ApplyAsync([.. Enumerable.Range(0, 6).Select(i => new SaveFailoverLogEntry(Entry($"entry-{i}", T0.AddMinutes(i))))]);
-        var first = await Log.ListAsync(new(FailoverLogView.All, Take: 3), None);
+        var first = await Log.ListAsync(new(FailoverLogView.All) { Take = 3 }, None);
 
         await ApplyAsync(new SaveFailoverLogEntry(Entry("entry-9", T0.AddHours(1))));
-        var second = await Log.ListAsync(new(FailoverLogView.All, Before: first[^1].Id, Take: 3), None);
+        var second = await Log.ListAsync(new(FailoverLogView.All) { Before = first[^1].Id, Take = 3 }, None);
 
         first.Concat(second).Select(e => e.Id).ShouldBe(["entry-5", "entry-4", "entry-3", "entry-2", "entry-1", "entry-0"]);
     }
@@ -72,9 +72,40 @@ public abstract partial class FailbackStoresCompliance
         await ApplyAsync([.. Enumerable.Range(0, 210).Select(i => new SaveFailoverLogEntry(Entry($"entry-{i:000}")))]);
 
         (await Log.ListAsync(new(FailoverLogView.All), None)).Count.ShouldBe(50);
-        (await Log.ListAsync(new(FailoverLogView.All, Take: 5000), None)).Count.ShouldBe(200);
-        (await Log.ListAsync(new(FailoverLogView.All, Take: -1), None)).Count.ShouldBe(1);
-        (await Log.ListAsync(new(FailoverLogView.All, Before: "nobody"), None)).ShouldBeEmpty();
+        (await Log.ListAsync(new(FailoverLogView.All) { Take = 5000 }, None)).Count.ShouldBe(200);
+        (await Log.ListAsync(new(FailoverLogView.All) { Take = -1 }, None)).Count.ShouldBe(1);
+        (await Log.ListAsync(new(FailoverLogView.All) { Before = "nobody" }, None)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task FailoverLog_ByServersAndPeriod_ShowsExactlyWhatFits()
+    {
+        var chance = new Random(7);
+        var entries = Enumerable.Range(0, 120)
+            .Select(i => Entry($"entry-{i:000}", T0.AddMinutes(chance.Next(60))) with { FailedServerId = $"vms-{chance.Next(8)}", FailoverServerId = $"vms-{chance.Next(8)}" })
+            .ToList();
+        await ApplyAsync([.. entries.Select(e => new SaveFailoverLogEntry(e))]);
+
+        foreach (var servers in new string[]?[] { null, [], ["nobody"], ["vms-1"], ["vms-1", "vms-1", "vms-5", "nobody"], [.. Enumerable.Range(0, 30).Select(i => $"vms-{i}")] })
+        {
+            foreach (var (since, until) in new (DateTimeOffset?, DateTimeOffset?)[] { (null, null), (T0.AddMinutes(10), null), (null, T0.AddMinutes(30)), (T0.AddMinutes(10), T0.AddMinutes(30)), (T0.AddHours(2), null) })
+            {
+                var expected = entries
+                    .Where(e => servers is null || servers.Contains(e.FailedServerId) || servers.Contains(e.FailoverServerId))
+                    .Where(e => !(e.FailoverStartedAt < since) && !(e.FailoverStartedAt >= until))
+                    .OrderByDescending(e => e.FailoverStartedAt).ThenByDescending(e => e.Id, StringComparer.Ordinal)
+                    .Select(e => e.Id).ToList();
+                var query = new FailoverLogQuery(FailoverLogView.All) { Take = 7, ServerIds = servers, Since = since, Until = until };
+
+                var seen = new List<string>();
+                while (await Log.ListAsync(query with { Before = seen.LastOrDefault() }, None) is { Count: > 0 } page)
+                {
+                    seen.AddRange(page.Select(e => e.Id));
+                }
+
+                seen.ShouldBe(expected, $"servers {(servers is null ? "all" : string.Join(',', servers))}, since {since}, until {until}");
+            }
+        }
     }
 
     [Fact]
@@ -115,8 +146,8 @@ public abstract partial class FailbackStoresCompliance
             new SaveFailoverLogEntry(Entry("entry-2", T0.AddMinutes(1)) with { FailedServerId = "vms-2", FailoverServerId = "vms-3" }),
             new SaveFailoverLogEntry(Entry("entry-3", T0.AddMinutes(2)) with { FailedServerId = "vms-4", FailoverServerId = "vms-3" }));
 
-        (await Log.ListAsync(new(FailoverLogView.All, "vms-2"), None)).Select(e => e.Id).ShouldBe(["entry-2", "entry-1"]);
-        (await Log.ListAsync(new(FailoverLogView.Active, "vms-3", Before: "entry-3"), None)).Select(e => e.Id).ShouldBe(["entry-2"]);
+        (await Log.ListAsync(new(FailoverLogView.All) { ServerIds = ["vms-2"] }, None)).Select(e => e.Id).ShouldBe(["entry-2", "entry-1"]);
+        (await Log.ListAsync(new(FailoverLogView.Active) { Before = "entry-3", ServerIds = ["vms-3"] }, None)).Select(e => e.Id).ShouldBe(["entry-2"]);
         (await Log.ListOpenAsync("vms-3", None)).ShouldBeEmpty("an open entry is one of the failed server");
     }
 
@@ -126,6 +157,8 @@ public abstract partial class FailbackStoresCompliance
         await ApplyAsync([.. Enumerable.Range(0, 3).Select(i => new SaveFailoverLogEntry(Entry($"entry-{i}", T0.AddMinutes(i))))]);
 
         (await Log.ListOpenAsync("vms-1", None)).Select(e => e.Id).ShouldBe(["entry-2", "entry-1", "entry-0"]);
+        (await Log.ListOpenAsync(["vms-1", "nobody"], None)).Select(e => e.Id).ShouldBe(["entry-2", "entry-1", "entry-0"]);
+        (await Log.ListOpenAsync(["nobody"], None)).ShouldBeEmpty();
     }
 
     [Fact]
@@ -151,7 +184,7 @@ public abstract partial class FailbackStoresCompliance
     private async Task<List<string>> ListAllAsync(FailoverLogView view)
     {
         var ids = new List<string>();
-        while (await Log.ListAsync(new(view, Before: ids.LastOrDefault(), Take: 200), None) is { Count: > 0 } page)
+        while (await Log.ListAsync(new(view) { Before = ids.LastOrDefault(), Take = 200 }, None) is { Count: > 0 } page)
         {
             ids.AddRange(page.Select(e => e.Id));
         }

@@ -46,7 +46,30 @@ public abstract partial class FailbackStoresCompliance
         await Keys.AddAsync(new("key-2", "b", "2", "operator", T0.AddHours(1), "olga", null, null), None);
         await Keys.RevokeAsync("key-1", T0.AddHours(2), None);
 
-        (await Keys.ListAsync(None)).Select(k => k.Id).ShouldBe(["key-2", "key-1"]);
+        (await Keys.ListAsync(new(), None)).Select(k => k.Id).ShouldBe(["key-2", "key-1"]);
+    }
+
+    [Fact]
+    public async Task ApiKeys_PagedAndSearched_ShowsEachOnceNewestFirst()
+    {
+        // Two keys share each instant.
+        for (var i = 0; i < 7; i++)
+        {
+            await Keys.AddAsync(new($"key-{i}", i == 3 ? "Report Reader" : "x", $"{i}", "viewer", T0.AddHours(i / 2), i == 5 ? "Olga Operator" : "admin", null, null), None);
+        }
+
+        var all = (await Keys.ListAsync(new(), None)).Select(k => k.Id).ToList();
+        var seen = new List<string>();
+        while (await Keys.ListAsync(new(Before: seen.LastOrDefault(), Take: 3), None) is { Count: > 0 } page)
+        {
+            seen.AddRange(page.Select(k => k.Id));
+        }
+
+        seen.ShouldBe(all);
+        seen.ShouldBe(["key-6", "key-4", "key-5", "key-2", "key-3", "key-0", "key-1"]);
+        (await Keys.ListAsync(new("report"), None)).Select(k => k.Id).ShouldBe(["key-3"]);
+        (await Keys.ListAsync(new("olga"), None)).Select(k => k.Id).ShouldBe(["key-5"]);
+        (await Keys.ListAsync(new(Before: "nobody"), None)).ShouldBeEmpty();
     }
 
     [Fact]
@@ -56,7 +79,7 @@ public abstract partial class FailbackStoresCompliance
 
         await Should.ThrowAsync<DbUpdateException>(() => Keys.AddAsync(new("key-2", "b", "1", "operator", T0, "olga", null, null), None));
 
-        (await Keys.ListAsync(None)).Count.ShouldBe(1);
+        (await Keys.ListAsync(new(), None)).Count.ShouldBe(1);
     }
 
     [Fact]

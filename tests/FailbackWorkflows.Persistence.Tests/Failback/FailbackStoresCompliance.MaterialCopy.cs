@@ -74,7 +74,7 @@ public abstract partial class FailbackStoresCompliance
         (await Copies.FindCoverageAsync("entry-1", None))!.Sha256.ShouldBe("ordinary");
         (await Copies.FindCoverageOfTaskAsync("copy-disputed", None))!.Sha256.ShouldBe("beside");
         (await Copies.FindCoverageOfTaskAsync("copy-none", None)).ShouldBeNull();
-        (await Copies.ListDueEntriesAsync(10, None)).ShouldBe(["entry-1"], "a copy of disputed material does not stand in its way");
+        (await Copies.ListDueEntriesAsync(null, 10, None)).ShouldBe(["entry-1"], "a copy of disputed material does not stand in its way");
         (await Copies.ListWatchedAsync(None)).Select(t => t.TaskId).ShouldBe(["copy-disputed"]);
     }
 
@@ -93,10 +93,10 @@ public abstract partial class FailbackStoresCompliance
 
         (await Log.ListUnsettledAsync(10, None)).Select(e => e.Id).ShouldBe(["failed-2", "failed"]);
         (await Log.ListUnsettledAsync(1, None)).Select(e => e.Id).ShouldBe(["failed-2"]);
-        var all = await Log.ListAsync(new(FailoverLogView.All, null, null, 200), None);
+        var all = await Log.ListAsync(new(FailoverLogView.All) { Take = 200 }, None);
         (await Log.CountOwedPeriodsAsync(None)).ShouldBe(all.Where(e => e.OwesMaterial).GroupBy(e => e.FailoverServerId).ToDictionary(g => g.Key, g => g.Count()));
         (await Copies.FindOldestOwedEntryAsync("vms-1", None)).ShouldBe("recorded");
-        (await Copies.ListDueEntriesAsync(10, None)).ShouldBe(["queued"]);
+        (await Copies.ListDueEntriesAsync(null, 10, None)).ShouldBe(["queued"]);
     }
 
     [Fact]
@@ -147,8 +147,10 @@ public abstract partial class FailbackStoresCompliance
             new SaveCopyTask(Copy("taken") with { RunId = "run-1" }),
             new SaveCopyTask(Copy("old")));
 
-        (await Copies.ListDueEntriesAsync(10, None)).ShouldBe(["old", "new"]);
-        (await Copies.ListDueEntriesAsync(1, None)).ShouldBe(["old"]);
+        (await Copies.ListDueEntriesAsync(null, 10, None)).ShouldBe(["old", "new"]);
+        (await Copies.ListDueEntriesAsync(null, 1, None)).ShouldBe(["old"]);
+        (await Copies.ListDueEntriesAsync("old", 1, None)).ShouldBe(["new"]);
+        (await Copies.ListDueEntriesAsync("new", 1, None)).ShouldBeEmpty();
     }
 
     [Fact]

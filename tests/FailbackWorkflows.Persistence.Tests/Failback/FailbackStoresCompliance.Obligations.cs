@@ -1,5 +1,8 @@
+using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback.Obligations;
+using FailbackWorkflows.Persistence.Tests.Workflows;
 using FailbackWorkflows.Recorders.Duties;
+using FailbackWorkflows.Testing.Persistence;
 using Shouldly;
 using Xunit;
 
@@ -32,6 +35,20 @@ public abstract partial class FailbackStoresCompliance
 
         var open = (await ObligationStore.ListOpenAsync(None)).Single();
         (open.Id, open.Epoch, open.Revision, open.Reason, open.Attempts, open.NextAttemptAt, open.LastError).ShouldBe(("a", 9, 7, "again", 1, T0.AddMinutes(1), "no answer"));
+    }
+
+    [Fact]
+    public async Task Owe_TheSameByManyStepsAtOnce_IsOwedOnce()
+    {
+        for (var round = 0; round < 5; round++)
+        {
+            var identity = $"vms-{round}";
+            var attempts = await Together.RunAsync(6, n => Database.Get<IWorkflowStore>().CommitAsync(
+                Steps.Starting($"run-{round}-{n}", changes: new Owe([Owed($"{round}-{n}", ObligationKind.Stop) with { Identity = identity }])), None));
+
+            attempts.Select(a => a.Exception).ShouldAllBe(e => e == null);
+            (await ObligationStore.ListOpenAsync("vms-2", identity, None)).Count.ShouldBe(1);
+        }
     }
 
     [Fact]

@@ -49,8 +49,23 @@ public abstract partial class FailbackStoresCompliance
     }
 
     [Fact]
+    public async Task Readiness_OfARemovedServer_GoesWithItAndIsNotListed()
+    {
+        await ApplyAsync(new SaveVmsServer(Server("vms-1")), new SaveVmsServer(Server("vms-2")));
+        await ApplyAsync(new SaveReadiness(Result("vms-1")), new SaveReadiness(Result("vms-1", ReadinessKind.Failback)), new SaveReadiness(Result("vms-2")));
+
+        await ApplyAsync(new DeleteVmsServer("vms-1", (await Servers.FindAsync("vms-1", None))!.Revision));
+        (await Database.CountAsync("readiness")).ShouldBe(1);
+
+        // A dry run that began before.
+        await ApplyAsync(new SaveReadiness(Result("vms-1")));
+        (await ReadinessStore.ListAsync(new(Take: 1), None)).Select(r => r.ServerId).ShouldBe(["vms-2"], "a page is full of what is there");
+    }
+
+    [Fact]
     public async Task Readiness_Lists_TheKindThatCounts()
     {
+        await ApplyAsync(new SaveVmsServer(Server("vms-1")), new SaveVmsServer(Server("vms-2")));
         await ApplyAsync(
             new SaveReadiness(Result("vms-1")),
             new SaveReadiness(Result("vms-1", ReadinessKind.Failback)),
@@ -78,7 +93,7 @@ public abstract partial class FailbackStoresCompliance
     {
         for (var i = 0; i < 7; i++)
         {
-            await ApplyAsync(new SaveReadiness(Result($"vms-{i}") with { Outcome = i % 2 == 0 ? ReadinessOutcome.Ready : ReadinessOutcome.NotReady }));
+            await ApplyAsync(new SaveVmsServer(Server($"vms-{i}")), new SaveReadiness(Result($"vms-{i}") with { Outcome = i % 2 == 0 ? ReadinessOutcome.Ready : ReadinessOutcome.NotReady }));
         }
 
         (await IdsAsync(new(Take: 3))).ShouldBe(["vms-0", "vms-1", "vms-2"]);

@@ -1,3 +1,4 @@
+using FailbackWorkflows.Engine.Library;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.Policies;
@@ -92,6 +93,27 @@ public sealed class SqliteDatabaseTests : IDisposable
             [(3, "vms-2", 2, 1, "b"), (2, "vms-1", 1, 2, "b"), (1, "vms-1", 1, 1, "a")]);
         var newest = (await cache.FindNewestAsync("vms-1", None)).ShouldNotBeNull();
         (newest.SourceServerId, newest.Content.Channels[0].GetProperty("id").GetString()).ShouldBe(("vms-2", "cam-1"));
+    }
+
+    [Fact]
+    public async Task Migrate_DefinitionsFromBeforeTheLibrary_HaveOneLatestVersionEach_AndSayWhereTheyCameFrom()
+    {
+        await using (var old = Build())
+        {
+            await using var scope = old.CreateAsyncScope();
+            var db = scope.ServiceProvider.GetRequiredService<FailbackDbContext>();
+            await db.GetService<IMigrator>().MigrateAsync("SealHistory");
+            foreach (var (version, by, isPublished) in new[] { (1, "file", false), (2, "Ines Integrator", true) })
+            {
+                await db.Database.ExecuteSqlAsync(
+                    $"INSERT INTO workflow_definitions (id, definition_id, version, name, json, sha256, published_at, published_by, is_published) VALUES ({"door:" + version}, 'door', {version}, 'Door', '{{}}', {"sha" + version}, {version}, {by}, {isPublished})");
+            }
+        }
+
+        await using var services = await OpenAsync();
+
+        var versions = (await services.GetRequiredService<IWorkflowLibrary>().ListAsync(new VersionQuery { OrderBy = VersionOrder.Version }, None)).Items;
+        versions.Select(v => (v.Version, v.Origin, v.IsLatest, v.IsPublished, v.IsDraft)).ShouldBe([(1, VersionOrigin.File, false, false, false), (2, VersionOrigin.Designer, true, true, false)]);
     }
 
     [Fact]

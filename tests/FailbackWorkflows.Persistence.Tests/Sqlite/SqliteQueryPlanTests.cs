@@ -2,6 +2,7 @@ using System.Data.Common;
 using System.Diagnostics;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Persistence.Workflows;
 using FailbackWorkflows.Testing.Persistence;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
@@ -30,7 +31,7 @@ public sealed class SqliteQueryPlanTests
         var deep = Id(view == FailoverLogView.Active ? Entries - Active + 5 : 40);
 
         var first = await ExplainAsync(database, () => log.ListAsync(new(view), None));
-        var later = await ExplainAsync(database, () => log.ListAsync(new(view, Before: deep), None));
+        var later = await ExplainAsync(database, () => log.ListAsync(new(view) { Before = deep }, None));
 
         first.Count.ShouldBe(1);
         later.Count.ShouldBe(2, "the mark, and the page behind it");
@@ -57,14 +58,30 @@ public sealed class SqliteQueryPlanTests
         var log = database.Get<IFailoverLog>();
 
         var finalized = new List<string>();
-        while (await log.ListAsync(new(FailoverLogView.Finalized, Before: finalized.LastOrDefault(), Take: 200), None) is { Count: > 0 } page)
+        while (await log.ListAsync(new(FailoverLogView.Finalized) { Before = finalized.LastOrDefault(), Take = 200 }, None) is { Count: > 0 } page)
         {
             finalized.AddRange(page.Select(e => e.Id));
         }
 
         finalized.ShouldBe(Enumerable.Range(0, Entries - Active).Reverse().Select(Id));
-        (await log.ListAsync(new(FailoverLogView.Active, Take: 200), None)).Count.ShouldBe(Active);
+        (await log.ListAsync(new(FailoverLogView.Active) { Take = 200 }, None)).Count.ShouldBe(Active);
         (await log.FindAsync(Id(0), None)).ShouldNotBeNull().MaterialCopy.ShouldBe(MaterialCopyState.Copied);
+    }
+
+    /// <summary>What names the entries and the starters of a page of runs looks each of them up by its key.</summary>
+    [Fact]
+    public async Task NamesOfAPageOfRuns_AreOneStatementEach_ByKey()
+    {
+        await using var database = await CreateAsync();
+        string[] ids = [.. Enumerable.Range(0, 50).Select(n => Id(n * 7))];
+        (await database.Get<IFailoverLog>().ListFailedServersAsync([.. ids, "nobody"], None)).ShouldBe(ids.Select(id => KeyValuePair.Create(id, "vms-1")), ignoreOrder: true);
+
+        var sent = (await ExplainAsync(database, () => database.Get<IFailoverLog>().ListFailedServersAsync(ids, None)))
+            .Concat(await ExplainAsync(database, () => database.Get<IWorkflowInstances>().ListStartsAsync(ids, None))).ToList();
+
+        sent.Count.ShouldBe(2);
+        sent[0].Plan.ShouldContain(p => p.StartsWith("SEARCH", StringComparison.Ordinal) && p.Contains("(id=?)", StringComparison.Ordinal));
+        sent[1].Plan.ShouldContain(p => p.StartsWith("SEARCH", StringComparison.Ordinal) && p.Contains("instance_id=? AND sequence=?", StringComparison.Ordinal));
     }
 
     private static string Id(int n) => $"entry-{n:D6}";

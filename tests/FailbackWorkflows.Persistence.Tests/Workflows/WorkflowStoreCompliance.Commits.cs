@@ -22,7 +22,7 @@ public abstract partial class WorkflowStoreCompliance
 
         await Store.CommitAsync(start, None);
 
-        (await InstanceAsync("run-1")).ShouldBe(start.Instance);
+        (await InstanceAsync("run-1")).ShouldBe(start.Instance with { ChainHead = start.ChainHead });
         (await Store.FindInstanceByStartKeyAsync("key-1", None)).ShouldBe("run-1");
         (await Store.ReadJournalAsync("run-1", 0, 10, None)).ShouldHaveSingleItem().ShouldBe(start.Events[0]);
         (await FindDutyAsync("vms-1")).ShouldBe(new Duty("vms-1", "vms-1", 1, "seed", 0));
@@ -66,7 +66,7 @@ public abstract partial class WorkflowStoreCompliance
     public async Task Step_DomainRefuses_LeavesEverythingAsItWas()
     {
         var lease = await StartAsync("run-1", bookmarks: [Steps.Bookmark("run-1", "b1", "Event:x")]);
-        await Store.PostStimulusAsync("Event:x", null, "payload", Steps.Operator, T0, None);
+        await Store.PostStimulusAsync(new("Event:x", Steps.Operator, "payload"), T0, None);
         var before = await InstanceAsync("run-1");
         var message = (await Store.ReadInboxAsync("run-1", None)).ShouldHaveSingleItem();
         var step = Steps.Next(
@@ -77,7 +77,7 @@ public abstract partial class WorkflowStoreCompliance
         (await InstanceAsync("run-1")).ShouldBe(before);
         (await Store.ReadJournalAsync("run-1", 0, 10, None)).Count.ShouldBe(1);
         (await Store.ReadInboxAsync("run-1", None)).ShouldHaveSingleItem().ShouldBe(message);
-        (await Store.PostStimulusAsync("Event:y", null, null, Steps.Operator, T0, None)).ShouldBeEmpty();
+        (await Store.PostStimulusAsync(new("Event:y", Steps.Operator), T0, None)).ShouldBeEmpty();
         (await FindDutyAsync("vms-1")).ShouldBeNull();
 
         // The lease is still the caller's: deciding anew, it can commit.
@@ -143,6 +143,43 @@ public abstract partial class WorkflowStoreCompliance
     }
 
     [Fact]
+    public async Task Steps_OfManyInstancesAtOnce_AreWrittenAndOnlyTheLostOneIsRefused()
+    {
+        const int Instances = 24;
+        const int Lost = 7;
+        var leases = new List<Lease>();
+        for (var i = 0; i < Instances; i++)
+        {
+            leases.Add(await StartAsync($"run-{i}"));
+        }
+
+        await Store.ReleaseLeaseAsync(leases[Lost], None);
+        (await ClaimOneAsync("node-2")).InstanceId.ShouldBe($"run-{Lost}");
+
+        var attempts = await Together.RunAsync(Instances, async i =>
+        {
+            for (var step = 0; step < 5; step++)
+            {
+                await StepAsync(leases[i], bookmarks: [Steps.Bookmark($"run-{i}", $"b{step}", $"Event:{i}")]);
+            }
+
+            await StepAsync(leases[i], WorkflowSubStatus.Finished, bookmarks: []);
+        });
+
+        attempts[Lost].Exception.ShouldBeOfType<LeaseLostException>();
+        attempts.Where(a => a.Number != Lost).ShouldAllBe(a => a.Succeeded);
+        for (var i = 0; i < Instances; i++)
+        {
+            var written = i == Lost ? 1 : 7;
+            (await InstanceAsync($"run-{i}")).LastSequence.ShouldBe(written);
+            (await Store.ReadJournalAsync($"run-{i}", 0, 10, None)).Select(e => e.Sequence).ShouldBe(Enumerable.Range(1, written).Select(n => (long)n));
+        }
+
+        (await Database.CountAsync("bookmarks")).ShouldBe(0);
+        (await Database.CountAsync("wake_ups")).ShouldBe(1);
+    }
+
+    [Fact]
     public async Task Step_OlderFenceOfTheSameNode_IsRefused()
     {
         var lost = await StartAsync("run-1");
@@ -169,9 +206,9 @@ public abstract partial class WorkflowStoreCompliance
         (await Database.CountAsync("bookmarks")).ShouldBe(2);
 
         await StepAsync(lease, bookmarks: [Steps.Bookmark("run-1", "b2", "Event:b"), Steps.Bookmark("run-1", "b3", "Event:c")]);
-        (await Store.PostStimulusAsync("Event:a", null, null, Steps.Operator, T0, None)).ShouldBeEmpty();
-        (await Store.PostStimulusAsync("Event:b", null, null, Steps.Operator, T0, None)).ShouldBe(["run-1"]);
-        (await Store.PostStimulusAsync("Event:c", null, null, Steps.Operator, T0, None)).ShouldBe(["run-1"]);
+        (await Store.PostStimulusAsync(new("Event:a", Steps.Operator), T0, None)).ShouldBeEmpty();
+        (await Store.PostStimulusAsync(new("Event:b", Steps.Operator), T0, None)).ShouldBe(["run-1"]);
+        (await Store.PostStimulusAsync(new("Event:c", Steps.Operator), T0, None)).ShouldBe(["run-1"]);
 
         await StepAsync(lease, bookmarks: []);
         (await Database.CountAsync("bookmarks")).ShouldBe(0);

@@ -1,4 +1,5 @@
 using FailbackWorkflows.Engine;
+using FailbackWorkflows.Engine.Journal;
 using FailbackWorkflows.Persistence.Workflows;
 using Shouldly;
 using Xunit;
@@ -52,6 +53,27 @@ public abstract partial class WorkflowStoreCompliance
         (await IdsAsync(new(Take: 0))).ShouldBe(["run-3"], "a page has at least one line");
         (await Database.Get<IWorkflowInstances>().ListAsync(new(Status: WorkflowStatus.Finished), None)).ShouldHaveSingleItem()
             .ShouldBe(new WorkflowInstanceSummary("run-2", "failback", 1, "Failback", "entry-1", WorkflowSubStatus.Faulted, T0.AddMinutes(1), T0.AddMinutes(3), T0.AddMinutes(3)));
+    }
+
+    [Fact]
+    public async Task Starts_OfAPage_AreReadTogether()
+    {
+        foreach (var id in (string[])["run-1", "run-2", "run-3"])
+        {
+            var started = new InstanceStarted
+            {
+                Sequence = 1, At = T0, DefinitionId = "failback", DefinitionVersionId = "failback:1", DefinitionSha256 = "", Input = new Dictionary<string, object?> { ["EntryId"] = $"entry of {id}" }, Actor = Steps.Operator,
+            };
+            await Store.CommitAsync(With(Steps.Starting(id), events: [started]), None);
+        }
+
+        await StepAsync(Steps.Starting("run-2").Lease, WorkflowSubStatus.Faulted, at: T0.AddMinutes(3));
+
+        var starts = await Database.Get<IWorkflowInstances>().ListStartsAsync(["run-2", "run-3", "nobody"], None);
+
+        starts.Keys.Order().ShouldBe(["run-2", "run-3"]);
+        (starts["run-2"].Actor, starts["run-2"].Input["EntryId"]).ShouldBe((Steps.Operator, "entry of run-2"));
+        (await Database.Get<IWorkflowInstances>().ListStartsAsync([], None)).ShouldBeEmpty();
     }
 
     private async Task<IEnumerable<string>> IdsAsync(WorkflowInstanceQuery query) => (await Database.Get<IWorkflowInstances>().ListAsync(query, None)).Select(s => s.Id);

@@ -25,12 +25,12 @@ public abstract partial class WorkflowStoreCompliance
         await WaitingAsync("other-key", "Event:other");
         await WaitingAsync("timer-only", dueAt: T0.AddDays(1));
 
-        var reached = await Store.PostStimulusAsync("Event:disk-replaced", null, null, Steps.Operator, T0, None);
+        var reached = await Store.PostStimulusAsync(new("Event:disk-replaced", Steps.Operator), T0, None);
 
         reached.Order().ShouldBe(waiting);
         (await ClaimAsync()).Select(l => l.InstanceId).Order().ShouldBe(waiting);
         (await Database.CountAsync("inbox")).ShouldBe(20);
-        (await Store.PostStimulusAsync("Event:nobody", null, null, Steps.Operator, T0, None)).ShouldBeEmpty();
+        (await Store.PostStimulusAsync(new("Event:nobody", Steps.Operator), T0, None)).ShouldBeEmpty();
     }
 
     [Fact]
@@ -64,6 +64,46 @@ public abstract partial class WorkflowStoreCompliance
     }
 
     [Fact]
+    public async Task Bookmark_OnAnEnd_RacingThatEnd_IsWokenAllTheSame()
+    {
+        for (var i = 0; i < 60; i++)
+        {
+            var (ending, waiting) = ($"ending-{i}", $"waiting-{i}");
+            var end = Steps.Next(await StartAsync(ending), await InstanceAsync(ending), WorkflowSubStatus.Finished, bookmarks: []);
+            var wait = Steps.Next(
+                await StartAsync(waiting), await InstanceAsync(waiting), WorkflowSubStatus.Suspended, bookmarks: [Steps.Bookmark(waiting, "b1", WorkflowEnded.KeyOf(ending))]);
+            var endAndTell = new StepCommit
+            {
+                Lease = end.Lease, Instance = end.Instance, Events = end.Events, Bookmarks = end.Bookmarks, Releases = true, At = end.At, LeaseUntil = end.LeaseUntil,
+                Stimuli = [new Stimulus(WorkflowEnded.KeyOf(ending), Actor.System)],
+            };
+
+            var attempts = await Together.RunAsync(2, n => Store.CommitAsync(n == i % 2 ? endAndTell : wait, None));
+
+            attempts.ShouldAllBe(a => a.Succeeded);
+            var lease = await ClaimOneAsync();
+            lease.InstanceId.ShouldBe(waiting);
+            await StepAsync(lease, WorkflowSubStatus.Finished, bookmarks: []);
+        }
+    }
+
+    [Fact]
+    public async Task PostRedrive_ManyAtOnce_AllReachAFinishedInstance()
+    {
+        for (var i = 0; i < 10; i++)
+        {
+            var id = $"run-{i}";
+            await FinishedAsync(id, WorkflowSubStatus.Faulted);
+
+            var attempts = await Together.RunAsync(8, n => Store.PostAsync(id, Steps.Message(InboxMessageKind.Redrive), T0, None));
+
+            attempts.ShouldAllBe(a => a.Succeeded && a.Result);
+            (await Store.ReadInboxAsync(id, None)).Count.ShouldBe(8);
+            (await ClaimOneAsync()).InstanceId.ShouldBe(id);
+        }
+    }
+
+    [Fact]
     public async Task PostStimulus_SeenByAReader_IsInAllInboxesOrInNone()
     {
         for (var i = 0; i < 20; i++)
@@ -73,7 +113,7 @@ public abstract partial class WorkflowStoreCompliance
 
         for (var round = 1; round <= 10; round++)
         {
-            var post = Task.Run(() => Store.PostStimulusAsync("Event:x", null, null, Steps.Operator, T0, None));
+            var post = Task.Run(() => Store.PostStimulusAsync(new("Event:x", Steps.Operator), T0, None));
             int count;
             do
             {
@@ -92,8 +132,8 @@ public abstract partial class WorkflowStoreCompliance
         await WaitingAsync("run-1", "Event:x");
         await WaitingAsync("run-2", "Event:x");
 
-        (await Store.PostStimulusAsync("Event:x", "run-2", null, Steps.Operator, T0, None)).ShouldBe(["run-2"]);
-        (await Store.PostStimulusAsync("Event:x", "run-3", null, Steps.Operator, T0, None)).ShouldBeEmpty();
+        (await Store.PostStimulusAsync(new("Event:x", Steps.Operator, null, "run-2"), T0, None)).ShouldBe(["run-2"]);
+        (await Store.PostStimulusAsync(new("Event:x", Steps.Operator, null, "run-3"), T0, None)).ShouldBeEmpty();
 
         (await ClaimOneAsync()).InstanceId.ShouldBe("run-2");
     }
@@ -103,7 +143,7 @@ public abstract partial class WorkflowStoreCompliance
     {
         await StartAsync("run-1", bookmarks: [Steps.Bookmark("run-1", "b1", "Event:x"), Steps.Bookmark("run-1", "b2", "Event:x")]);
 
-        (await Store.PostStimulusAsync("Event:x", null, null, Steps.Operator, T0, None)).ShouldBe(["run-1"]);
+        (await Store.PostStimulusAsync(new("Event:x", Steps.Operator), T0, None)).ShouldBe(["run-1"]);
 
         (await Store.ReadInboxAsync("run-1", None)).Count.ShouldBe(1);
     }
@@ -113,7 +153,7 @@ public abstract partial class WorkflowStoreCompliance
     {
         var payload = new Dictionary<string, object?> { ["slot"] = 3L, ["note"] = "Größe „gut“", ["parts"] = new List<object?> { 1.5, true, null } };
         await WaitingAsync("run-1", "Event:x");
-        await Store.PostStimulusAsync("Event:x", null, payload, Steps.Operator, T0, None);
+        await Store.PostStimulusAsync(new("Event:x", Steps.Operator, payload), T0, None);
         await Store.PostAsync("run-1", Steps.Message(InboxMessageKind.Cancel, "wrong server"), T0, None);
         await Store.PostAsync("run-1", new InboxMessage(0, InboxMessageKind.Redrive, null, null, Actor.System, null), T0, None);
 
@@ -133,7 +173,7 @@ public abstract partial class WorkflowStoreCompliance
     public async Task Inbox_ConsumedByACommit_IsGoneAndNotRunnableAgain()
     {
         await WaitingAsync("run-1", "Event:x");
-        await Store.PostStimulusAsync("Event:x", null, null, Steps.Operator, T0, None);
+        await Store.PostStimulusAsync(new("Event:x", Steps.Operator), T0, None);
         var lease = await ClaimOneAsync();
         var message = (await Store.ReadInboxAsync("run-1", None)).ShouldHaveSingleItem();
 
@@ -147,7 +187,7 @@ public abstract partial class WorkflowStoreCompliance
     public async Task Inbox_ConsumerLostItsLease_IsLeftToTheOther()
     {
         await WaitingAsync("run-1", "Event:x");
-        await Store.PostStimulusAsync("Event:x", null, null, Steps.Operator, T0, None);
+        await Store.PostStimulusAsync(new("Event:x", Steps.Operator), T0, None);
         var lost = await ClaimOneAsync("node-1");
         var later = lost.Until.AddSeconds(1);
         var held = await ClaimOneAsync("node-2", later);
@@ -165,7 +205,7 @@ public abstract partial class WorkflowStoreCompliance
     {
         await WaitingAsync("run-1", "Event:x");
         var lease = await StartAsync("run-2");
-        await Store.PostStimulusAsync("Event:x", null, null, Steps.Operator, T0, None);
+        await Store.PostStimulusAsync(new("Event:x", Steps.Operator), T0, None);
         var message = (await Store.ReadInboxAsync("run-1", None)).ShouldHaveSingleItem();
 
         await StepAsync(lease, consumed: [message.Id]);

@@ -1,0 +1,13 @@
+using FailbackWorkflows.Persistence.Tests.CrashPoints;
+using FailbackWorkflows.Testing.Failback;
+using FailbackWorkflows.Testing.Persistence;
+using Xunit.Abstractions;
+
+namespace FailbackWorkflows.Persistence.Tests.Sqlite;
+
+public sealed class SqliteEventDeliveryTests(ITestOutputHelper output) : EventDeliveryCompliance(output)
+{
+    private protected override Task<FailbackWorld> BuildWorldAsync(ProcessLife life) => FailbackWorld.CreateAsync(life: life);
+
+    private protected override int? UsualSample => 40;
+}
