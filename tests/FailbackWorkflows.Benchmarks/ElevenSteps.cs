@@ -22,7 +22,7 @@ internal static class ElevenSteps
     [Activity("Benchmark.Nothing")]
     public sealed class Nothing : CodeActivity
     {
-        protected override ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken) =>
+        protected internal override ValueTask<ActivityResult> ExecuteAsync(ActivityExecutionContext context, CancellationToken cancellationToken) =>
             ValueTask.FromResult(ActivityResult.Completed());
     }
 }

@@ -31,7 +31,7 @@ internal static class LogPages
             do
             {
                 var since = TimeProvider.System.GetTimestamp();
-                var page = await log.ListAsync(new(view, Before: before), CancellationToken.None);
+                var page = await log.ListAsync(new(view) { Before = before }, CancellationToken.None);
                 times.Add(TimeProvider.System.GetElapsedTime(since).TotalMilliseconds);
                 before = page.Count == 50 ? page[^1].Id : null;
             }

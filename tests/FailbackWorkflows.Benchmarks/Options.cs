@@ -26,4 +26,8 @@ internal sealed class Options
     public string Text(string name, string fallback) => _values.GetValueOrDefault(name, fallback);
 
     public int Number(string name, int fallback) => _values.TryGetValue(name, out var text) ? int.Parse(text, CultureInfo.InvariantCulture) : fallback;
+
+    /// <summary>Several numbers: <c>1,8,16</c>.</summary>
+    public IReadOnlyList<int> Numbers(string name, IReadOnlyList<int> fallback) =>
+        _values.TryGetValue(name, out var text) ? [.. text.Split(',').Select(number => int.Parse(number, CultureInfo.InvariantCulture))] : fallback;
 }

@@ -27,14 +27,11 @@ internal static class PollScale
         var seconds = options.Number("seconds", 600);
         var warmUp = options.Number("warm-up", 30);
         var folder = Directory.CreateTempSubdirectory("failback-poll-scale-").FullName;
-        using var simulator = Process.Start(new ProcessStartInfo(Environment.ProcessPath!, ["poll-simulator", "--recorders", recorders.ToString(CultureInfo.InvariantCulture)])
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-        })!;
+
+        var (simulator, port) = await PollSimulator.StartAsync(recorders);
+        using var ends = simulator;
         try
         {
-            var port = (await simulator.StandardOutput.ReadLineAsync())!.Split(' ')[^1];
             await using var server = FailbackWorkflows.Server.Program.Build(
             [
                 "--urls", "http://127.0.0.1:0",
@@ -84,7 +81,7 @@ internal static class PollScale
         Print($"server says the latest poll of the last two minutes began {punctual.LongestLag.TotalMilliseconds:N0} ms late");
     }
 
-    private static async Task RegisterAsync(IServiceProvider services, int recorders, string port)
+    private static async Task RegisterAsync(IServiceProvider services, int recorders, int port)
     {
         var writer = services.GetRequiredService<IDomainWriter>();
         var credential = services.GetRequiredService<ISecretProtector>().Protect("a-credential-of-a-simulated-recorder");
@@ -101,7 +98,7 @@ internal static class PollScale
             BaseUrl = new Uri($"http://{PollSimulator.AddressOf(i)}:{port}/"),
             ProtectedCredential = credential,
             MachineId = PollSimulator.MachineOf(i),
-            SoftwareVersion = "1.4.0",
+            SoftwareVersion = PollSimulator.SoftwareVersion,
             State = VmsServerState.Ok,
             CreatedAt = now,
         };

@@ -1,9 +1,11 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
+using FailbackWorkflows.Benchmarks.Durable;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
 
@@ -16,7 +18,7 @@ internal sealed record PollCount(long Polls, int Polled, double LongestGapSecond
 /// Many recorders that only say how they are, in a process of their own: each has an address of its own in 127.0.0.0/8 and answers on
 /// kept connections, as recorders do. It obeys lines on its standard input: <c>reset</c>, <c>count</c>.
 /// </summary>
-internal sealed class PollSimulator(int recorders, int port)
+internal sealed class PollSimulator(int recorders, int port, Func<int, string> serverOf)
 {
     private const int SocketLevel = 1;
     private const int BindToDevice = 25;
@@ -27,15 +29,38 @@ internal sealed class PollSimulator(int recorders, int port)
     private long _polls;
     private int _connections;
 
+    /// <summary>The recorders of <see cref="LargeSite"/>.</summary>
+    public const string LargeSiteNames = "large-site";
+
+    public const string SoftwareVersion = "1.4.0";
+
+    public static string BootOf(string serverId) => $"boot-of-{serverId}";
+
     public static IPAddress AddressOf(int recorder) => new([127, 1, (byte)(recorder / 250), (byte)(1 + (recorder % 250))]);
 
     public static string MachineOf(int recorder) => string.Create(CultureInfo.InvariantCulture, $"machine-{recorder:00000}");
 
     public static string ServerOf(int recorder) => string.Create(CultureInfo.InvariantCulture, $"rec-{recorder:00000}");
 
+    /// <summary>Starts it in a process of its own, which ends with its input.</summary>
+    /// <param name="names"><see cref="LargeSiteNames"/>, or null: those of <see cref="ServerOf"/>.</param>
+    public static async Task<(Process Simulator, int Port)> StartAsync(int recorders, string? names = null)
+    {
+        // Started as "dotnet X.dll" the process is dotnet, and needs the name of the program again.
+        var program = Environment.ProcessPath!;
+        string[] self = Path.GetFileNameWithoutExtension(program) == "dotnet" ? [typeof(PollSimulator).Assembly.Location] : [];
+        string[] named = names is null ? [] : ["--names", names];
+        var simulator = Process.Start(new ProcessStartInfo(program, [.. self, "poll-simulator", "--recorders", recorders.ToString(CultureInfo.InvariantCulture), .. named])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+        })!;
+        return (simulator, int.Parse((await simulator.StandardOutput.ReadLineAsync())!.Split(' ')[^1], CultureInfo.InvariantCulture));
+    }
+
     public static async Task<int> RunAsync(Options options)
     {
-        var simulator = new PollSimulator(options.Number("recorders", 10_000), options.Number("port", 0));
+        var simulator = new PollSimulator(options.Number("recorders", 10_000), options.Number("port", 0), options.Text("names", "") == LargeSiteNames ? LargeSite.ServerId : ServerOf);
         await simulator.ServeAsync();
         return 0;
     }
@@ -129,13 +154,13 @@ internal sealed class PollSimulator(int recorders, int port)
         }
     }
 
-    private static (byte[] Answer, int TimeAt) Answer(int recorder)
+    private (byte[] Answer, int TimeAt) Answer(int recorder)
     {
-        var id = ServerOf(recorder);
+        var id = serverOf(recorder);
         var status = new RecorderStatus(
             MachineOf(recorder),
-            $"boot-of-{id}",
-            "1.4.0",
+            BootOf(id),
+            SoftwareVersion,
             "1",
             DateTimeOffset.Parse(TimePlace, CultureInfo.InvariantCulture),
             TimeSpan.FromMilliseconds(1),

@@ -1,0 +1,106 @@
+using System.Diagnostics;
+using System.Runtime;
+using FailbackWorkflows.Benchmarks.Durable;
+using FailbackWorkflows.Benchmarks.Polling;
+using FailbackWorkflows.Failback.Connectivity;
+using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Persistence;
+using FailbackWorkflows.Testing.Persistence;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace FailbackWorkflows.Benchmarks.Serving;
+
+/// <summary>Every page of the operator UI as a signed-in person gets it over HTTP, from a server whose log has grown for years.</summary>
+internal static class ServedPages
+{
+    private const double MostMilliseconds = 50;
+    private const int WarmUps = 20;
+
+    /// <summary>Share of a core that the server may spend while nothing is asked of it.</summary>
+    private const double MostBusy = 0.2;
+    private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(5);
+
+    public static async Task<int> RunAsync(Options options)
+    {
+        var entries = options.Number("entries", 1_000_000);
+        var rounds = options.Number("rounds", 200);
+        var connectionString = await PostgresDatabases.TakeAsync();
+        await using (var database = await TestDatabase.CreateAsync(services => services.AddPostgresPersistence(connectionString, Path.GetTempPath()), () => ValueTask.CompletedTask))
+        {
+            await LargeSite.LoadLogAsync(database, entries);
+        }
+
+        var (simulator, port) = await PollSimulator.StartAsync(LargeSite.Recorders + LargeSite.FailoverServers, PollSimulator.LargeSiteNames);
+        using var recorders = simulator;
+
+        // What is done about the recorders by schedule is measured elsewhere.
+        await using (var site = await ServedSite.StartAsync(
+            connectionString, "--Failback:PollInterval", "01:00:00", "--Failback:SettingsInterval", "1.00:00:00", "--Failback:ReadinessInterval", "00:00:00"))
+        {
+            await LargeSite.LoadServersAsync(site.Services.GetRequiredService<IDatabase>(), site.Services.GetRequiredService<ISecretProtector>().Protect("credential"), entries, port);
+            await SettleAsync(site.Services.GetRequiredService<PollRecorders>());
+            using var browser = await site.SignInAsync();
+            Console.WriteLine(FormattableString.Invariant(
+                $"pages: {entries:N0} log entries and {LargeSite.Recorders:N0} recorders in PostgreSQL, each page {rounds} times over HTTP, one after the other; target p99 {MostMilliseconds:N0} ms"));
+            var deep = LargeSite.EntryId(entries / 2);
+            foreach (var path in (string[])
+            [
+                "failover-log", "failover-log?view=finalized", $"failover-log?view=finalized&before={deep}", "failover-log?view=finalized&q=vms-7919",
+                "failover-log?view=finalized&since=2025-01-02&until=2025-01-03", $"failover-log/{deep}", "servers", "servers?after=vms-5000", "servers?q=vms-79", "servers?show=broken",
+                "servers/vms-7919", "servers/vms-7919/settings", "servers/vms-7919/failover", "system", "system/users", "system/users?q=person19", "workflows", "history",
+            ])
+            {
+                await MeasureAsync(browser, path, rounds);
+            }
+        }
+
+        simulator.Kill();
+        await PostgresDatabases.DropAsync(connectionString);
+        return 0;
+    }
+
+    /// <summary>The servers are new to the polls, and what they say is written down where it is news: waits until that is over.</summary>
+    private static async Task SettleAsync(PollRecorders polls)
+    {
+        TimeSpan spent;
+        do
+        {
+            var before = Environment.CpuUsage.TotalTime;
+            await Task.Delay(Quiet);
+            spent = Environment.CpuUsage.TotalTime - before;
+        }
+        while (polls.Punctual() is not { Recorders: LargeSite.Recorders + LargeSite.FailoverServers, InFlight: 0, Unasked: 0 } || spent > Quiet * MostBusy);
+    }
+
+    private static async Task MeasureAsync(HttpClient browser, string path, int rounds)
+    {
+        var measured = new List<Round>();
+        var bytes = 0;
+        for (var round = -WarmUps; round < rounds; round++)
+        {
+            var (methods, pause) = (JitInfo.GetCompiledMethodCount(), GC.GetTotalPauseDuration());
+            var begun = Stopwatch.GetTimestamp();
+            using var answer = await browser.GetAsync(path);
+            bytes = (await answer.EnsureSuccessStatusCode().Content.ReadAsByteArrayAsync()).Length;
+            if (round >= 0)
+            {
+                measured.Add(new(round, Stopwatch.GetElapsedTime(begun).TotalMilliseconds, JitInfo.GetCompiledMethodCount() - methods, (GC.GetTotalPauseDuration() - pause).TotalMilliseconds));
+            }
+        }
+
+        var times = measured.ConvertAll(one => one.Milliseconds);
+        var isMet = times.At(0.99) <= MostMilliseconds;
+        Console.WriteLine(FormattableString.Invariant(
+            $"  {"/" + path,-66} median {times.Median(),6:N1} ms   p99 {times.At(0.99),6:N1} ms: {Figures.Verdict(isMet)}   ({bytes / 1024.0,6:N1} KiB)"));
+        if (!isMet)
+        {
+            // Whether it was the page, or the process that is still being compiled, or a collection.
+            foreach (var slow in measured.OrderByDescending(one => one.Milliseconds).Take(3))
+            {
+                Console.WriteLine(FormattableString.Invariant($"      round {slow.Number}: {slow.Milliseconds:N1} ms, {slow.MethodsCompiled} methods compiled, {slow.PauseMilliseconds:N1} ms of collections"));
+            }
+        }
+    }
+
+    private sealed record Round(int Number, double Milliseconds, long MethodsCompiled, double PauseMilliseconds);
+}
