@@ -30,6 +30,20 @@ internal sealed class CommitStop(string dataFolder)
     /// <summary>The last commit of any run gets stuck.</summary>
     public void WhenFinishes(long rounds = ForEver) => Install("NEW.kind = 'instanceFinished'", rounds);
 
+    /// <summary>The commit that writes such an event gets stuck.</summary>
+    /// <param name="condition">About the row <c>NEW</c> of the journal.</param>
+    public void When(string condition) => Install(condition, ForEver);
+
+    /// <summary>A number that other commits have made durable; the one that is stuck does not hold readers up.</summary>
+    public int Count(string sql)
+    {
+        using var connection = new SqliteConnection(_connection);
+        connection.Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        return (int)(long)command.ExecuteScalar()!;
+    }
+
     public void Remove() => Execute("DROP TRIGGER IF EXISTS test_stop; DROP VIEW IF EXISTS test_rounds;");
 
     private void Install(string condition, long rounds) => Execute(
