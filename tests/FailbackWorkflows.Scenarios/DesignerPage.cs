@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Microsoft.Playwright;
 using Shouldly;
@@ -327,20 +328,26 @@ internal sealed class DesignerPage(IPage page)
         }
     }
 
-    /// <summary>Types into an input of the selected activity, known by the sentence below it, and waits until that is saved.</summary>
+    /// <summary>
+    /// Types into an input of the selected activity, known by the sentence below it, and waits until that is saved. A save of what was done before may still be on its way: what counts is
+    /// the one that holds the value.
+    /// </summary>
     public async Task FillInputAsync(string sentence, string value)
     {
         var input = page.Locator(".mud-input-control").Filter(new() { HasText = sentence }).Locator("input,textarea").First;
-        await WaitForSaveAsync(async () =>
-        {
-            await input.FillAsync(value);
-            await input.PressAsync("Tab");
-        });
+        await WaitForSaveAsync(
+            async () =>
+            {
+                await input.FillAsync(value);
+                await input.PressAsync("Tab");
+            },
+            sent => sent.Contains($"\"{value}\"", StringComparison.Ordinal));
     }
 
-    /// <summary>Does something that the designer saves by itself, and waits for the answer.</summary>
-    public Task<IResponse> WaitForSaveAsync(Func<Task> act) =>
-        page.RunAndWaitForResponseAsync(act, response => response.Request.Method == "POST" && new Uri(response.Url).AbsolutePath == "/elsa/api/workflow-definitions");
+    /// <summary>Does something that the designer saves by itself, and waits for the answer to what <paramref name="isIt"/> knows by its text; to any save, if that is null.</summary>
+    public Task<IResponse> WaitForSaveAsync(Func<Task> act, Func<string, bool>? isIt = null) =>
+        page.RunAndWaitForResponseAsync(act, response => response.Request.Method == "POST" && new Uri(response.Url).AbsolutePath == "/elsa/api/workflow-definitions"
+            && (isIt is null || isIt(response.Request.PostData ?? "")));
 
     /// <summary>Saves by the keys that every editor has.</summary>
     public Task<IResponse> SaveAsync() => WaitForSaveAsync(() => page.Keyboard.PressAsync("Control+s"));
@@ -349,7 +356,7 @@ internal sealed class DesignerPage(IPage page)
     public async Task PublishAsync(string reason)
     {
         await page.Locator("button.mud-primary-text").First.ClickAsync();
-        var answer = await WaitForSaveAsync(() => GiveReasonAsync(reason));
+        var answer = await WaitForSaveAsync(() => GiveReasonAsync(reason), sent => JsonNode.Parse(sent)!["publish"]?.GetValue<bool>() == true);
         // The page is loaded again after that, and its answers are gone with it; a refusal stays.
         answer.Status.ShouldBe(200, answer.Status == 200 ? null : await answer.TextAsync());
     }
