@@ -23,6 +23,7 @@ internal sealed class DutyRow
     {
         row.ToTable("duties");
         row.HasKey(r => r.Identity);
+        row.HasIndex(r => r.HolderServerId);
         row.Property(r => r.Epoch).IsConcurrencyToken();
         row.Property(r => r.Fence).IsConcurrencyToken();
     }

@@ -65,7 +65,7 @@ internal sealed class FailoverLogRow : IVersionedRow
         row.HasIndex(r => r.ExternalId).IsUnique();
         row.HasIndex(r => new { r.IsActive, r.FailoverStartedAt, r.Id });
         row.HasIndex(r => new { r.FailoverStartedAt, r.Id });
-        row.HasIndex(r => new { r.FailedServerId, r.FailoverStartedAt });
+        row.HasIndex(r => new { r.FailedServerId, r.FailoverStartedAt, r.Id });
         row.HasIndex(r => new { r.FailoverServerId, r.FailoverStartedAt });
 
         // What is left to do is a handful of entries among a million that are done with.

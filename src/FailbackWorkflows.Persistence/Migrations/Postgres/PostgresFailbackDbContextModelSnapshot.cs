@@ -322,6 +322,8 @@ namespace FailbackWorkflows.Persistence.Migrations.Postgres
 
                     b.HasKey("Identity");
 
+                    b.HasIndex("HolderServerId");
+
                     b.ToTable("duties", (string)null);
                 });
 
@@ -479,11 +481,11 @@ namespace FailbackWorkflows.Persistence.Migrations.Postgres
                     b.HasIndex("FailoverStartedAt")
                         .HasFilter("failover = 'Failed' AND material_copy = 'NotStarted' AND last_times IS NULL");
 
-                    b.HasIndex("FailedServerId", "FailoverStartedAt");
-
                     b.HasIndex("FailoverServerId", "FailoverStartedAt");
 
                     b.HasIndex("FailoverStartedAt", "Id");
+
+                    b.HasIndex("FailedServerId", "FailoverStartedAt", "Id");
 
                     b.HasIndex("IsActive", "FailoverStartedAt", "Id");
 
