@@ -88,14 +88,13 @@ public sealed class ReadinessStamps(
     /// <summary>Several servers as they are now, in their order. What they share is read once.</summary>
     public async Task<IReadOnlyList<ReadinessSubject>> ReadAsync(IReadOnlyList<VmsServer> all, CancellationToken cancellationToken)
     {
-        var common = await ReadCommonAsync(all, cancellationToken);
-        var subjects = new List<ReadinessSubject>(all.Count);
-        foreach (var server in all)
+        if (all.Count == 0)
         {
-            subjects.Add(await ReadAsync(server, common, cancellationToken));
+            return [];
         }
 
-        return subjects;
+        var common = await ReadCommonAsync(all, cancellationToken);
+        return [.. all.Select(server => Describe(server, common))];
     }
 
     private async Task<Common> ReadCommonAsync(IReadOnlyList<VmsServer> all, CancellationToken cancellationToken)
@@ -104,6 +103,8 @@ public sealed class ReadinessStamps(
         var verdict = await license.CheckAsync(LicenseCheck.Failover, cancellationToken);
         var now = time.GetUtcNow();
         var (open, granted, latest) = await ReadOfAsync([.. all.Select(server => server.Id)], cancellationToken);
+        var byServer = open.ToLookup(entry => entry.FailedServerId);
+        var groups = all.Where(server => EntryOf(server, byServer) is null).Select(server => server.FailoverGroup).OfType<string>().ToHashSet(StringComparer.Ordinal);
         var standingIn = open.Select(entry => entry.FailoverServerId).ToHashSet(StringComparer.Ordinal);
         return new(
             (await definitions.FindPublishedAsync(StartFailback.DefinitionId, cancellationToken))?.Id ?? "",
@@ -113,9 +114,12 @@ public sealed class ReadinessStamps(
             [.. (await maintenance.ListOnAsync(cancellationToken)).Where(mode => mode.IsActive(now))],
             granted.ToDictionary(d => d.Identity),
             latest.ToLookup(r => r.Identity),
-            open.ToLookup(e => e.FailedServerId),
-            (await servers.ListAsync(standingIn, cancellationToken)).ToDictionary(server => server.Id));
+            byServer,
+            (await servers.ListAsync(standingIn, cancellationToken)).ToDictionary(server => server.Id),
+            (await servers.ListTraitsAsync(groups, cancellationToken)).GroupBy(member => member.FailoverGroup!).ToDictionary(group => group.Key, group => Digest(group.Select(Describe))));
     }
+
+    private static FailoverLogEntry? EntryOf(VmsServer server, ILookup<string, FailoverLogEntry> open) => open[server.Id].FirstOrDefault(entry => entry.Failover != FailoverState.Failed);
 
     private async Task<(IReadOnlyList<FailoverLogEntry> Open, IReadOnlyList<Duty> Duties, IReadOnlyList<CachedRevision> Latest)> ReadOfAsync(
         string[] ids, CancellationToken cancellationToken) => ids.Length switch
@@ -128,14 +132,14 @@ public sealed class ReadinessStamps(
         _ => (await log.ListOpenAsync(cancellationToken), await duties.ListAsync(cancellationToken), await cache.ListLatestAsync(cancellationToken)),
     };
 
-    private async Task<ReadinessSubject> ReadAsync(VmsServer server, Common common, CancellationToken cancellationToken)
+    private static ReadinessSubject Describe(VmsServer server, Common common)
     {
-        var entry = common.Open[server.Id].FirstOrDefault(e => e.Failover != FailoverState.Failed);
+        var entry = EntryOf(server, common.Open);
         var duty = common.Duties.GetValueOrDefault(server.Id);
         var newest = SettingsAges.NewestOf(common.Latest[server.Id]);
         var others = entry is null
-            ? await common.DigestOfGroupAsync(server.FailoverGroup, servers, cancellationToken)
-            : Describe(common.StandingIn.GetValueOrDefault(entry.FailoverServerId));
+            ? server.FailoverGroup is { } group ? common.Groups.GetValueOrDefault(group, "") : ""
+            : common.StandingIn.GetValueOrDefault(entry.FailoverServerId) is { } standingIn ? Describe(VmsServerTraits.Of(standingIn)) : "";
         var modes = common.Maintenance.Where(mode => mode.ServerId is null || mode.ServerId == server.Id).Select(mode => string.Create(CultureInfo.InvariantCulture, $"{mode.Scope}:{mode.Episode}"));
         return new(
             server,
@@ -144,18 +148,18 @@ public sealed class ReadinessStamps(
                 entry is null ? common.Failover : common.Failback,
                 common.License,
                 newest?.Sha256 ?? "",
-                Digest(Describe(server), others, $"{entry?.Id}:{entry?.FailoverServerId}:{entry?.Failover}:{entry?.Failback}", $"{duty?.HolderServerId}:{duty?.Epoch}"),
+                Digest(Describe(VmsServerTraits.Of(server)), others, $"{entry?.Id}:{entry?.FailoverServerId}:{entry?.Failover}:{entry?.Failback}", $"{duty?.HolderServerId}:{duty?.Epoch}"),
                 Digest([common.Policy, .. modes])));
     }
 
-    /// <summary>What people set of a server, and what it is; not how its connection stands at the moment.</summary>
-    private static string Describe(VmsServer? server) => server is null
-        ? ""
-        : string.Create(CultureInfo.InvariantCulture, $"{server.Id}|{server.Name}|{server.BaseUrl}|{server.MachineId}|{server.SoftwareVersion}|{server.State}|{server.FailoverGroup}|{server.IsFailoverEnabled}|{server.MostDutiesOfOthers}|{server.RoomPerDutyBytes}");
+    private static string Describe(VmsServerTraits server) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{server.Id}|{server.Name}|{server.BaseUrl}|{server.MachineId}|{server.SoftwareVersion}|{server.State}|{server.FailoverGroup}|{server.IsFailoverEnabled}|{server.MostDutiesOfOthers}|{server.RoomPerDutyBytes}");
 
     private static string Digest(params IEnumerable<string?> parts) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', parts))))[..32];
 
     /// <summary>What all servers of one reading share.</summary>
+    /// <param name="Groups">Digests of the failover groups whose members count.</param>
     private sealed record Common(
         string Failback,
         string Failover,
@@ -165,23 +169,6 @@ public sealed class ReadinessStamps(
         IReadOnlyDictionary<string, Duty> Duties,
         ILookup<string, CachedRevision> Latest,
         ILookup<string, FailoverLogEntry> Open,
-        IReadOnlyDictionary<string, VmsServer> StandingIn)
-    {
-        private readonly Dictionary<string, string> _groups = new(StringComparer.Ordinal);
-
-        public async Task<string> DigestOfGroupAsync(string? group, IVmsServers servers, CancellationToken cancellationToken)
-        {
-            if (group is null)
-            {
-                return "";
-            }
-
-            if (!_groups.TryGetValue(group, out var digest))
-            {
-                _groups[group] = digest = Digest((await servers.ListGroupAsync(group, cancellationToken)).OrderBy(s => s.Id, StringComparer.Ordinal).Select(Describe));
-            }
-
-            return digest;
-        }
-    }
+        IReadOnlyDictionary<string, VmsServer> StandingIn,
+        IReadOnlyDictionary<string, string> Groups);
 }

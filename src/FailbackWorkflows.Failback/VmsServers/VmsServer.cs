@@ -99,6 +99,32 @@ public sealed record VmsServer
     public bool Answers => Connection is ConnectionState.Connected or ConnectionState.Unstable;
 }
 
+/// <summary>What people set of a server, and what it is; not how its connection stands at the moment.</summary>
+public sealed record VmsServerTraits(
+    string Id,
+    string Name,
+    string BaseUrl,
+    string? MachineId,
+    string? SoftwareVersion,
+    VmsServerState State,
+    string? FailoverGroup,
+    bool IsFailoverEnabled,
+    int MostDutiesOfOthers,
+    long RoomPerDutyBytes)
+{
+    public static VmsServerTraits Of(VmsServer server) => new(
+        server.Id,
+        server.Name,
+        server.BaseUrl.ToString(),
+        server.MachineId,
+        server.SoftwareVersion,
+        server.State,
+        server.FailoverGroup,
+        server.IsFailoverEnabled,
+        server.MostDutiesOfOthers,
+        server.RoomPerDutyBytes);
+}
+
 /// <summary>Reads the registry.</summary>
 public interface IVmsServers
 {
@@ -130,6 +156,9 @@ public interface IVmsServers
 
     /// <summary>The servers of a failover group, by name.</summary>
     Task<IReadOnlyList<VmsServer>> ListGroupAsync(string failoverGroup, CancellationToken cancellationToken);
+
+    /// <summary>The members of all these failover groups, by id. Only their traits: a page of servers may be of as many groups, each of hundreds.</summary>
+    Task<IReadOnlyList<VmsServerTraits>> ListTraitsAsync(IReadOnlyCollection<string> failoverGroups, CancellationToken cancellationToken);
 
     /// <summary>How many there are.</summary>
     Task<int> CountAsync(CancellationToken cancellationToken);

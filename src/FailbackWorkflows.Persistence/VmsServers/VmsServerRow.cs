@@ -176,6 +176,21 @@ internal sealed class VmsServers(IDatabase database, CommittedChanges committed)
 
     public Task<IReadOnlyList<VmsServer>> ListGroupAsync(string failoverGroup, CancellationToken cancellationToken) => OfGroup.ExecuteAsync(database, failoverGroup, r => r.ToServer(), cancellationToken);
 
+    public async Task<IReadOnlyList<VmsServerTraits>> ListTraitsAsync(IReadOnlyCollection<string> failoverGroups, CancellationToken cancellationToken)
+    {
+        if (failoverGroups.Count == 0)
+        {
+            return [];
+        }
+
+        await using var db = database.CreateReadContext();
+        return await db.Servers
+            .Where(r => r.FailoverGroup != null && failoverGroups.Contains(r.FailoverGroup))
+            .OrderBy(r => r.Id)
+            .Select(r => new VmsServerTraits(r.Id, r.Name, r.BaseUrl, r.MachineId, r.SoftwareVersion, r.State, r.FailoverGroup, r.IsFailoverEnabled, r.MostDutiesOfOthers, r.RoomPerDutyBytes))
+            .ToListAsync(cancellationToken);
+    }
+
     public Task<int> CountAsync(CancellationToken cancellationToken) => Count.ExecuteAsync(database, 0, cancellationToken);
 
     public async Task<IReadOnlyList<VmsServer>> ListAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken)
@@ -250,10 +265,11 @@ internal sealed class VmsServers(IDatabase database, CommittedChanges committed)
         IQueryable<VmsServerRow> rows = db.Servers;
         if (query.Text is { } text)
         {
+            var isAscii = System.Text.Ascii.IsValid(text);
             var part = text.ToLowerInvariant();
-            // As it was typed too: the embedded database knows only the small letters of English.
-            rows = rows.Where(r => r.Name.Contains(text) || r.Name.ToLower().Contains(part) || r.Id.Contains(part) || r.BaseUrl.ToLower().Contains(part)
-                || (r.FailoverGroup != null && (r.FailoverGroup.Contains(text) || r.FailoverGroup.ToLower().Contains(part))));
+            rows = rows.Where(r => r.Name.ToLower().Contains(part) || r.Id.Contains(part) || r.BaseUrl.ToLower().Contains(part) || (r.FailoverGroup != null && r.FailoverGroup.ToLower().Contains(part))
+                // As it was typed too: the embedded database knows only the small letters of English.
+                || (!isAscii && (r.Name.Contains(text) || (r.FailoverGroup != null && r.FailoverGroup.Contains(text)))));
         }
 
         return query.Filter switch

@@ -132,6 +132,9 @@ public abstract partial class FailbackStoresCompliance
             new SaveVmsServer(Server("vms-4")));
 
         (await Database.Get<IVmsServers>().ListGroupAsync("north", None)).Select(s => s.Id).ShouldBe(["vms-2", "vms-1"]);
+        (await Database.Get<IVmsServers>().ListTraitsAsync(["north", "nowhere"], None))
+            .ShouldBe((await Database.Get<IVmsServers>().ListGroupAsync("north", None)).OrderBy(s => s.Id, StringComparer.Ordinal).Select(VmsServerTraits.Of));
+        (await Database.Get<IVmsServers>().ListTraitsAsync([], None)).ShouldBeEmpty();
         (await Database.Get<IVmsServers>().CountAsync(None)).ShouldBe(4);
     }
 

@@ -96,7 +96,8 @@ public sealed class ReadinessViews(IReadinessResults results, ReadinessStamps st
     private async Task<IReadOnlyList<ReadinessResponse>> DescribeAsync(IReadOnlyList<VmsServer> of, IReadOnlyList<ReadinessResult> found, CancellationToken cancellationToken)
     {
         var now = time.GetUtcNow();
-        var subjects = (await stamps.ReadAsync(of, cancellationToken)).ToDictionary(subject => subject.Server.Id);
+        var looked = found.Select(result => result.ServerId).ToHashSet(StringComparer.Ordinal);
+        var subjects = (await stamps.ReadAsync([.. of.Where(server => looked.Contains(server.Id))], cancellationToken)).ToDictionary(subject => subject.Server.Id);
         return
         [
             .. from result in found

@@ -176,6 +176,8 @@ public sealed class LicenseCheckTests
 
         public Task<IReadOnlyList<VmsServer>> ListGroupAsync(string failoverGroup, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<VmsServer>>([]);
 
+        public Task<IReadOnlyList<VmsServerTraits>> ListTraitsAsync(IReadOnlyCollection<string> failoverGroups, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<VmsServerTraits>>([]);
+
         public Task<int> CountAsync(CancellationToken cancellationToken) => Task.FromResult(count);
     }
 }
