@@ -92,7 +92,7 @@ public sealed class AutomaticFailovers(
 
     private async Task SelectAsync(AutomaticFailoverDecision decision, CancellationToken cancellationToken)
     {
-        var selected = await selection.SelectAsync(decision.Identity, untilOneIsFit: false, cancellationToken);
+        var selected = await selection.SelectAsync(decision.Identity, enough: null, cancellationToken);
         if (selected.Chosen is not null)
         {
             _inVain.TryRemove(decision.Identity, out _);

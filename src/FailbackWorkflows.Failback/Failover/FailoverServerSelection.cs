@@ -28,6 +28,9 @@ public sealed record FailoverCandidate(string ServerId, string Name, string? Why
     public bool IsUnstable { get; init; }
 
     public bool IsFit => WhyNot is null;
+
+    /// <summary>It has said itself that it is fit; false: only the registry says so, or it is not fit.</summary>
+    public bool IsAsked => IsFit && FreeBytes is not null;
 }
 
 /// <summary>Who takes a duty over, or why nobody can.</summary>
@@ -53,11 +56,11 @@ public sealed class FailoverServerSelection(IVmsServers servers, IDuties duties,
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     /// <summary>Chooses for the duty of a server, whoever has it now. Throws <see cref="ArgumentException"/> when there is no such server.</summary>
-    /// <param name="untilOneIsFit">
-    /// Asks one after the other, the best first, and nobody after the first that is fit: the same choice with the fewest questions, for who is
-    /// in no hurry. The others then count as fit by the registry alone.
+    /// <param name="enough">
+    /// Asks so many at a time, the best first, and nobody any more once so many are fit: the same choice with fewer questions. The others then count as fit by the
+    /// registry alone. Null: all are asked at once.
     /// </param>
-    public async Task<FailoverSelection> SelectAsync(string failedServerId, bool untilOneIsFit, CancellationToken cancellationToken)
+    public async Task<FailoverSelection> SelectAsync(string failedServerId, int? enough, CancellationToken cancellationToken)
     {
         var failed = await servers.FindAsync(failedServerId, cancellationToken) ?? throw new ArgumentException($"There is no VMS server '{failedServerId}'.", nameof(failedServerId));
         if (failed.FailoverGroup is null)
@@ -65,25 +68,26 @@ public sealed class FailoverServerSelection(IVmsServers servers, IDuties duties,
             return new(null, [], $"{failed.Name} is in no failover group, so no failover server can be chosen for it. Name its group on its page, or choose a failover server yourself.");
         }
 
-        var granted = await duties.ListAsync(cancellationToken);
-        var holder = granted.FirstOrDefault(duty => duty.Identity == failedServerId)?.HolderServerId;
+        var holder = (await duties.FindAsync(failedServerId, cancellationToken))?.HolderServerId;
         var owed = await log.CountOwedPeriodsAsync(cancellationToken);
         var unlucky = await FindUnluckyAsync(failedServerId, cancellationToken);
         var others = (await servers.ListGroupAsync(failed.FailoverGroup, cancellationToken)).Where(server => server.Id != failedServerId).ToList();
+        var held = (await duties.ListHeldAsync([.. others.Select(server => server.Id)], cancellationToken)).ToLookup(duty => duty.HolderServerId);
+        var busy = await ReadBusyAsync(failedServerId, cancellationToken);
         var candidates = new List<FailoverCandidate>();
         foreach (var server in others)
         {
-            var taken = granted.Count(duty => duty.HolderServerId == server.Id && duty.Identity != server.Id);
+            var taken = held[server.Id].Count(duty => duty.Identity != server.Id);
             var periods = owed.GetValueOrDefault(server.Id);
             var candidate = new FailoverCandidate(server.Id, server.Name, null, false, taken, periods, null, server.RoomPerDutyBytes * (1 + Math.Max(taken, periods)))
             {
                 HasFailedLately = server.Id == unlucky,
                 IsUnstable = server.Connection == ConnectionState.Unstable,
             };
-            candidates.Add(FindWhyNot(server, failed, holder, taken) is { } whyNot ? candidate with { WhyNot = whyNot } : await CheckBusyAsync(candidate, failedServerId, cancellationToken));
+            candidates.Add(FindWhyNot(server, failed, holder, taken) is { } whyNot ? candidate with { WhyNot = whyNot } : CheckBusy(candidate, busy));
         }
 
-        var asked = await AskAsync([.. InOrder(candidates)], others.ToDictionary(server => server.Id), untilOneIsFit, cancellationToken);
+        var asked = await AskAsync([.. InOrder(candidates)], others.ToDictionary(server => server.Id), enough, cancellationToken);
         var ordered = InOrder(asked).ToList();
         return ordered.FirstOrDefault() switch
         {
@@ -102,17 +106,12 @@ public sealed class FailoverServerSelection(IVmsServers servers, IDuties duties,
         .ThenBy(c => c.ServerId, StringComparer.Ordinal);
 
     private async Task<IReadOnlyList<FailoverCandidate>> AskAsync(
-        IReadOnlyList<FailoverCandidate> candidates, Dictionary<string, VmsServer> registered, bool untilOneIsFit, CancellationToken cancellationToken)
+        IReadOnlyList<FailoverCandidate> candidates, Dictionary<string, VmsServer> registered, int? enough, CancellationToken cancellationToken)
     {
-        if (!untilOneIsFit)
-        {
-            return await Task.WhenAll(candidates.Select(candidate => AskAsync(candidate, registered[candidate.ServerId], cancellationToken)));
-        }
-
         var asked = new List<FailoverCandidate>();
-        foreach (var candidate in candidates)
+        foreach (var some in candidates.Chunk(enough ?? Math.Max(1, candidates.Count)))
         {
-            asked.Add(asked.Exists(c => c.IsFit) ? candidate : await AskAsync(candidate, registered[candidate.ServerId], cancellationToken));
+            asked.AddRange(asked.Count(c => c.IsFit) >= enough ? some : await Task.WhenAll(some.Select(candidate => AskAsync(candidate, registered[candidate.ServerId], cancellationToken))));
         }
 
         return asked;
@@ -132,14 +131,19 @@ public sealed class FailoverServerSelection(IVmsServers servers, IDuties duties,
 
     private static bool IsOlder(string? one, string? other) => Version.TryParse(one, out var a) && Version.TryParse(other, out var b) && a < b;
 
-    private async Task<FailoverCandidate> CheckBusyAsync(FailoverCandidate candidate, string identity, CancellationToken cancellationToken)
+    /// <summary>What is at work and what is owed, of all at once: few are busy, and a group may have hundreds of servers.</summary>
+    private async Task<Busy> ReadBusyAsync(string identity, CancellationToken cancellationToken) => new(
+        (await duties.ListClaimsAsync(cancellationToken)).ToDictionary(claim => claim.Key),
+        (await obligations.ListOpenAsync(cancellationToken)).Where(owed => owed.Identity == identity && owed.HoldsUp).ToLookup(owed => owed.ServerId));
+
+    private static FailoverCandidate CheckBusy(FailoverCandidate candidate, Busy busy)
     {
-        if (await duties.FindClaimAsync(DutyClaim.Recorder(candidate.ServerId), cancellationToken) is { } claim)
+        if (busy.Claims.TryGetValue(DutyClaim.Recorder(candidate.ServerId), out var claim))
         {
             return candidate with { WhyNot = $"A {claim.Kind} is at work on {candidate.Name}.", IsBusy = true };
         }
 
-        return (await obligations.ListOpenAsync(candidate.ServerId, identity, cancellationToken)).FirstOrDefault(owed => owed.HoldsUp) is { } first
+        return busy.Owed[candidate.ServerId].FirstOrDefault() is { } first
             ? candidate with { WhyNot = $"{candidate.Name} must first be told what it missed: {first.Reason}", IsBusy = true }
             : candidate;
     }
@@ -212,4 +216,6 @@ public sealed class FailoverServerSelection(IVmsServers servers, IDuties duties,
     }
 
     private static long Megabytes(long bytes) => bytes / 1_000_000;
+
+    private sealed record Busy(IReadOnlyDictionary<string, DutyClaim> Claims, ILookup<string, Obligation> Owed);
 }

@@ -65,7 +65,7 @@ public sealed class StartFailover(IVmsServers servers, IFailoverLog log, IDuties
                 return await FindStartedAsync(startKey, cancellationToken) ?? StartRunResult.Busy(claim.InstanceId, claim.Kind, null);
             }
 
-            var selected = await selection.SelectAsync(request.FailedServerId, untilOneIsFit: false, cancellationToken);
+            var selected = await selection.SelectAsync(request.FailedServerId, enough: null, cancellationToken);
             if (selected.Chosen is null)
             {
                 return await FindStartedAsync(startKey, cancellationToken)

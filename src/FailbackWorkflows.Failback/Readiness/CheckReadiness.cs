@@ -86,7 +86,7 @@ public sealed class CheckReadiness(
             };
         }
 
-        var selected = await selection.SelectAsync(server.Id, untilOneIsFit: true, cancellationToken);
+        var selected = await selection.SelectAsync(server.Id, enough: 1, cancellationToken);
         if (selected.Chosen is not { } candidate)
         {
             return blank with

@@ -32,7 +32,7 @@ public sealed class OwedMaterialTests
             MaterialCopy = MaterialCopyState.Queued,
         }))]);
 
-        var selected = await world.Node.Get<FailoverServerSelection>().SelectAsync(FailbackWorld.Spare, untilOneIsFit: false, default);
+        var selected = await world.Node.Get<FailoverServerSelection>().SelectAsync(FailbackWorld.Spare, enough: null, default);
 
         var asked = selected.Candidates.Single();
         (asked.OwedPeriods, asked.HeldBytes, asked.ClearableBytes, asked.FreeBytes).ShouldBe((3, held, clearable, free));

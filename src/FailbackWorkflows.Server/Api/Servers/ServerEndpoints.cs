@@ -380,7 +380,7 @@ internal static class ServerEndpoints
 
     private static async Task<Results<Ok<FailoverSelection>, Problem>> ListCandidatesAsync(
         string serverId, IVmsServers servers, FailoverServerSelection selection, CancellationToken cancellationToken) =>
-        await servers.FindAsync(serverId, cancellationToken) is null ? Unknown() : TypedResults.Ok(await selection.SelectAsync(serverId, untilOneIsFit: false, cancellationToken));
+        await servers.FindAsync(serverId, cancellationToken) is null ? Unknown() : TypedResults.Ok(await selection.SelectAsync(serverId, enough: null, cancellationToken));
 
     private static async Task<Results<Ok<AutomaticFailoverResponse>, Problem>> GetAutomaticAsync(
         string serverId, AutomaticFailoverCheck check, PollRecorders poll, CancellationToken cancellationToken)

@@ -18,6 +18,9 @@ public sealed class FailoverModel(IVmsServers servers, IDuties duties, FailoverS
     /// <summary>More than these are not put into one list: they are named by their id.</summary>
     private const int MostOthers = 100;
 
+    /// <summary>So many to choose from are enough: a group may have hundreds, and nobody waits for all of them to answer.</summary>
+    private const int MostAsked = 10;
+
     public VmsServer Server { get; private set; } = null!;
 
     /// <summary>Who has taken its duty over already; null: it has it itself.</summary>
@@ -99,7 +102,7 @@ public sealed class FailoverModel(IVmsServers servers, IDuties duties, FailoverS
         Server = server;
         Holder = await duties.FindAsync(serverId, cancellationToken) is { } duty && duty.HolderServerId != serverId ? await servers.FindAsync(duty.HolderServerId, cancellationToken) : null;
         Others = [.. group.Concat(first.Take(MostOthers)).DistinctBy(other => other.Id).Where(other => other.Id != serverId)];
-        Selection = await selection.SelectAsync(serverId, untilOneIsFit: false, cancellationToken);
+        Selection = await selection.SelectAsync(serverId, enough: MostAsked, cancellationToken);
         return true;
     }
 }

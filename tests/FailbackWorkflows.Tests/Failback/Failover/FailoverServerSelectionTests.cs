@@ -181,11 +181,30 @@ public sealed class FailoverServerSelectionTests
         var all = await SelectAsync(world);
         var before = world.Recorders.Calls.Count;
 
-        var lazy = await world.Node.Get<FailoverServerSelection>().SelectAsync(Lost, untilOneIsFit: true, default);
+        var lazy = await world.Node.Get<FailoverServerSelection>().SelectAsync(Lost, enough: 1, default);
 
         (lazy.Chosen!.ServerId, all.Chosen!.ServerId).ShouldBe(("standby-2", "standby-2"));
         world.Recorders.Calls.Skip(before).Where(c => c.Name == "Probe").Select(c => c.ServerId).ShouldBe(["standby-1", "standby-2"]);
     }
 
-    private static Task<FailoverSelection> SelectAsync(FailbackWorld world) => world.Node.Get<FailoverServerSelection>().SelectAsync(Lost, untilOneIsFit: false, default);
+    // A page of a group of hundreds waits for a handful.
+    [Fact]
+    public async Task Selection_UntilEnoughAreFit_AsksSoManyAtATime_AndSaysWhoWasNotAsked()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        await world.ChangeServerAsync(Lost, server => server with { FailoverGroup = Group });
+        (await world.AddServerAsync("standby-1", Group)).CannotWriteBecause = "the disk is full.";
+        for (var n = 2; n <= 6; n++)
+        {
+            await world.AddServerAsync($"standby-{n}", Group);
+        }
+
+        var selected = await world.Node.Get<FailoverServerSelection>().SelectAsync(Lost, enough: 2, default);
+
+        selected.Chosen!.ServerId.ShouldBe("standby-2");
+        selected.Candidates.Select(c => (c.ServerId, c.IsFit, c.IsAsked)).ShouldBe(
+            [("standby-2", true, true), ("standby-3", true, true), ("standby-4", true, true), ("standby-5", true, false), ("standby-6", true, false), ("standby-1", false, false)]);
+    }
+
+    private static Task<FailoverSelection> SelectAsync(FailbackWorld world) => world.Node.Get<FailoverServerSelection>().SelectAsync(Lost, enough: null, default);
 }
