@@ -95,8 +95,8 @@ public sealed partial class TextTests
     [InlineData("<a aria-label=\"Main\" class=\"big button\" href=\"/a\" title=\"@T[\"Go\"]\">@T[\"Go\"]</a>", "Main")]
     [InlineData("<input type=\"hidden\" value=\"some value\"><input type=\"submit\" value=\"Send\">", "Send")]
     [InlineData("<td data-label=\"@(a ? \"Many words\" : T[\"None\"])\"></td>", "Many words")]
-    [InlineData("<partial name=\"_Badge\" model='new Badge(\"Verified\", \"ok\")' />", "Verified")]
-    [InlineData("<partial name=\"_Badge\" model='new Badge(Texts.Of(\"Verified\"), \"ok\")' />", "")]
+    [InlineData("<badge of='new Badge(\"Verified\", \"ok\")' />", "Verified")]
+    [InlineData("<badge of='new Badge(Texts.Of(\"Verified\"), \"ok\")' />", "")]
     [InlineData("<p>@(n == \"Done\" ? \"one poll\" : $\"{n} polls\")</p>", "one poll| polls")]
     [InlineData("@section Scripts {\n  <script src=\"~/a.js\"></script>\n}\n<p>After</p>", "After")]
     public void WrittenText_IsWhatAPersonSees(string page, string expected) => string.Join('|', WrittenText.Of(page)).ShouldBe(expected);
