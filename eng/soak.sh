@@ -28,7 +28,7 @@ while [ $# -gt 0 ]; do
     *) echo "usage: eng/soak.sh [--once N] [--kill N] [--steps N] [--copy-kills N] [--hour N] [--records N] [--servers N] [--crash-points N] [--mutations N] [--clean N] [--flips N] [--model N] [--seed N] [--no-build]" >&2; exit 2 ;;
   esac
 done
-export DOTNET_NOLOGO=1
+export DOTNET_NOLOGO=1 FAILBACK_CASES=all
 if [ "$build" = 1 ]; then
   dotnet build FailbackWorkflows.sln --nologo -v quiet
   . eng/programs.sh

@@ -14,7 +14,8 @@ namespace FailbackWorkflows.Scenarios;
 /// What the images hold, started as docker-compose.yml starts it, without a container: published by the Dockerfile's own command, with the arguments and variables of the compose file. Only
 /// folders, ports and the place of the database are others.
 /// </summary>
-public sealed class The_published_programs_start_as_composed : IAsyncLifetime
+public sealed class The_published_programs_start_as_composed(The_published_programs_start_as_composed.Artifacts artifacts)
+    : IClassFixture<The_published_programs_start_as_composed.Artifacts>, IAsyncLifetime
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(15);
 
@@ -102,7 +103,7 @@ public sealed class The_published_programs_start_as_composed : IAsyncLifetime
             start.ArgumentList.Add(argument == "/app" ? app : argument);
         }
 
-        foreach (var argument in new[] { "--artifacts-path", Path.Combine(_folder, "artifacts"), "-p:UseSharedCompilation=false", "-nologo", "-v", "quiet" })
+        foreach (var argument in new[] { "--artifacts-path", artifacts.Folder, "-p:UseSharedCompilation=false", "-nologo", "-v", "quiet" })
         {
             start.ArgumentList.Add(argument);
         }
@@ -145,5 +146,13 @@ public sealed class The_published_programs_start_as_composed : IAsyncLifetime
     {
         using var kill = Process.Start("kill", [$"-{signal}", processId.ToString(CultureInfo.InvariantCulture)]);
         await kill.WaitForExitAsync();
+    }
+
+    /// <summary>What both programs are built from is built once.</summary>
+    public sealed class Artifacts : IDisposable
+    {
+        public string Folder { get; } = Directory.CreateTempSubdirectory("failback-artifacts-").FullName;
+
+        public void Dispose() => Directory.Delete(Folder, recursive: true);
     }
 }
