@@ -17,11 +17,11 @@ namespace FailbackWorkflows.Scenarios;
 
 /// <summary>
 /// What the server has accepted is durable: 2,000 runs are started over HTTP, the process is killed (SIGKILL) right after the last answer, and after a restart all of
-/// them finish, each step once. A quarter of them unless <c>FAILBACK_STARTS</c> says how many.
+/// them finish, each step once. A tenth of them unless <c>FAILBACK_STARTS</c> says how many.
 /// </summary>
 public sealed class When_2000_starts_were_accepted_and_the_manager_is_killed(ITestOutputHelper output)
 {
-    private static readonly int Starts = int.TryParse(Environment.GetEnvironmentVariable("FAILBACK_STARTS"), out var starts) ? starts : 500;
+    private static readonly int Starts = int.TryParse(Environment.GetEnvironmentVariable("FAILBACK_STARTS"), out var starts) ? starts : 200;
     private const int Steps = 3;
     private const int AtATime = 16;
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
