@@ -1,3 +1,5 @@
+using System.Text.Encodings.Web;
+using Microsoft.AspNetCore.Mvc.TagHelpers;
 using Microsoft.AspNetCore.Razor.TagHelpers;
 
 namespace FailbackWorkflows.Server.Pages;
@@ -12,7 +14,8 @@ public sealed class BadgeTagHelper : TagHelper
     {
         output.TagName = "span";
         output.TagMode = TagMode.StartTagAndEndTag;
-        output.Attributes.SetAttribute("class", $"badge {Of.Tone}");
+        output.AddClass("badge", HtmlEncoder.Default);
+        output.AddClass(Of.Tone, HtmlEncoder.Default);
         output.Content.SetContent(Of.Text);
     }
 }

@@ -255,9 +255,9 @@ internal sealed partial class WrittenText
         {
             Keep(text);
         }
-        else if (attribute == "model")
+        else if (attribute is "model" or "of")
         {
-            // A value for a part of the page is code, with or without a sign before it.
+            // A value for a part of the page or for a badge is code, with or without a sign before it.
             All(page[begin..(at - 1)], (where, said) => Literal(begin + where, said));
         }
     }
