@@ -32,9 +32,11 @@ public sealed class A_page_outlives_what_happens_to_it
         foreach (var page in people)
         {
             await page.GotoAsync($"/failover-log/{entryId}");
+            await Assertions.Expect(page.Locator("#start-failback")).ToBeEnabledAsync();
         }
 
-        await Task.WhenAll(people.Select(page => page.Locator("#start-failback").ClickAsync()));
+        // Without waiting for a button that holds still: who comes too late finds none, and sees the other's run.
+        await Task.WhenAll(people.Select(page => page.EvaluateAsync("() => { setTimeout(() => document.getElementById('start-failback')?.click()); }")));
 
         foreach (var page in people)
         {
@@ -96,7 +98,7 @@ public sealed class A_page_outlives_what_happens_to_it
         await page.GetByLabel("User name").FillAsync("admin");
         await page.GetByLabel("Password").FillAsync(ManagementServerProcess.Password);
         await page.GetByRole(AriaRole.Button, new() { Name = "Sign in" }).ClickAsync();
-        await page.WaitForURLAsync("**/servers*");
+        await page.WaitForURLAsync("**/servers*", new() { WaitUntil = WaitUntilState.Commit });
         await page.GetByLabel("Reason").FillAsync("signed in again");
         await page.GetByRole(AriaRole.Button, new() { Name = "Turn maintenance mode on" }).ClickAsync();
         await Assertions.Expect(page.Locator("#alerts")).ToContainTextAsync("signed in again");

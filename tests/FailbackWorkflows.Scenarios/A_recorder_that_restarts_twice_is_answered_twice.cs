@@ -18,8 +18,7 @@ public sealed class A_recorder_that_restarts_twice_is_answered_twice
             await Eventually.GetAsync(
                 $"main is confirmed after start {start}",
                 () => site.Main.FindDutyAsync(Site.MainId),
-                duty => duty is { Role: DutyRole.Recorder, Recording: true, Disputed: false },
-                TimeSpan.FromSeconds(20));
+                duty => duty is { Role: DutyRole.Recorder, Recording: true, Disputed: false });
         }
 
         await Invariants.AssertAsync(site);

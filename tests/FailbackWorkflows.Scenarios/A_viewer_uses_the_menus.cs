@@ -65,8 +65,8 @@ public sealed class A_viewer_uses_the_menus
     {
         // Nobody is asked for inputs, or for a reason, who may not run it whatever the answer.
         await designer.PickAsync(designer.Row(Line), "Run");
-        await designer.ShouldRefuseAsync(NeedsOperator);
         await Assertions.Expect(designer.Toast("The workflow cannot be started")).ToBeVisibleAsync();
+        await designer.ShouldRefuseAsync(NeedsOperator);
 
         await designer.PickAsync(designer.Row(Door), "Cancel");
         await designer.ConfirmAsync("yes");
@@ -129,7 +129,7 @@ public sealed class A_viewer_uses_the_menus
     private static async Task LookAtARunAsync(DesignerPage designer, string run)
     {
         await designer.PickAsync(designer.Row(run), "View");
-        await designer.Page.WaitForURLAsync($"**/instances/{run}/view");
+        await designer.Page.WaitForURLAsync($"**/instances/{run}/view", new() { WaitUntil = WaitUntilState.Commit });
         await Assertions.Expect(designer.SubStatus).ToContainTextAsync("Suspended");
     }
 

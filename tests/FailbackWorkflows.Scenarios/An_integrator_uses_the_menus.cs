@@ -79,15 +79,7 @@ public sealed class An_integrator_uses_the_menus
     private static async Task ExportAsync(DesignerPage designer)
     {
         await designer.OpenListAsync();
-        var download = await designer.Page.RunAndWaitForDownloadAsync(async () =>
-        {
-            await designer.PickAsync(designer.Row(Nested), "Export");
-            if (await designer.Page.Locator(".mud-dialog").IsVisibleAsync())
-            {
-                await designer.ConfirmAsync("ok|export");
-            }
-        });
-        await using var content = await download.CreateReadStreamAsync();
+        await using var content = await designer.DownloadAsync(() => designer.PickAsync(designer.Row(Nested), "Export"));
         var exported = (JsonObject)(await JsonNode.ParseAsync(content))!;
         DefinitionText.SaysTheSame(JsonNode.Parse(DesignedWorkflows.Sample(Nested).Buffer)!.AsObject(), exported).ShouldBeTrue("what was imported is exported");
     }
@@ -133,7 +125,7 @@ public sealed class An_integrator_uses_the_menus
         await designer.OpenEditorAsync(Nested);
         await designer.PickAsync("Save As");
         await designer.NameAsync("Nested anew");
-        await designer.Page.WaitForURLAsync("**/definitions/nested-anew/edit");
+        await designer.Page.WaitForURLAsync("**/definitions/nested-anew/edit", new() { WaitUntil = WaitUntilState.Commit });
         await Assertions.Expect(designer.NameOfDefinition).ToHaveValueAsync("Nested anew");
         (await site.ReadDefinitionAsync("nested-anew"))["root"]!["activities"]!.ToJsonString().ShouldBe((await site.ReadDefinitionAsync(Nested))["root"]!["activities"]!.ToJsonString());
         (await site.ReadDefinitionAsync(Nested))["name"]!.GetValue<string>().ShouldBe("A flowchart inside a flowchart");
@@ -184,7 +176,7 @@ public sealed class An_integrator_uses_the_menus
 
         var first = (await site.ListRunsAsync("event"))[0].Id;
         await designer.PickAsync(designer.Row(first), "View");
-        await designer.Page.WaitForURLAsync($"**/instances/{first}/view");
+        await designer.Page.WaitForURLAsync($"**/instances/{first}/view", new() { WaitUntil = WaitUntilState.Commit });
         await Assertions.Expect(designer.SubStatus).ToContainTextAsync("Suspended");
 
         await designer.OpenRunsAsync();

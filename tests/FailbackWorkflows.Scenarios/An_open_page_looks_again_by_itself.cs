@@ -56,6 +56,7 @@ public sealed class An_open_page_looks_again_by_itself
             ? route.ContinueAsync()
             : route.FulfillAsync(new() { Status = (int)HttpStatusCode.ServiceUnavailable, Body = "Starting." }));
         await page.GotoAsync("/servers");
+        looks = 0;
         await TurnMaintenanceOnAsync(site, Site.StandbyId);
 
         await SomethingHappenedAsync(page);

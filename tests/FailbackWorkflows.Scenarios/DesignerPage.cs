@@ -12,7 +12,7 @@ internal sealed class DesignerPage(IPage page)
     private static readonly string[] StoppedScripts = ["sha256-snlP1jz0gjwc5cTz9ErZcliXuCK63+Mmf68RRCeptgc=", "sha256-vu6sQrKXQHR4Yn3FMMihA/9TxxfIXnCxKwvLrTPJ5ts="];
 
     private const int MostAttempts = 4;
-    private const float Soon = 8_000;
+    private const float Soon = 15_000;
 
     public IPage Page => page;
 
@@ -147,18 +147,19 @@ internal sealed class DesignerPage(IPage page)
     private ILocator Menu(string name) => page.GetByRole(AriaRole.Button, new() { Name = name, Exact = true });
 
     /// <summary>Chooses rows by the boxes before them; nothing else is chosen then.</summary>
-    public async Task ChooseAsync(params string[] cells)
+    public Task ChooseAsync(params string[] cells) => TryAgainAsync(async () =>
     {
-        foreach (var box in await page.Locator("tbody tr .mud-checkbox input:checked").AllAsync())
+        var chosen = page.Locator("tbody tr .mud-checkbox input:checked");
+        while (await chosen.CountAsync() > 0)
         {
-            await box.UncheckAsync(new() { Force = true });
+            await chosen.First.UncheckAsync(new() { Force = true, Timeout = Soon });
         }
 
         foreach (var cell in cells)
         {
-            await TryAgainAsync(() => Row(cell).Locator(".mud-checkbox input").CheckAsync(new() { Force = true, Timeout = Soon }));
+            await Row(cell).Locator(".mud-checkbox input").CheckAsync(new() { Force = true, Timeout = Soon });
         }
-    }
+    });
 
     /// <summary>Answers the designer's question, e.g. whether something is to be deleted.</summary>
     public Task ConfirmAsync(string button) => page.Locator(".mud-dialog").GetByRole(AriaRole.Button, new() { NameRegex = new Regex($"^{button}$", RegexOptions.IgnoreCase) }).ClickAsync();
@@ -203,14 +204,16 @@ internal sealed class DesignerPage(IPage page)
     /// <summary>What the browser is given to keep. Where it may have more in it, the designer asks first.</summary>
     public async Task<Stream> DownloadAsync(Func<Task> pick)
     {
-        var download = await page.RunAndWaitForDownloadAsync(async () =>
+        var coming = page.WaitForDownloadAsync();
+        await pick();
+        var asked = page.Locator(".mud-dialog").WaitForAsync();
+        if (await Task.WhenAny(coming, asked) == asked)
         {
-            await pick();
-            if (await IsSoonVisibleAsync(page.Locator(".mud-dialog")))
-            {
-                await ConfirmAsync("ok|export");
-            }
-        });
+            await asked;
+            await ConfirmAsync("ok|export");
+        }
+
+        var download = await coming;
         await using var content = await download.CreateReadStreamAsync();
         var all = new MemoryStream();
         await content.CopyToAsync(all);
@@ -248,7 +251,7 @@ internal sealed class DesignerPage(IPage page)
             await FillNameAsync(name);
         });
         await ConfirmAsync("ok");
-        await page.WaitForURLAsync("**/edit");
+        await page.WaitForURLAsync("**/edit", new() { WaitUntil = WaitUntilState.Commit });
         await page.Locator(".x6-graph").First.WaitForAsync();
         await Tab("Version history").WaitForAsync();
     }
@@ -261,7 +264,11 @@ internal sealed class DesignerPage(IPage page)
         for (var opened = 0; !await IsSoonVisibleAsync(item) && opened < 5; opened++)
         {
             // The search leaves the groups with something in them, folded as they were.
-            await page.Locator(".mud-expand-panel-header").First.ClickAsync();
+            var closed = page.Locator(".mud-expand-panel:not(.mud-panel-expanded) > .mud-expand-panel-header").First;
+            if (await closed.IsVisibleAsync())
+            {
+                await closed.ClickAsync();
+            }
         }
 
         var before = await Nodes.CountAsync();
@@ -289,15 +296,15 @@ internal sealed class DesignerPage(IPage page)
     /// <summary>Draws a connection from a port to the next activity.</summary>
     public async Task ConnectAsync(string from, string port, string to)
     {
-        // The frame of a selected activity lies above its ports.
         var graph = await page.Locator(".x6-graph").First.BoundingBoxAsync() ?? throw new InvalidOperationException("It is not drawn.");
-        await page.Mouse.ClickAsync(graph.X + 15, graph.Y + 15);
-        await Assertions.Expect(page.Locator(".x6-node-selected")).ToHaveCountAsync(0);
         var before = await Edges.CountAsync();
         await TryAgainAsync(async () =>
         {
             if (await Edges.CountAsync() == before)
             {
+                // The frame of a selected activity lies above its ports.
+                await page.Mouse.ClickAsync(graph.X + 15, graph.Y + 15);
+                await Assertions.Expect(page.Locator(".x6-node-selected")).ToHaveCountAsync(0, new() { Timeout = Soon });
                 var (fromX, fromY) = await CentreAsync(Node(from).Locator($"[port='{port}']").First);
                 var (toX, toY) = await CentreAsync(Node(to).Locator("[port='In']").First);
                 await page.Mouse.MoveAsync(fromX, fromY);
@@ -335,19 +342,22 @@ internal sealed class DesignerPage(IPage page)
     public async Task FillInputAsync(string sentence, string value)
     {
         var input = page.Locator(".mud-input-control").Filter(new() { HasText = sentence }).Locator("input,textarea").First;
-        await WaitForSaveAsync(
+        await TryAgainAsync(() => WaitForSaveAsync(
             async () =>
             {
-                await input.FillAsync(value);
-                await input.PressAsync("Tab");
+                await input.FillAsync(value, new() { Timeout = Soon });
+                await input.PressAsync("Tab", new() { Timeout = Soon });
             },
-            sent => sent.Contains($"\"{value}\"", StringComparison.Ordinal));
+            sent => sent.Contains($"\"{value}\"", StringComparison.Ordinal),
+            // What was typed is gone when the answer to a save before puts the server's word into the input at that moment.
+            patience: 20_000));
     }
 
     /// <summary>Does something that the designer saves by itself, and waits for the answer to what <paramref name="isIt"/> knows by its text; to any save, if that is null.</summary>
-    public Task<IResponse> WaitForSaveAsync(Func<Task> act, Func<string, bool>? isIt = null) =>
-        page.RunAndWaitForResponseAsync(act, response => response.Request.Method == "POST" && new Uri(response.Url).AbsolutePath == "/elsa/api/workflow-definitions"
-            && (isIt is null || isIt(response.Request.PostData ?? "")));
+    public Task<IResponse> WaitForSaveAsync(Func<Task> act, Func<string, bool>? isIt = null, float patience = 60_000) => page.RunAndWaitForResponseAsync(
+        act,
+        response => response.Request.Method == "POST" && new Uri(response.Url).AbsolutePath == "/elsa/api/workflow-definitions" && (isIt is null || isIt(response.Request.PostData ?? "")),
+        new() { Timeout = patience });
 
     /// <summary>Saves by the keys that every editor has.</summary>
     public Task<IResponse> SaveAsync() => WaitForSaveAsync(() => page.Keyboard.PressAsync("Control+s"));
@@ -382,16 +392,20 @@ internal sealed class DesignerPage(IPage page)
     public async Task DisconnectAsync(string from, string port, string to)
     {
         var before = await Edges.CountAsync();
-        var point = await page.EvaluateAsync<float[]>(PointOfEdge, new[] { from, port, to });
-        await page.Mouse.MoveAsync(point[0], point[1]);
         var button = page.Locator(".x6-edge-tool.x6-cell-tool-button").First;
-        await button.WaitForAsync();
-        await WaitForSaveAsync(async () =>
+        await WaitForSaveAsync(() => TryAgainAsync(async () =>
         {
-            var (x, y) = await CentreAsync(button);
-            await page.Mouse.ClickAsync(x, y);
-        });
-        await Assertions.Expect(Edges).ToHaveCountAsync(before - 1);
+            if (await Edges.CountAsync() == before)
+            {
+                var point = await page.EvaluateAsync<float[]>(PointOfEdge, new[] { from, port, to });
+                await page.Mouse.MoveAsync(point[0], point[1]);
+                await button.WaitForAsync(new() { Timeout = Soon });
+                var (x, y) = await CentreAsync(button);
+                await page.Mouse.ClickAsync(x, y);
+            }
+
+            await Assertions.Expect(Edges).ToHaveCountAsync(before - 1, new() { Timeout = Soon });
+        }));
     }
 
     /// <summary>A point of the screen at which the connection lies on top.</summary>

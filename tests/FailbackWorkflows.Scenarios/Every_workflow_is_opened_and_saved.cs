@@ -43,7 +43,8 @@ public sealed class Every_workflow_is_opened_and_saved
     {
         var before = (JsonObject)(await site.Server.GetAsync($"elsa/api/workflow-definitions/by-definition-id/{id}?versionOptions=Latest")).Json!;
         var activities = before["root"]!["type"]!.GetValue<string>() == "Elsa.Flowchart" ? before["root"]!["activities"]?.AsArray().Count ?? 0 : -1;
-        if (!await ShowAsync(designer, id, (string)before["name"]!, activities))
+        var first = activities > 0 ? (string?)before["root"]!["activities"]![0]!["id"] : null;
+        if (!await ShowAsync(designer, id, (string)before["name"]!, activities, first))
         {
             return "it is not drawn";
         }
@@ -73,27 +74,32 @@ public sealed class Every_workflow_is_opened_and_saved
     }
 
     /// <summary>Shown in the page that is open, and if that does not draw it, in a page of its own: what counts is that it can be drawn.</summary>
-    private static async Task<bool> ShowAsync(DesignerPage designer, string id, string name, int activities)
+    private static async Task<bool> ShowAsync(DesignerPage designer, string id, string name, int activities, string? first)
     {
         await designer.SwitchToAsync(id);
-        if (await IsDrawnAsync(designer, name, activities))
+        if (await IsDrawnAsync(designer, name, activities, first, 12_000))
         {
             return true;
         }
 
         await designer.Page.GotoAsync($"/studio/workflows/definitions/{id}/edit");
-        return await IsDrawnAsync(designer, name, activities);
+        return await IsDrawnAsync(designer, name, activities, first, 60_000);
     }
 
-    private static async Task<bool> IsDrawnAsync(DesignerPage designer, string name, int activities)
+    /// <summary>The number of its activities and the id of one: the drawing of the one before may have as many.</summary>
+    private static async Task<bool> IsDrawnAsync(DesignerPage designer, string name, int activities, string? first, float patience)
     {
-        const float Patience = 12_000;
         try
         {
-            await Assertions.Expect(designer.NameOfDefinition).ToHaveValueAsync(name, new() { Timeout = Patience });
+            await Assertions.Expect(designer.NameOfDefinition).ToHaveValueAsync(name, new() { Timeout = patience });
             if (activities >= 0)
             {
-                await Assertions.Expect(designer.Nodes).ToHaveCountAsync(activities, new() { Timeout = Patience });
+                await Assertions.Expect(designer.Nodes).ToHaveCountAsync(activities, new() { Timeout = patience });
+            }
+
+            if (first is not null)
+            {
+                await Assertions.Expect(designer.Page.Locator($".x6-node[data-cell-id='{first}']")).ToHaveCountAsync(1, new() { Timeout = patience });
             }
 
             return true;

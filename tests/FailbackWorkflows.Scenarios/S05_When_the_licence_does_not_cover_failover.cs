@@ -30,7 +30,7 @@ public sealed class S05_When_the_licence_does_not_cover_failover
     {
         var (site, entryId) = await Site.StartFailedOverAsync();
         await using var _ = site;
-        await site.Standby.HoldAnswerAsync("POST", "/v1/duties/vms-1/config:freeze", TimeSpan.FromSeconds(3));
+        await site.Standby.HoldAnswerAsync("POST", "/v1/duties/vms-1/config:freeze", TimeSpan.FromSeconds(6));
         var runId = await site.StartFailbackAsync(entryId);
         await CommandArrivedAsync(site.Standby, runId, ":freeze");
         (await site.InstallLicenseAsync(feature: "playback")).Status.ShouldBe(HttpStatusCode.OK);
@@ -49,7 +49,7 @@ public sealed class S05_When_the_licence_does_not_cover_failover
         var (site, entryId) = await Site.StartFailedOverAsync();
         await using var _ = site;
         var settings = await site.Standby.GetSettingsAsync(Site.MainId);
-        await site.Standby.HoldAnswerAsync("POST", "/v1/recording:stop", TimeSpan.FromSeconds(3));
+        await site.Standby.HoldAnswerAsync("POST", "/v1/recording:stop", TimeSpan.FromSeconds(6));
         var runId = await site.StartFailbackAsync(entryId);
         await CommandArrivedAsync(site.Standby, runId, ":stop");
         (await site.InstallLicenseAsync(feature: "playback")).Status.ShouldBe(HttpStatusCode.OK);

@@ -78,7 +78,7 @@ public sealed class S22_When_the_failed_server_dies_again
     {
         var (site, entryId) = await Site.StartFailedOverAsync();
         await using var _ = site;
-        await site.Standby.HoldAnswerAsync("POST", "/v1/recording:stop", TimeSpan.FromSeconds(2));
+        await site.Standby.HoldAnswerAsync("POST", "/v1/recording:stop", TimeSpan.FromSeconds(6));
         var runId = await site.StartFailbackAsync(entryId);
         await ArrivedAsync(site.Standby, runId, ":stop");
         await site.Main.KillAsync();

