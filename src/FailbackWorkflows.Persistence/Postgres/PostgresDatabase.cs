@@ -26,6 +26,9 @@ internal sealed class PostgresDatabase : IDatabase, IAsyncDisposable, IDisposabl
     private readonly PooledDbContextFactory<PostgresFailbackDbContext> _readers;
     private readonly PooledDbContextFactory<PostgresFailbackDbContext> _writers;
     private readonly DbContextOptions<PostgresFailbackDbContext> _writeOptions;
+
+    // Not disposed: whoever is still waiting for a turn when the host stops is told by his own cancellation.
+    private readonly SemaphoreSlim _turns;
     private long _commits;
 
     /// <param name="node">The name of this node; there is no second one of this name on the database.</param>
@@ -50,6 +53,9 @@ internal sealed class PostgresDatabase : IDatabase, IAsyncDisposable, IDisposabl
 
         // Tells whose statement in a shared transaction was refused.
         _connectionString.IncludeFailedBatchedCommand = true;
+
+        // Half of the connections: what is to be written waits for its turn without one, however much it is, and does not keep anybody from reading.
+        _turns = new SemaphoreSlim(Math.Max(1, _connectionString.MaxPoolSize / 2));
         _source = new NpgsqlDataSourceBuilder(_connectionString.ConnectionString).Build();
         _guard = new PostgresGuard(_connectionString, node, patience);
         Shared = new SharedTransactions(_source, _guard, () => Interlocked.Increment(ref _commits));
@@ -111,9 +117,11 @@ internal sealed class PostgresDatabase : IDatabase, IAsyncDisposable, IDisposabl
     public async Task<WriteSession> BeginWriteAsync(CancellationToken cancellationToken)
     {
         await _guard.HoldAsync(cancellationToken);
-        var context = await _writers.CreateDbContextAsync(cancellationToken);
+        await _turns.WaitAsync(cancellationToken);
+        PostgresFailbackDbContext? context = null;
         try
         {
+            context = await _writers.CreateDbContextAsync(cancellationToken);
             context.Database.AutoSavepointsEnabled = false;
             await context.Database.OpenConnectionAsync(cancellationToken);
             var connection = context.Database.GetDbConnection();
@@ -128,7 +136,7 @@ internal sealed class PostgresDatabase : IDatabase, IAsyncDisposable, IDisposabl
         }
         catch
         {
-            await context.DisposeAsync();
+            await ReleaseAsync(context);
             throw;
         }
     }
@@ -206,7 +214,22 @@ internal sealed class PostgresDatabase : IDatabase, IAsyncDisposable, IDisposabl
         return context;
     }
 
-    private static async ValueTask ReleaseAsync(PostgresFailbackDbContext context)
+    private async ValueTask ReleaseAsync(PostgresFailbackDbContext? context)
+    {
+        try
+        {
+            if (context is not null)
+            {
+                await CloseAsync(context);
+            }
+        }
+        finally
+        {
+            _turns.Release();
+        }
+    }
+
+    private static async Task CloseAsync(PostgresFailbackDbContext context)
     {
         try
         {

@@ -184,6 +184,37 @@ public sealed class PostgresDatabaseTests : IAsyncLifetime
         (await services.GetRequiredService<IDuties>().ListAsync(None)).ShouldAllBe(d => d.Fence == 2);
     }
 
+    /// <summary>A thousand failbacks that begin at once wait for their turn, not for a connection that they are refused after a while.</summary>
+    [Fact]
+    public async Task Write_ManyMoreThanConnections_WaitForTheirTurnAndKeepNobodyFromReading()
+    {
+        const int writers = 40;
+        await using var services = Build(new NpgsqlConnectionStringBuilder(_connectionString) { MaxPoolSize = 6, Timeout = 2 }.ToString());
+        var database = services.GetRequiredService<IDatabase>();
+        await database.MigrateAsync(None);
+        Task<IReadOnlyList<Attempt<bool>>> all;
+        await using (var first = await database.BeginWriteAsync(None))
+        {
+            await first.LockAsync(DatabaseLock.Activation, None);
+            all = Together.RunAsync(writers, n => database.WriteAsync(
+                async session =>
+                {
+                    await session.LockAsync(DatabaseLock.Activation, None);
+                    return await session.ExecuteAsync("INSERT INTO duties (identity, holder_server_id, allocation_id, epoch, fence) VALUES (@id, @id, @id, 1, 0)", None, ("id", $"vms-{n}")) == 1;
+                },
+                None));
+            await Eventually.HoldsAsync(
+                "those whose turn it is wait for the lock",
+                async () => (long)(await ScalarAsync("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"))! >= 2,
+                Patience);
+
+            (await services.GetRequiredService<IDuties>().ListAsync(None)).ShouldBeEmpty();
+        }
+
+        (await all.WaitAsync(Patience)).Select(a => a.Exception).ShouldAllBe(e => e == null);
+        (await services.GetRequiredService<IDuties>().ListAsync(None)).Count.ShouldBe(writers);
+    }
+
     private static Notify Note(string text) => new(new ChangeNotification("test", null, text, T0));
 
     private async Task WaitingForALockAsync(Task waiting) => await Eventually.HoldsAsync(
