@@ -68,16 +68,19 @@ public sealed class FailoverServerSelection(IVmsServers servers, IDuties duties,
             return new(null, [], $"{failed.Name} is in no failover group, so no failover server can be chosen for it. Name its group on its page, or choose a failover server yourself.");
         }
 
-        var holder = (await duties.FindAsync(failedServerId, cancellationToken))?.HolderServerId;
-        var owed = await log.CountOwedPeriodsAsync(cancellationToken);
-        var unlucky = await FindUnluckyAsync(failedServerId, cancellationToken);
-        var others = (await servers.ListGroupAsync(failed.FailoverGroup, cancellationToken)).Where(server => server.Id != failedServerId).ToList();
-        var held = (await duties.ListHeldAsync([.. others.Select(server => server.Id)], cancellationToken)).ToLookup(duty => duty.HolderServerId);
-        var busy = await ReadBusyAsync(failedServerId, cancellationToken);
+        var duty = duties.FindAsync(failedServerId, cancellationToken);
+        var counted = log.CountOwedPeriodsAsync(cancellationToken);
+        var newest = FindUnluckyAsync(failedServerId, cancellationToken);
+        var occupied = ReadBusyAsync(failedServerId, cancellationToken);
+        var group = servers.ListGroupAsync(failed.FailoverGroup, cancellationToken);
+        await Task.WhenAll(duty, counted, newest, occupied, group);
+        var (holder, owed, unlucky, busy) = ((await duty)?.HolderServerId, await counted, await newest, await occupied);
+        var others = (await group).Where(server => server.Id != failedServerId).ToList();
+        var held = (await duties.ListHeldAsync([.. others.Select(server => server.Id)], cancellationToken)).ToLookup(taken => taken.HolderServerId);
         var candidates = new List<FailoverCandidate>();
         foreach (var server in others)
         {
-            var taken = held[server.Id].Count(duty => duty.Identity != server.Id);
+            var taken = held[server.Id].Count(has => has.Identity != server.Id);
             var periods = owed.GetValueOrDefault(server.Id);
             var candidate = new FailoverCandidate(server.Id, server.Name, null, false, taken, periods, null, server.RoomPerDutyBytes * (1 + Math.Max(taken, periods)))
             {

@@ -29,13 +29,16 @@ public sealed class EntryAlerts(IFailoverLog log, IVmsServers servers, IObligati
     /// <summary>All alerts there are now, by the name of the server. A handful of reads, however many servers are broken: that is when everybody looks.</summary>
     public async Task<IReadOnlyList<EntryAlert>> ListAsync(CancellationToken cancellationToken)
     {
-        var newest = await log.ListNewestOfBrokenAsync(cancellationToken);
+        var read = log.ListNewestOfBrokenAsync(cancellationToken);
+        var open = obligations.ListOpenAsync(cancellationToken);
+        await Task.WhenAll(read, open);
+        var newest = await read;
         if (newest.Count == 0)
         {
             return [];
         }
 
-        var grants = (await obligations.ListOpenAsync(cancellationToken)).Where(o => o.Kind == ObligationKind.Grant).ToLookup(o => o.EntryId);
+        var grants = (await open).Where(o => o.Kind == ObligationKind.Grant).ToLookup(o => o.EntryId);
         var meant = newest.SelectMany(entry => (string[])[entry.FailedServerId, entry.FailoverServerId, .. grants[entry.Id].Select(grant => grant.ServerId)]).ToHashSet(StringComparer.Ordinal);
         var names = (await servers.ListAsync(meant, cancellationToken)).ToDictionary(server => server.Id, server => server.Name);
         var alerts = new List<(string Name, EntryAlert Alert)>();

@@ -97,40 +97,54 @@ public sealed class ReadinessStamps(
         return [.. all.Select(server => Describe(server, common))];
     }
 
+    /// <summary>What needs no answer of another is read at the same time: a page of servers waits for this.</summary>
     private async Task<Common> ReadCommonAsync(IReadOnlyList<VmsServer> all, CancellationToken cancellationToken)
     {
-        var signed = await licenses.FindCurrentAsync(cancellationToken);
-        var verdict = await license.CheckAsync(LicenseCheck.Failover, cancellationToken);
-        var now = time.GetUtcNow();
-        var (open, granted, latest) = await ReadOfAsync([.. all.Select(server => server.Id)], cancellationToken);
-        var byServer = open.ToLookup(entry => entry.FailedServerId);
+        var site = ReadSiteAsync(cancellationToken);
+        var (open, granted, latest) = ReadOf([.. all.Select(server => server.Id)], cancellationToken);
+        await Task.WhenAll(open, granted, latest);
+        var byServer = (await open).ToLookup(entry => entry.FailedServerId);
         var groups = all.Where(server => EntryOf(server, byServer) is null).Select(server => server.FailoverGroup).OfType<string>().ToHashSet(StringComparer.Ordinal);
-        var standingIn = open.Select(entry => entry.FailoverServerId).ToHashSet(StringComparer.Ordinal);
+        var traits = servers.ListTraitsAsync(groups, cancellationToken);
+        var standingIn = servers.ListAsync((await open).Select(entry => entry.FailoverServerId).ToHashSet(StringComparer.Ordinal), cancellationToken);
+        await Task.WhenAll(site, traits, standingIn);
         return new(
-            (await definitions.FindPublishedAsync(StartFailback.DefinitionId, cancellationToken))?.Id ?? "",
-            (await definitions.FindPublishedAsync(StartFailover.DefinitionId, cancellationToken))?.Id ?? "",
-            Digest(signed?.Document, signed?.Signature, verdict.Finding.ToString()),
-            await settings.FindAsync(FailbackPolicies.Key, cancellationToken),
-            [.. (await maintenance.ListOnAsync(cancellationToken)).Where(mode => mode.IsActive(now))],
-            granted.ToDictionary(d => d.Identity),
-            latest.ToLookup(r => r.Identity),
+            await site,
+            (await granted).ToDictionary(d => d.Identity),
+            (await latest).ToLookup(r => r.Identity),
             byServer,
-            (await servers.ListAsync(standingIn, cancellationToken)).ToDictionary(server => server.Id),
-            (await servers.ListTraitsAsync(groups, cancellationToken)).GroupBy(member => member.FailoverGroup!).ToDictionary(group => group.Key, group => Digest(group.Select(Describe))));
+            (await standingIn).ToDictionary(server => server.Id),
+            (await traits).GroupBy(member => member.FailoverGroup!).ToDictionary(group => group.Key, group => Digest(group.Select(Describe))));
+    }
+
+    private async Task<Site> ReadSiteAsync(CancellationToken cancellationToken)
+    {
+        var now = time.GetUtcNow();
+        var failback = definitions.FindPublishedAsync(StartFailback.DefinitionId, cancellationToken);
+        var failover = definitions.FindPublishedAsync(StartFailover.DefinitionId, cancellationToken);
+        var signed = licenses.FindCurrentAsync(cancellationToken);
+        var verdict = license.CheckAsync(LicenseCheck.Failover, cancellationToken);
+        var policy = settings.FindAsync(FailbackPolicies.Key, cancellationToken);
+        var modes = maintenance.ListOnAsync(cancellationToken);
+        await Task.WhenAll(failback, failover, signed, verdict, policy, modes);
+        return new(
+            (await failback)?.Id ?? "",
+            (await failover)?.Id ?? "",
+            Digest((await signed)?.Document, (await signed)?.Signature, (await verdict).Finding.ToString()),
+            await policy,
+            [.. (await modes).Where(mode => mode.IsActive(now))]);
     }
 
     private static FailoverLogEntry? EntryOf(VmsServer server, ILookup<string, FailoverLogEntry> open) => open[server.Id].FirstOrDefault(entry => entry.Failover != FailoverState.Failed);
 
-    private async Task<(IReadOnlyList<FailoverLogEntry> Open, IReadOnlyList<Duty> Duties, IReadOnlyList<CachedRevision> Latest)> ReadOfAsync(
-        string[] ids, CancellationToken cancellationToken) => ids.Length switch
+    private (Task<IReadOnlyList<FailoverLogEntry>> Open, Task<IReadOnlyList<Duty>> Duties, Task<IReadOnlyList<CachedRevision>> Latest) ReadOf(string[] ids, CancellationToken cancellationToken) => ids.Length switch
     {
-        1 => (
-            await log.ListOpenAsync(ids[0], cancellationToken),
-            await duties.FindAsync(ids[0], cancellationToken) is { } duty ? [duty] : [],
-            await cache.ListLatestAsync(ids[0], cancellationToken)),
-        < Many => (await log.ListOpenAsync(ids, cancellationToken), await duties.ListAsync(ids, cancellationToken), await cache.ListLatestAsync(ids, cancellationToken)),
-        _ => (await log.ListOpenAsync(cancellationToken), await duties.ListAsync(cancellationToken), await cache.ListLatestAsync(cancellationToken)),
+        1 => (log.ListOpenAsync(ids[0], cancellationToken), FindDutyAsync(ids[0], cancellationToken), cache.ListLatestAsync(ids[0], cancellationToken)),
+        < Many => (log.ListOpenAsync(ids, cancellationToken), duties.ListAsync(ids, cancellationToken), cache.ListLatestAsync(ids, cancellationToken)),
+        _ => (log.ListOpenAsync(cancellationToken), duties.ListAsync(cancellationToken), cache.ListLatestAsync(cancellationToken)),
     };
+
+    private async Task<IReadOnlyList<Duty>> FindDutyAsync(string identity, CancellationToken cancellationToken) => await duties.FindAsync(identity, cancellationToken) is { } duty ? [duty] : [];
 
     private static ReadinessSubject Describe(VmsServer server, Common common)
     {
@@ -140,16 +154,16 @@ public sealed class ReadinessStamps(
         var others = entry is null
             ? server.FailoverGroup is { } group ? common.Groups.GetValueOrDefault(group, "") : ""
             : common.StandingIn.GetValueOrDefault(entry.FailoverServerId) is { } standingIn ? Describe(VmsServerTraits.Of(standingIn)) : "";
-        var modes = common.Maintenance.Where(mode => mode.ServerId is null || mode.ServerId == server.Id).Select(mode => string.Create(CultureInfo.InvariantCulture, $"{mode.Scope}:{mode.Episode}"));
+        var modes = common.Site.Maintenance.Where(mode => mode.ServerId is null || mode.ServerId == server.Id).Select(mode => string.Create(CultureInfo.InvariantCulture, $"{mode.Scope}:{mode.Episode}"));
         return new(
             server,
             entry,
             new(
-                entry is null ? common.Failover : common.Failback,
-                common.License,
+                entry is null ? common.Site.Failover : common.Site.Failback,
+                common.Site.License,
                 newest?.Sha256 ?? "",
                 Digest(Describe(VmsServerTraits.Of(server)), others, $"{entry?.Id}:{entry?.FailoverServerId}:{entry?.Failover}:{entry?.Failback}", $"{duty?.HolderServerId}:{duty?.Epoch}"),
-                Digest([common.Policy, .. modes])));
+                Digest([common.Site.Policy, .. modes])));
     }
 
     private static string Describe(VmsServerTraits server) => string.Create(
@@ -158,14 +172,13 @@ public sealed class ReadinessStamps(
 
     private static string Digest(params IEnumerable<string?> parts) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', parts))))[..32];
 
-    /// <summary>What all servers of one reading share.</summary>
+    /// <summary>What all servers of the site share.</summary>
+    private sealed record Site(string Failback, string Failover, string License, string? Policy, IReadOnlyList<MaintenanceMode> Maintenance);
+
+    /// <summary>What is read of the servers of one reading together.</summary>
     /// <param name="Groups">Digests of the failover groups whose members count.</param>
     private sealed record Common(
-        string Failback,
-        string Failover,
-        string License,
-        string? Policy,
-        IReadOnlyList<MaintenanceMode> Maintenance,
+        Site Site,
         IReadOnlyDictionary<string, Duty> Duties,
         ILookup<string, CachedRevision> Latest,
         ILookup<string, FailoverLogEntry> Open,

@@ -107,24 +107,22 @@ public sealed class DetailsModel(
         }
 
         Entry = entry;
-        FailedServer = await servers.FindAsync(entry.FailedServerId, cancellationToken);
-        FailoverServer = await servers.FindAsync(entry.FailoverServerId, cancellationToken);
         MayOperate = User.May(Permissions.Operate);
-        // The entry names its run only once that has touched something; until then the newest run of the entry is the one to watch.
-        var runs = await instances.ListAsync(new WorkflowInstanceQuery(StartFailback.DefinitionId, entry.Id, Take: MostRuns), cancellationToken);
-        var runId = runs.Count > 0 ? runs[0].Id : entry.FailbackRunId;
-        Run = runId is null ? null : await reports.FindAsync(runId, cancellationToken);
-        FailbackRun = entry.FailbackRunId is not { } performedBy ? null : performedBy == runId ? Run : await reports.FindAsync(performedBy, cancellationToken);
-        Steps = Run?.Steps ?? await planned.ReadAsync(StartFailback.DefinitionId, cancellationToken);
-        EarlierRuns = await DescribeAsync(runs.Skip(1), cancellationToken);
-        Result = RunResultView.Of(Run, entry);
-        Alerts = await alerts.FindAsync(entry, cancellationToken) is { } alert ? [alert] : [];
-        Duty = await dutyViews.ReadAsync(entry, Run, User, cancellationToken);
-        Copy = await copyViews.ReadAsync(entry, User, cancellationToken);
-        Settings = await entrySettings.ReadAsync(entry, cancellationToken);
-        var decision = await automatic.DecideAsync(entry, null, cancellationToken);
+
+        // None of these needs the answer of another: the page waits for the slowest of them, not for one after the other.
+        var failed = servers.FindAsync(entry.FailedServerId, cancellationToken);
+        var failover = servers.FindAsync(entry.FailoverServerId, cancellationToken);
+        var alert = alerts.FindAsync(entry, cancellationToken);
+        var copy = copyViews.ReadAsync(entry, User, cancellationToken);
+        var settings = entrySettings.ReadAsync(entry, cancellationToken);
+        var decided = automatic.DecideAsync(entry, null, cancellationToken);
+        var button = buttons.ForAsync([entry], User, cancellationToken);
+        await Task.WhenAll(failed, failover, alert, copy, settings, decided, button, ReadRunsAsync(entry, cancellationToken));
+        (FailedServer, FailoverServer, Copy, Settings) = (await failed, await failover, await copy, await settings);
+        Alerts = await alert is { } found ? [found] : [];
+        var decision = await decided;
         Automatic = entry.Failback != FailbackState.Done && (decision.Server?.IsAutomaticFailbackEnabled == true || decision.State is not null) ? decision : null;
-        Button = (await buttons.ForAsync([entry], User, cancellationToken))[entry.Id];
+        Button = (await button)[entry.Id];
         return Page();
     }
 
@@ -145,6 +143,19 @@ public sealed class DetailsModel(
 
     public async Task<IActionResult> OnPostLimitCopyAsync(string entryId, string? megabytesPerSecond, string? windowFrom, string? windowTo, CancellationToken cancellationToken) =>
         await MayAsync() ? await copyForms.LimitAsync(this, entryId, megabytesPerSecond, windowFrom, windowTo, cancellationToken) : Forbid();
+
+    private async Task ReadRunsAsync(FailoverLogEntry entry, CancellationToken cancellationToken)
+    {
+        // The entry names its run only once that has touched something; until then the newest run of the entry is the one to watch.
+        var runs = await instances.ListAsync(new WorkflowInstanceQuery(StartFailback.DefinitionId, entry.Id, Take: MostRuns), cancellationToken);
+        var runId = runs.Count > 0 ? runs[0].Id : entry.FailbackRunId;
+        Run = runId is null ? null : await reports.FindAsync(runId, cancellationToken);
+        FailbackRun = entry.FailbackRunId is not { } performedBy ? null : performedBy == runId ? Run : await reports.FindAsync(performedBy, cancellationToken);
+        Steps = Run?.Steps ?? await planned.ReadAsync(StartFailback.DefinitionId, cancellationToken);
+        EarlierRuns = await DescribeAsync(runs.Skip(1), cancellationToken);
+        Result = RunResultView.Of(Run, entry);
+        Duty = await dutyViews.ReadAsync(entry, Run, User, cancellationToken);
+    }
 
     private async Task<IReadOnlyList<EarlierRun>> DescribeAsync(IEnumerable<WorkflowInstanceSummary> runs, CancellationToken cancellationToken)
     {

@@ -43,11 +43,7 @@ public sealed class FailbackButtons(IFailoverLog log, IDuties duties, IMaintenan
         IReadOnlyList<FailoverLogEntry> entries, ClaimsPrincipal user, CancellationToken cancellationToken)
     {
         var startable = entries.Where(entry => entry.CanFailBack).Select(entry => entry.FailedServerId).ToHashSet();
-        var open = startable.Count == 0 ? [] : await log.ListOpenAsync(startable, cancellationToken);
-        var newestOpen = open.Where(entry => entry.CanFailBack).DistinctBy(entry => entry.FailedServerId).ToDictionary(entry => entry.FailedServerId);
-        var claims = startable.Count == 0 ? [] : (await duties.ListClaimsAsync(cancellationToken)).ToDictionary(claim => claim.Key);
-        var now = time.GetUtcNow();
-        var maintenance = startable.Count == 0 ? [] : (await modes.ListOnAsync(cancellationToken)).Where(mode => mode.IsActive(now)).ToDictionary(mode => mode.Scope);
+        var (newestOpen, claims, maintenance) = startable.Count == 0 ? ([], [], []) : await ReadAsync(startable, cancellationToken);
         return entries.ToDictionary(
             entry => entry.Id,
             entry => FailbackButton.For(
@@ -56,5 +52,19 @@ public sealed class FailbackButtons(IFailoverLog log, IDuties duties, IMaintenan
                 claims.GetValueOrDefault(DutyClaim.Identity(entry.FailedServerId)),
                 maintenance.GetValueOrDefault(MaintenanceMode.System) ?? maintenance.GetValueOrDefault(MaintenanceMode.ScopeOf(entry.FailedServerId)),
                 user));
+    }
+
+    private async Task<(Dictionary<string, FailoverLogEntry> NewestOpen, Dictionary<string, DutyClaim> Claims, Dictionary<string, MaintenanceMode> Maintenance)> ReadAsync(
+        HashSet<string> startable, CancellationToken cancellationToken)
+    {
+        var now = time.GetUtcNow();
+        var open = log.ListOpenAsync(startable, cancellationToken);
+        var claims = duties.ListClaimsAsync(cancellationToken);
+        var on = modes.ListOnAsync(cancellationToken);
+        await Task.WhenAll(open, claims, on);
+        return (
+            (await open).Where(entry => entry.CanFailBack).DistinctBy(entry => entry.FailedServerId).ToDictionary(entry => entry.FailedServerId),
+            (await claims).ToDictionary(claim => claim.Key),
+            (await on).Where(mode => mode.IsActive(now)).ToDictionary(mode => mode.Scope));
     }
 }

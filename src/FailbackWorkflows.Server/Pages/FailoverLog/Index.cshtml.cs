@@ -78,15 +78,16 @@ public sealed class IndexModel(
         var named = Filter.Text is { } part ? await servers.FindIdsAsync(part, FailoverLogQuery.MostServers + 1, cancellationToken) : [];
         IsTooWide = named.Count > FailoverLogQuery.MostServers;
         var query = Filter.Narrow(new FailoverLogQuery(IsFinalized ? FailoverLogView.Finalized : FailoverLogView.Active) { Before = Before, Take = PerPage }, named);
-        Entries = await log.ListAsync(query, cancellationToken);
-        var shown = Entries.SelectMany(entry => (string[])[entry.FailedServerId, entry.FailoverServerId]).ToHashSet(StringComparer.Ordinal);
-        names = (await servers.ListAsync(shown, cancellationToken)).ToDictionary(server => server.Id, server => server.Name);
-        NextBefore = Entries.Count == PerPage ? Entries[^1].Id : null;
-        Alerts = await alerts.ListAsync(cancellationToken);
-        FailoverAlerts = await failoverAlerts.ListAsync(cancellationToken);
-        Doubts = await reconciliationAlerts.ListAsync(cancellationToken);
-        Debts = (await obligations.ListOpenAsync(cancellationToken)).Select(o => o.EntryId).ToHashSet();
-        Buttons = await buttons.ForAsync(Entries, User, cancellationToken);
+
+        // What does not need the answer of another is read at the same time.
+        var entries = log.ListAsync(query, cancellationToken);
+        var nobodyRecords = alerts.ListAsync(cancellationToken);
+        var notTakenOver = failoverAlerts.ListAsync(cancellationToken);
+        var doubts = reconciliationAlerts.ListAsync(cancellationToken);
+        var owed = obligations.ListOpenAsync(cancellationToken);
+        await Task.WhenAll(DescribeAsync(entries, cancellationToken), nobodyRecords, notTakenOver, doubts, owed);
+        (Alerts, FailoverAlerts, Doubts) = (await nobodyRecords, await notTakenOver, await doubts);
+        Debts = (await owed).Select(o => o.EntryId).ToHashSet();
         return Page();
     }
 
@@ -99,4 +100,15 @@ public sealed class IndexModel(
         (await authorization.AuthorizeAsync(User, Permissions.Operate)).Succeeded
             ? await copyForms.StartOldestAsync(this, serverId, requestId, cancellationToken)
             : Forbid();
+
+    private async Task DescribeAsync(Task<IReadOnlyList<FailoverLogEntry>> read, CancellationToken cancellationToken)
+    {
+        Entries = await read;
+        NextBefore = Entries.Count == PerPage ? Entries[^1].Id : null;
+        var shown = Entries.SelectMany(entry => (string[])[entry.FailedServerId, entry.FailoverServerId]).ToHashSet(StringComparer.Ordinal);
+        var found = servers.ListAsync(shown, cancellationToken);
+        var clickable = buttons.ForAsync(Entries, User, cancellationToken);
+        await Task.WhenAll(found, clickable);
+        (names, Buttons) = ((await found).ToDictionary(server => server.Id, server => server.Name), await clickable);
+    }
 }

@@ -96,13 +96,21 @@ public sealed class FailoverModel(IVmsServers servers, IDuties duties, FailoverS
             return false;
         }
 
-        var group = server.FailoverGroup is { } name ? await servers.ListGroupAsync(name, cancellationToken) : [];
-        var first = await servers.ListAsync(new VmsServerQuery { Take = MostOthers + 1 }, cancellationToken);
+        // The recorders are asked while the rest is read.
+        var selecting = selection.SelectAsync(serverId, enough: MostAsked, cancellationToken);
+        var members = server.FailoverGroup is { } name ? servers.ListGroupAsync(name, cancellationToken) : Task.FromResult<IReadOnlyList<VmsServer>>([]);
+        var listed = servers.ListAsync(new VmsServerQuery { Take = MostOthers + 1 }, cancellationToken);
+        var holder = FindHolderAsync(serverId, cancellationToken);
+        await Task.WhenAll(selecting, members, listed, holder);
+        var first = await listed;
         HasMoreOthers = first.Count > MostOthers;
         Server = server;
-        Holder = await duties.FindAsync(serverId, cancellationToken) is { } duty && duty.HolderServerId != serverId ? await servers.FindAsync(duty.HolderServerId, cancellationToken) : null;
-        Others = [.. group.Concat(first.Take(MostOthers)).DistinctBy(other => other.Id).Where(other => other.Id != serverId)];
-        Selection = await selection.SelectAsync(serverId, enough: MostAsked, cancellationToken);
+        Holder = await holder;
+        Others = [.. (await members).Concat(first.Take(MostOthers)).DistinctBy(other => other.Id).Where(other => other.Id != serverId)];
+        Selection = await selecting;
         return true;
     }
+
+    private async Task<VmsServer?> FindHolderAsync(string serverId, CancellationToken cancellationToken) =>
+        await duties.FindAsync(serverId, cancellationToken) is { } duty && duty.HolderServerId != serverId ? await servers.FindAsync(duty.HolderServerId, cancellationToken) : null;
 }

@@ -148,19 +148,21 @@ public sealed class IndexModel(
         var now = time.GetUtcNow();
         Filter = ServerFilter.Read(q, show);
         After = after is { Length: > 0 and <= VmsServerQuery.MostMarkCharacters } ? after : null;
-        Alerts = await alerts.ListAsync(cancellationToken);
-        FailoverAlerts = await failoverAlerts.ListAsync(cancellationToken);
-        Doubts = await reconciliationAlerts.ListAsync(cancellationToken);
-        (NotReadyAnyMore, NotReadyAnyMoreCount) = await views.ListTurnedNotReadyAsync(MostNotReadyNamed, cancellationToken);
-        Maintenance = [.. (await modes.ListOnAsync(cancellationToken)).Where(mode => mode.IsActive(now)).OrderBy(mode => mode.ServerId)];
-        MaintenanceForm = new(null, Maintenance.FirstOrDefault(mode => mode.ServerId is null));
 
+        // What does not need the answer of another is read at the same time.
         var query = new VmsServerQuery { Text = Filter.Text, Filter = Filter.State, After = After, Take = PerPage };
-        Servers = await servers.ListAsync(query, cancellationToken);
-        NextAfter = Servers.Count == PerPage ? VmsServerQuery.MarkOf(Servers[^1]) : null;
-        Registered = await servers.CountAsync(cancellationToken);
-        Found = Filter.IsEmpty ? Registered : await servers.CountAsync(query, cancellationToken);
-        await DescribeAsync([.. Servers.Select(server => server.Id)], now, cancellationToken);
+        var registered = servers.CountAsync(cancellationToken);
+        var found = Filter.IsEmpty ? registered : servers.CountAsync(query, cancellationToken);
+        var nobodyRecords = alerts.ListAsync(cancellationToken);
+        var notTakenOver = failoverAlerts.ListAsync(cancellationToken);
+        var doubts = reconciliationAlerts.ListAsync(cancellationToken);
+        var turned = views.ListTurnedNotReadyAsync(MostNotReadyNamed, cancellationToken);
+        var on = modes.ListOnAsync(cancellationToken);
+        await Task.WhenAll(DescribeAsync(servers.ListAsync(query, cancellationToken), now, cancellationToken), registered, found, nobodyRecords, notTakenOver, doubts, turned, on);
+        (Registered, Found, Alerts, FailoverAlerts, Doubts) = (await registered, await found, await nobodyRecords, await notTakenOver, await doubts);
+        (NotReadyAnyMore, NotReadyAnyMoreCount) = await turned;
+        Maintenance = [.. (await on).Where(mode => mode.IsActive(now)).OrderBy(mode => mode.ServerId)];
+        MaintenanceForm = new(null, Maintenance.FirstOrDefault(mode => mode.ServerId is null));
     }
 
     public Task<IActionResult> OnPostCheckReadinessAsync(string? serverId, CancellationToken cancellationToken) => readinessForms.CheckAsync(this, serverId, cancellationToken);
@@ -174,18 +176,26 @@ public sealed class IndexModel(
 
     public Task<IActionResult> OnPostMaintenanceOffAsync(CancellationToken cancellationToken) => forms.TurnOffAsync(this, null, cancellationToken);
 
-    /// <summary>What is told of the servers of this page beside their rows.</summary>
-    private async Task DescribeAsync(string[] ids, DateTimeOffset now, CancellationToken cancellationToken)
+    /// <summary>The servers of this page, and what is told of them beside their rows.</summary>
+    private async Task DescribeAsync(Task<IReadOnlyList<VmsServer>> read, DateTimeOffset now, CancellationToken cancellationToken)
     {
-        toFailBack = (await log.ListOpenAsync(ids, cancellationToken)).Where(entry => entry.Failover == FailoverState.Done).DistinctBy(entry => entry.FailedServerId).ToDictionary(entry => entry.FailedServerId);
-        settings = await ages.ListAsync(ids, cancellationToken);
-        readiness = await views.ListAsync(Servers, cancellationToken);
-        Owed = (await obligations.ListOpenAsync(cancellationToken)).ToLookup(o => o.ServerId);
-        byHolder = (await duties.ListHeldAsync(ids, cancellationToken)).ToLookup(duty => duty.HolderServerId);
-        losses = await history.CountLossesAsync(ids, now - PollRecorder.FlapWindow, cancellationToken);
+        Servers = await read;
+        NextAfter = Servers.Count == PerPage ? VmsServerQuery.MarkOf(Servers[^1]) : null;
+        string[] ids = [.. Servers.Select(server => server.Id)];
+        var open = log.ListOpenAsync(ids, cancellationToken);
+        var aged = ages.ListAsync(ids, cancellationToken);
+        var looks = views.ListAsync(Servers, cancellationToken);
+        var owed = obligations.ListOpenAsync(cancellationToken);
+        var held = duties.ListHeldAsync(ids, cancellationToken);
+        var lost = history.CountLossesAsync(ids, now - PollRecorder.FlapWindow, cancellationToken);
+        await Task.WhenAll(open, aged, looks, owed, held, lost);
+        toFailBack = (await open).Where(entry => entry.Failover == FailoverState.Done).DistinctBy(entry => entry.FailedServerId).ToDictionary(entry => entry.FailedServerId);
+        (settings, readiness, losses) = (await aged, await looks, await lost);
+        Owed = (await owed).ToLookup(o => o.ServerId);
+        byHolder = (await held).ToLookup(duty => duty.HolderServerId);
 
         var known = Servers.ToDictionary(server => server.Id, server => server.Name);
-        var others = byHolder.SelectMany(held => held).Select(duty => duty.Identity)
+        var others = byHolder.SelectMany(duties => duties).Select(duty => duty.Identity)
             .Concat(ids.SelectMany(id => Owed[id]).Select(owed => owed.Identity))
             .Where(id => !known.ContainsKey(id))
             .ToHashSet(StringComparer.Ordinal);
