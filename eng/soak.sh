@@ -30,7 +30,7 @@ while [ $# -gt 0 ]; do
 done
 export DOTNET_NOLOGO=1 FAILBACK_CASES=all
 if [ "$build" = 1 ]; then
-  dotnet build FailbackWorkflows.sln --nologo -v quiet
+  dotnet build FailbackWorkflows.sln -c Release --nologo -v quiet
   . eng/programs.sh
 fi
 
@@ -41,10 +41,10 @@ total_failed=0
 # One repetition is one test run of its own, so a failure tells its seed and keeps its log.
 repeat() { # name, count, filter, suite and options (default: the scenarios as built)
   local name="$1" count="$2" filter="$3" suite=("${@:4}") passed=0 failed=0 longest=0 started=$SECONDS begun took i
-  if [ ${#suite[@]} = 0 ]; then suite=(tests/FailbackWorkflows.Scenarios --no-build); fi
+  if [ ${#suite[@]} = 0 ]; then suite=(tests/FailbackWorkflows.Scenarios); fi
   for ((i = 1; i <= count; i++)); do
     begun=$SECONDS
-    if FAILBACK_SOAK_COUNT=1 FAILBACK_SOAK_SEED=$((seed + i)) dotnet test "${suite[@]}" --nologo \
+    if FAILBACK_SOAK_COUNT=1 FAILBACK_SOAK_SEED=$((seed + i)) dotnet test "${suite[@]}" -c Release --no-build --nologo \
       --filter "$filter" --logger "console;verbosity=normal" >"$logs/$name-$i.log" 2>&1; then
       passed=$((passed + 1)); rm -f "$logs/$name-$i.log"
     else
@@ -78,12 +78,11 @@ FAILBACK_HOUR_SCALE=1 repeat hour-of-material "$hour" "FullyQualifiedName~An_hou
 repeat two-servers "$servers" "FullyQualifiedName~Two_servers_on_one_database|FullyQualifiedName~When_the_database_goes_away"
 FAILBACK_STARTS=2000 repeat 2000-starts "$((servers > 0 ? 1 : 0))" "FullyQualifiedName~When_2000_starts"
 FAILBACK_SAMPLES=all repeat every-definition "$((steps > 0 ? 1 : 0))" "FullyQualifiedName~Every_workflow_is_opened_and_saved"
-FAILBACK_SOAK_FAILBACKS=1000 repeat 1000-failbacks-at-once "$((servers > 0 ? 1 : 0))" "FullyQualifiedName~ManyAtOnceOnTwoNodes" tests/FailbackWorkflows.Persistence.Tests --no-build
-FAILBACK_CRASH_POINTS=full repeat crash-points "$crash_points" "FullyQualifiedName~CrashPointTests|FullyQualifiedName~EventDeliveryTests" tests/FailbackWorkflows.Persistence.Tests --no-build
-FAILBACK_MUTATIONS="$mutations" repeat "$mutations-mutations" "$((mutations > 0 ? 1 : 0))" "FullyQualifiedName~SqliteMutationTests.Mutation_" tests/FailbackWorkflows.Persistence.Tests --no-build
-FAILBACK_CLEAN_DATABASES="$clean" repeat "$clean-clean-databases" "$((clean > 0 ? 1 : 0))" "FullyQualifiedName~SqliteMutationTests.CleanDatabase_" tests/FailbackWorkflows.Persistence.Tests --no-build
-FAILBACK_FLIPS="$flips" repeat "$flips-flipped-bytes" "$((flips > 0 ? 1 : 0))" "FullyQualifiedName~EvidencePackTests.Pack_WithAnyByteFlipped" tests/FailbackWorkflows.Tests --no-build
-# An optimised build of its own: it looks at millions of states.
-FAILBACK_MODEL=full FAILBACK_MODEL_REPORT="$logs/model" repeat protocol-model "$model" "FullyQualifiedName~ProtocolModelTests" tests/FailbackWorkflows.Tests -c Release
+FAILBACK_SOAK_FAILBACKS=1000 repeat 1000-failbacks-at-once "$((servers > 0 ? 1 : 0))" "FullyQualifiedName~ManyAtOnceOnTwoNodes" tests/FailbackWorkflows.Persistence.Tests
+FAILBACK_CRASH_POINTS=full repeat crash-points "$crash_points" "FullyQualifiedName~CrashPointTests|FullyQualifiedName~EventDeliveryTests" tests/FailbackWorkflows.Persistence.Tests
+FAILBACK_MUTATIONS="$mutations" repeat "$mutations-mutations" "$((mutations > 0 ? 1 : 0))" "FullyQualifiedName~SqliteMutationTests.Mutation_" tests/FailbackWorkflows.Persistence.Tests
+FAILBACK_CLEAN_DATABASES="$clean" repeat "$clean-clean-databases" "$((clean > 0 ? 1 : 0))" "FullyQualifiedName~SqliteMutationTests.CleanDatabase_" tests/FailbackWorkflows.Persistence.Tests
+FAILBACK_FLIPS="$flips" repeat "$flips-flipped-bytes" "$((flips > 0 ? 1 : 0))" "FullyQualifiedName~EvidencePackTests.Pack_WithAnyByteFlipped" tests/FailbackWorkflows.Tests
+FAILBACK_MODEL=full FAILBACK_MODEL_REPORT="$logs/model" repeat protocol-model "$model" "FullyQualifiedName~ProtocolModelTests" tests/FailbackWorkflows.Tests
 
 [ "$total_failed" = 0 ]

@@ -11,8 +11,8 @@ using Xunit;
 namespace FailbackWorkflows.Scenarios;
 
 /// <summary>
-/// What the images hold, started as docker-compose.yml starts it, without a container: published by the Dockerfile's own command, with the arguments and variables of the compose file. Only
-/// folders, ports and the place of the database are others.
+/// What the images hold, started as docker-compose.yml starts it, without a container: published by the Dockerfile's own command (compiled ahead of time as well where the test command has done
+/// it), with the arguments and variables of the compose file. Only folders, ports and the place of the database are others.
 /// </summary>
 public sealed class The_published_programs_start_as_composed(The_published_programs_start_as_composed.Artifacts artifacts)
     : IClassFixture<The_published_programs_start_as_composed.Artifacts>, IAsyncLifetime
@@ -92,10 +92,20 @@ public sealed class The_published_programs_start_as_composed(The_published_progr
         (await recorder.WaitForExitAsync(TimeSpan.FromSeconds(30))).ShouldBe(0, recorder.Output);
     }
 
-    /// <summary>By the Dockerfile's command, into a folder of ours and with nothing taken from or left in the checkout's own build folders; the program's assembly.</summary>
+    /// <summary>
+    /// By the Dockerfile's command, into a folder of ours and with nothing taken from or left in the checkout's own build folders, unless the test command has carried it out already;
+    /// the program's assembly.
+    /// </summary>
     private async Task<string> PublishAsync(string dockerfile)
     {
         var file = Dockerfile.Read(dockerfile);
+        if (ProgramFiles.Published is { } published)
+        {
+            var program = Path.Combine(published, Path.GetFileName(Path.GetDirectoryName(dockerfile)!), file.Entrypoint[1]);
+            File.Exists(program).ShouldBeTrue($"{program} is what the image would start");
+            return program;
+        }
+
         var app = Path.Combine(_folder, "app");
         var start = new ProcessStartInfo(ProgramFiles.Dotnet) { WorkingDirectory = ProgramFiles.Root, RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var argument in file.Publish.ShouldNotBeNull().Split(' ')[1..])

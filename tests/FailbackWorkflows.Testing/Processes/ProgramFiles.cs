@@ -8,6 +8,9 @@ namespace FailbackWorkflows.Testing.Processes;
 /// </summary>
 public static class ProgramFiles
 {
+    /// <summary>Where the test command has published the programs; null: it has not.</summary>
+    public static string? Published { get; } = Environment.GetEnvironmentVariable("FAILBACK_TEST_PROGRAMS") is { Length: > 0 } folder ? folder : null;
+
     public static string Server { get; } = FindPublished("FailbackWorkflows.Server");
 
     public static string Recorder { get; } = FindPublished("FailbackWorkflows.ReferenceRecorder");
@@ -21,7 +24,7 @@ public static class ProgramFiles
     public static string Dotnet { get; } = FindDotnet();
 
     private static string FindPublished(string project) =>
-        Environment.GetEnvironmentVariable("FAILBACK_TEST_PROGRAMS") is { Length: > 0 } published ? Path.Combine(published, project, $"{project}.dll") : Find(project);
+        Published is { } published ? Path.Combine(published, project, $"{project}.dll") : Find(project);
 
     private static string Find(string project)
     {
