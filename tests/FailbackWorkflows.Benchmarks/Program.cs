@@ -73,7 +73,7 @@ static int Usage()
           log-pages [--entries N]
               Pages of a failover log of 10,000 entries.
 
-          pages [--entries N] [--rounds N]
+          pages [--entries N] [--rounds N] [--page PART]
               Every page of the operator UI as a signed-in person gets it, with 1,000,000 log entries in PostgreSQL.
 
           studio-api [--definitions N] [--events N] [--rounds N] [--database sqlite|postgres]

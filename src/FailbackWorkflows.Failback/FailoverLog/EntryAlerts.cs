@@ -40,7 +40,7 @@ public sealed class EntryAlerts(IFailoverLog log, IVmsServers servers, IObligati
 
         var grants = (await open).Where(o => o.Kind == ObligationKind.Grant).ToLookup(o => o.EntryId);
         var meant = newest.SelectMany(entry => (string[])[entry.FailedServerId, entry.FailoverServerId, .. grants[entry.Id].Select(grant => grant.ServerId)]).ToHashSet(StringComparer.Ordinal);
-        var names = (await servers.ListAsync(meant, cancellationToken)).ToDictionary(server => server.Id, server => server.Name);
+        var names = await servers.ListNamesAsync(meant, cancellationToken);
         var alerts = new List<(string Name, EntryAlert Alert)>();
         foreach (var entry in newest)
         {

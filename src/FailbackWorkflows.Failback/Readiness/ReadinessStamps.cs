@@ -105,16 +105,16 @@ public sealed class ReadinessStamps(
         await Task.WhenAll(open, granted, latest);
         var byServer = (await open).ToLookup(entry => entry.FailedServerId);
         var groups = all.Where(server => EntryOf(server, byServer) is null).Select(server => server.FailoverGroup).OfType<string>().ToHashSet(StringComparer.Ordinal);
-        var traits = servers.ListTraitsAsync(groups, cancellationToken);
+        var digests = servers.DigestGroupsAsync(groups, cancellationToken);
         var standingIn = servers.ListAsync((await open).Select(entry => entry.FailoverServerId).ToHashSet(StringComparer.Ordinal), cancellationToken);
-        await Task.WhenAll(site, traits, standingIn);
+        await Task.WhenAll(site, digests, standingIn);
         return new(
             await site,
             (await granted).ToDictionary(d => d.Identity),
             (await latest).ToLookup(r => r.Identity),
             byServer,
             (await standingIn).ToDictionary(server => server.Id),
-            (await traits).GroupBy(member => member.FailoverGroup!).ToDictionary(group => group.Key, group => Digest(group.Select(Describe))));
+            await digests);
     }
 
     private async Task<Site> ReadSiteAsync(CancellationToken cancellationToken)
@@ -152,8 +152,8 @@ public sealed class ReadinessStamps(
         var duty = common.Duties.GetValueOrDefault(server.Id);
         var newest = SettingsAges.NewestOf(common.Latest[server.Id]);
         var others = entry is null
-            ? server.FailoverGroup is { } group ? common.Groups.GetValueOrDefault(group, "") : ""
-            : common.StandingIn.GetValueOrDefault(entry.FailoverServerId) is { } standingIn ? Describe(VmsServerTraits.Of(standingIn)) : "";
+            ? server.FailoverGroup is { } group && common.Groups.TryGetValue(group, out var members) ? string.Create(CultureInfo.InvariantCulture, $"{members.Members}:{members.Digests}") : ""
+            : common.StandingIn.GetValueOrDefault(entry.FailoverServerId) is { } standingIn ? VmsServerTraits.Describe(standingIn) : "";
         var modes = common.Site.Maintenance.Where(mode => mode.ServerId is null || mode.ServerId == server.Id).Select(mode => string.Create(CultureInfo.InvariantCulture, $"{mode.Scope}:{mode.Episode}"));
         return new(
             server,
@@ -162,13 +162,9 @@ public sealed class ReadinessStamps(
                 entry is null ? common.Site.Failover : common.Site.Failback,
                 common.Site.License,
                 newest?.Sha256 ?? "",
-                Digest(Describe(VmsServerTraits.Of(server)), others, $"{entry?.Id}:{entry?.FailoverServerId}:{entry?.Failover}:{entry?.Failback}", $"{duty?.HolderServerId}:{duty?.Epoch}"),
+                Digest(VmsServerTraits.Describe(server), others, $"{entry?.Id}:{entry?.FailoverServerId}:{entry?.Failover}:{entry?.Failback}", $"{duty?.HolderServerId}:{duty?.Epoch}"),
                 Digest([common.Site.Policy, .. modes])));
     }
-
-    private static string Describe(VmsServerTraits server) => string.Create(
-        CultureInfo.InvariantCulture,
-        $"{server.Id}|{server.Name}|{server.BaseUrl}|{server.MachineId}|{server.SoftwareVersion}|{server.State}|{server.FailoverGroup}|{server.IsFailoverEnabled}|{server.MostDutiesOfOthers}|{server.RoomPerDutyBytes}");
 
     private static string Digest(params IEnumerable<string?> parts) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', parts))))[..32];
 
@@ -176,12 +172,12 @@ public sealed class ReadinessStamps(
     private sealed record Site(string Failback, string Failover, string License, string? Policy, IReadOnlyList<MaintenanceMode> Maintenance);
 
     /// <summary>What is read of the servers of one reading together.</summary>
-    /// <param name="Groups">Digests of the failover groups whose members count.</param>
+    /// <param name="Groups">What the members add up to, of the failover groups whose members count.</param>
     private sealed record Common(
         Site Site,
         IReadOnlyDictionary<string, Duty> Duties,
         ILookup<string, CachedRevision> Latest,
         ILookup<string, FailoverLogEntry> Open,
         IReadOnlyDictionary<string, VmsServer> StandingIn,
-        IReadOnlyDictionary<string, string> Groups);
+        IReadOnlyDictionary<string, (int Members, long Digests)> Groups);
 }

@@ -99,32 +99,6 @@ public sealed record VmsServer
     public bool Answers => Connection is ConnectionState.Connected or ConnectionState.Unstable;
 }
 
-/// <summary>What people set of a server, and what it is; not how its connection stands at the moment.</summary>
-public sealed record VmsServerTraits(
-    string Id,
-    string Name,
-    string BaseUrl,
-    string? MachineId,
-    string? SoftwareVersion,
-    VmsServerState State,
-    string? FailoverGroup,
-    bool IsFailoverEnabled,
-    int MostDutiesOfOthers,
-    long RoomPerDutyBytes)
-{
-    public static VmsServerTraits Of(VmsServer server) => new(
-        server.Id,
-        server.Name,
-        server.BaseUrl.ToString(),
-        server.MachineId,
-        server.SoftwareVersion,
-        server.State,
-        server.FailoverGroup,
-        server.IsFailoverEnabled,
-        server.MostDutiesOfOthers,
-        server.RoomPerDutyBytes);
-}
-
 /// <summary>Reads the registry.</summary>
 public interface IVmsServers
 {
@@ -145,6 +119,9 @@ public interface IVmsServers
     /// <summary>The servers of these ids that are registered, by name.</summary>
     Task<IReadOnlyList<VmsServer>> ListAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken);
 
+    /// <summary>The names of those of these servers that are registered, by id.</summary>
+    Task<IReadOnlyDictionary<string, string>> ListNamesAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken);
+
     /// <summary>Ids of servers with this in their name or id, in any case; those whose name begins with it first.</summary>
     Task<IReadOnlyList<string>> FindIdsAsync(string text, int take, CancellationToken cancellationToken);
 
@@ -157,8 +134,11 @@ public interface IVmsServers
     /// <summary>The servers of a failover group, by name.</summary>
     Task<IReadOnlyList<VmsServer>> ListGroupAsync(string failoverGroup, CancellationToken cancellationToken);
 
-    /// <summary>The members of all these failover groups, by id. Only their traits: a page of servers may be of as many groups, each of hundreds.</summary>
-    Task<IReadOnlyList<VmsServerTraits>> ListTraitsAsync(IReadOnlyCollection<string> failoverGroups, CancellationToken cancellationToken);
+    /// <summary>
+    /// What the members of these failover groups add up to, by group (<see cref="VmsServerTraits.DigestOf"/>); it is another when a member comes, goes or changes. A group without members is
+    /// missing. Nothing of the members themselves is read: a page of servers may be of as many groups, each of hundreds.
+    /// </summary>
+    Task<IReadOnlyDictionary<string, (int Members, long Digests)>> DigestGroupsAsync(IReadOnlyCollection<string> failoverGroups, CancellationToken cancellationToken);
 
     /// <summary>How many there are.</summary>
     Task<int> CountAsync(CancellationToken cancellationToken);

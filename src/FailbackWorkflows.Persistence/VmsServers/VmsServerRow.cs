@@ -56,6 +56,9 @@ internal sealed class VmsServerRow : IVersionedRow
 
     public DateTimeOffset CreatedAt { get; set; }
 
+    /// <summary>Of a row that was written by an older version, 0: any other sum than before is a change.</summary>
+    public long TraitsDigest { get; set; }
+
     public long Revision { get; set; }
 
     public static void Configure(EntityTypeBuilder<VmsServerRow> row)
@@ -67,7 +70,7 @@ internal sealed class VmsServerRow : IVersionedRow
         row.Property(r => r.Connection).HasConversion<string>();
         row.HasIndex(r => r.MachineId).IsUnique();
         row.HasIndex(r => new { r.Name, r.Id });
-        row.HasIndex(r => r.FailoverGroup);
+        row.HasIndex(r => new { r.FailoverGroup, r.TraitsDigest });
     }
 
     public static VmsServerRow From(VmsServer server) => new()
@@ -95,6 +98,7 @@ internal sealed class VmsServerRow : IVersionedRow
         LastSeenAt = server.LastSeenAt,
         BootId = server.BootId,
         CreatedAt = server.CreatedAt,
+        TraitsDigest = VmsServerTraits.DigestOf(server),
     };
 
     public VmsServer ToServer() => new()
@@ -176,19 +180,36 @@ internal sealed class VmsServers(IDatabase database, CommittedChanges committed)
 
     public Task<IReadOnlyList<VmsServer>> ListGroupAsync(string failoverGroup, CancellationToken cancellationToken) => OfGroup.ExecuteAsync(database, failoverGroup, r => r.ToServer(), cancellationToken);
 
-    public async Task<IReadOnlyList<VmsServerTraits>> ListTraitsAsync(IReadOnlyCollection<string> failoverGroups, CancellationToken cancellationToken)
+    public async Task<IReadOnlyDictionary<string, (int Members, long Digests)>> DigestGroupsAsync(IReadOnlyCollection<string> failoverGroups, CancellationToken cancellationToken)
     {
         if (failoverGroups.Count == 0)
         {
-            return [];
+            return new Dictionary<string, (int, long)>();
         }
 
         await using var db = database.CreateReadContext();
         return await db.Servers
             .Where(r => r.FailoverGroup != null && failoverGroups.Contains(r.FailoverGroup))
-            .OrderBy(r => r.Id)
-            .Select(r => new VmsServerTraits(r.Id, r.Name, r.BaseUrl, r.MachineId, r.SoftwareVersion, r.State, r.FailoverGroup, r.IsFailoverEnabled, r.MostDutiesOfOthers, r.RoomPerDutyBytes))
-            .ToListAsync(cancellationToken);
+            .GroupBy(r => r.FailoverGroup!)
+            .Select(members => new { Group = members.Key, Members = members.Count(), Digests = members.Sum(r => r.TraitsDigest) })
+            .ToDictionaryAsync(members => members.Group, members => (members.Members, members.Digests), StringComparer.Ordinal, cancellationToken);
+    }
+
+    public async Task<IReadOnlyDictionary<string, string>> ListNamesAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken)
+    {
+        var names = new Dictionary<string, string>(StringComparer.Ordinal);
+        if (ids.Count == 0)
+        {
+            return names;
+        }
+
+        await using var db = database.CreateReadContext();
+        await foreach (var server in db.Servers.Where(r => ids.Contains(r.Id)).Select(r => new { r.Id, r.Name }).AsAsyncEnumerable().WithCancellation(cancellationToken))
+        {
+            names[server.Id] = server.Name;
+        }
+
+        return names;
     }
 
     public Task<int> CountAsync(CancellationToken cancellationToken) => Count.ExecuteAsync(database, 0, cancellationToken);

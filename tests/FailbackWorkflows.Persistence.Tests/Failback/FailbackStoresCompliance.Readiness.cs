@@ -123,6 +123,40 @@ public abstract partial class FailbackStoresCompliance
     }
 
     [Fact]
+    public async Task Groups_OfWhichAMemberComesGoesOrChanges_AddUpToSomethingElse()
+    {
+        await ApplyAsync(
+            new SaveVmsServer(Server("vms-1") with { FailoverGroup = "north" }),
+            new SaveVmsServer(Server("vms-2") with { FailoverGroup = "north" }),
+            new SaveVmsServer(Server("vms-3") with { FailoverGroup = "south" }));
+        var (north, south) = await AddUpAsync();
+        (north.Members, north.Digests, south.Members, south.Digests).ShouldBe(
+            (2, VmsServerTraits.DigestOf(await ServerAsync("vms-1")) + VmsServerTraits.DigestOf(await ServerAsync("vms-2")), 1, VmsServerTraits.DigestOf(await ServerAsync("vms-3"))));
+
+        await ApplyAsync(new SaveVmsServer((await ServerAsync("vms-2")) with { Connection = ConnectionState.Connected, ClockOffset = TimeSpan.FromSeconds(1), LastSeenAt = T0 }));
+        (await AddUpAsync()).North.ShouldBe(north, "how it is connected says nothing of what it is");
+        await ApplyAsync(new SaveVmsServer((await ServerAsync("vms-2")) with { State = VmsServerState.Broken }));
+        var changed = (await AddUpAsync()).North;
+        changed.Digests.ShouldNotBe(north.Digests);
+        await ApplyAsync(new SaveVmsServer(Server("vms-4") with { FailoverGroup = "north" }));
+        (await AddUpAsync()).North.Members.ShouldBe(3);
+        await ApplyAsync(new DeleteVmsServer("vms-4", (await ServerAsync("vms-4")).Revision));
+        (await AddUpAsync()).ShouldBe((changed, south));
+
+        (await Database.Get<IVmsServers>().DigestGroupsAsync(["nowhere"], None)).ShouldBeEmpty();
+        (await Database.Get<IVmsServers>().DigestGroupsAsync([], None)).ShouldBeEmpty();
+
+        async Task<((int Members, long Digests) North, (int Members, long Digests) South)> AddUpAsync()
+        {
+            var groups = await Database.Get<IVmsServers>().DigestGroupsAsync(["north", "south", "nowhere"], None);
+            groups.Keys.Order().ShouldBe(["north", "south"]);
+            return (groups["north"], groups["south"]);
+        }
+
+        async Task<VmsServer> ServerAsync(string id) => (await Database.Get<IVmsServers>().FindAsync(id, None))!;
+    }
+
+    [Fact]
     public async Task Servers_OfAGroupAndTheirNumber_AreReadFromTheDatabase()
     {
         await ApplyAsync(
@@ -132,9 +166,8 @@ public abstract partial class FailbackStoresCompliance
             new SaveVmsServer(Server("vms-4")));
 
         (await Database.Get<IVmsServers>().ListGroupAsync("north", None)).Select(s => s.Id).ShouldBe(["vms-2", "vms-1"]);
-        (await Database.Get<IVmsServers>().ListTraitsAsync(["north", "nowhere"], None))
-            .ShouldBe((await Database.Get<IVmsServers>().ListGroupAsync("north", None)).OrderBy(s => s.Id, StringComparer.Ordinal).Select(VmsServerTraits.Of));
-        (await Database.Get<IVmsServers>().ListTraitsAsync([], None)).ShouldBeEmpty();
+        (await Database.Get<IVmsServers>().ListNamesAsync(["vms-2", "vms-1", "vms-9"], None)).OrderBy(name => name.Key).ShouldBe([new("vms-1", "Zoo"), new("vms-2", "Arch")]);
+        (await Database.Get<IVmsServers>().ListNamesAsync([], None)).ShouldBeEmpty();
         (await Database.Get<IVmsServers>().CountAsync(None)).ShouldBe(4);
     }
 

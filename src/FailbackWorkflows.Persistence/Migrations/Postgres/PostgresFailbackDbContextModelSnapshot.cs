@@ -1792,12 +1792,16 @@ namespace FailbackWorkflows.Persistence.Migrations.Postgres
                         .HasColumnType("text")
                         .HasColumnName("state");
 
-                    b.HasKey("Id");
+                    b.Property<long>("TraitsDigest")
+                        .HasColumnType("bigint")
+                        .HasColumnName("traits_digest");
 
-                    b.HasIndex("FailoverGroup");
+                    b.HasKey("Id");
 
                     b.HasIndex("MachineId")
                         .IsUnique();
+
+                    b.HasIndex("FailoverGroup", "TraitsDigest");
 
                     b.HasIndex("Name", "Id");
 

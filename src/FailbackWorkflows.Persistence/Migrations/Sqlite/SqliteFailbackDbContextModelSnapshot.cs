@@ -1626,12 +1626,16 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                         .HasColumnType("TEXT")
                         .HasColumnName("state");
 
-                    b.HasKey("Id");
+                    b.Property<long>("TraitsDigest")
+                        .HasColumnType("INTEGER")
+                        .HasColumnName("traits_digest");
 
-                    b.HasIndex("FailoverGroup");
+                    b.HasKey("Id");
 
                     b.HasIndex("MachineId")
                         .IsUnique();
+
+                    b.HasIndex("FailoverGroup", "TraitsDigest");
 
                     b.HasIndex("Name", "Id");
 

@@ -26,7 +26,7 @@ public sealed class IndexModel(
     IAuthorizationService authorization) : PageModel
 {
     private const int PerPage = 50;
-    private Dictionary<string, string> names = [];
+    private IReadOnlyDictionary<string, string> names = new Dictionary<string, string>();
 
     public bool IsFinalized { get; private set; }
 
@@ -106,9 +106,9 @@ public sealed class IndexModel(
         Entries = await read;
         NextBefore = Entries.Count == PerPage ? Entries[^1].Id : null;
         var shown = Entries.SelectMany(entry => (string[])[entry.FailedServerId, entry.FailoverServerId]).ToHashSet(StringComparer.Ordinal);
-        var found = servers.ListAsync(shown, cancellationToken);
+        var found = servers.ListNamesAsync(shown, cancellationToken);
         var clickable = buttons.ForAsync(Entries, User, cancellationToken);
         await Task.WhenAll(found, clickable);
-        (names, Buttons) = ((await found).ToDictionary(server => server.Id, server => server.Name), await clickable);
+        (names, Buttons) = (await found, await clickable);
     }
 }

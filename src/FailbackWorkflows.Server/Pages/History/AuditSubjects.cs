@@ -33,8 +33,7 @@ internal sealed class AuditSubjects
 
         var entries = await log.ListFailedServersAsync(ids, cancellationToken);
         ids.UnionWith(entries.Values);
-        var names = await servers.ListAsync(ids, cancellationToken);
-        return new(new(entries, StringComparer.Ordinal), names.ToDictionary(server => server.Id, server => server.Name, StringComparer.Ordinal));
+        return new(new(entries, StringComparer.Ordinal), new(await servers.ListNamesAsync(ids, cancellationToken), StringComparer.Ordinal));
     }
 
     /// <summary>Null: the record is about nothing in particular.</summary>

@@ -29,7 +29,7 @@ internal static class RunSubjects
         var failedServers = await log.ListFailedServersAsync([.. entryIds.Values.OfType<string>().Distinct()], cancellationToken);
         var serverIds = runs.ToDictionary(
             run => run.Id, run => entryIds[run.Id] is { } entry && failedServers.TryGetValue(entry, out var failed) ? failed : ServerOf(starts.GetValueOrDefault(run.Id)), StringComparer.Ordinal);
-        var names = (await servers.ListAsync([.. serverIds.Values.OfType<string>().Distinct()], cancellationToken)).ToDictionary(server => server.Id, server => server.Name, StringComparer.Ordinal);
+        var names = await servers.ListNamesAsync([.. serverIds.Values.OfType<string>().Distinct()], cancellationToken);
         return runs.ToDictionary(run => run.Id, run => Of(entryIds[run.Id], serverIds[run.Id], starts.GetValueOrDefault(run.Id)), StringComparer.Ordinal);
 
         RunSubject Of(string? entry, string? server, InstanceStarted? started)

@@ -257,7 +257,7 @@ public sealed class DetailsModel(
 
         Groups = await servers.ListGroupsAsync(cancellationToken);
         var held = await duties.ListHeldAsync([server.Id], cancellationToken);
-        var names = (await servers.ListAsync([.. held.Select(duty => duty.Identity)], cancellationToken)).ToDictionary(other => other.Id, other => other.Name);
+        var names = await servers.ListNamesAsync([.. held.Select(duty => duty.Identity)], cancellationToken);
         var decision = await automatic.DecideAsync(server.Id, null, cancellationToken);
         Automatic = server.IsAutomaticFailoverEnabled || decision.State is not null ? decision : null;
         ActsAs =

@@ -199,11 +199,6 @@ public sealed class IndexModel(
             .Concat(ids.SelectMany(id => Owed[id]).Select(owed => owed.Identity))
             .Where(id => !known.ContainsKey(id))
             .ToHashSet(StringComparer.Ordinal);
-        foreach (var other in await servers.ListAsync(others, cancellationToken))
-        {
-            known[other.Id] = other.Name;
-        }
-
-        names = known;
+        names = known.Concat(await servers.ListNamesAsync(others, cancellationToken)).ToDictionary();
     }
 }

@@ -128,7 +128,7 @@ public sealed class SettingsModel(
         }
 
         string?[] sources = [.. Rows.Select(row => row.SourceServerId), Age?.Newest.SourceServerId, Rollback?.To.SourceServerId];
-        names = (await servers.ListAsync([.. sources.OfType<string>().Distinct()], cancellationToken)).ToDictionary(s => s.Id, s => s.Name);
+        names = await servers.ListNamesAsync([.. sources.OfType<string>().Distinct()], cancellationToken);
         return true;
     }
 }

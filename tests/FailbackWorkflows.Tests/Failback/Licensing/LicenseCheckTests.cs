@@ -168,6 +168,8 @@ public sealed class LicenseCheckTests
 
         public Task<IReadOnlyList<VmsServer>> ListAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<VmsServer>>([]);
 
+        public Task<IReadOnlyDictionary<string, string>> ListNamesAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyDictionary<string, string>>(new Dictionary<string, string>());
+
         public Task<IReadOnlyList<string>> FindIdsAsync(string text, int take, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<string>>([]);
 
         public Task<VmsServer?> FindByMachineAsync(string machineId, CancellationToken cancellationToken) => Task.FromResult<VmsServer?>(null);
@@ -176,7 +178,8 @@ public sealed class LicenseCheckTests
 
         public Task<IReadOnlyList<VmsServer>> ListGroupAsync(string failoverGroup, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<VmsServer>>([]);
 
-        public Task<IReadOnlyList<VmsServerTraits>> ListTraitsAsync(IReadOnlyCollection<string> failoverGroups, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<VmsServerTraits>>([]);
+        public Task<IReadOnlyDictionary<string, (int Members, long Digests)>> DigestGroupsAsync(IReadOnlyCollection<string> failoverGroups, CancellationToken cancellationToken) =>
+            Task.FromResult<IReadOnlyDictionary<string, (int Members, long Digests)>>(new Dictionary<string, (int, long)>());
 
         public Task<int> CountAsync(CancellationToken cancellationToken) => Task.FromResult(count);
     }
