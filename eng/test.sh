@@ -70,7 +70,7 @@ if ! command -v npm >/dev/null; then
 fi
 npm ci --prefix tests/FailbackWorkflows.Scenarios --no-audit --no-fund --loglevel=error
 
-# As it is shipped: the images are published from the same build.
+# As it is shipped.
 dotnet build FailbackWorkflows.sln -c Release --nologo -v minimal
 
 . eng/programs.sh

@@ -21,6 +21,12 @@ public interface IDatabase
     /// <summary>Begins a write transaction, waiting for its turn where writers queue; the session must be disposed.</summary>
     Task<WriteSession> BeginWriteAsync(CancellationToken cancellationToken);
 
+    /// <summary>
+    /// As <see cref="BeginWriteAsync"/>, and where there can be several writers without waiting behind a crowd of them: for what keeps a lease or the watch, which is lost when it comes too
+    /// late, and of which there is little.
+    /// </summary>
+    Task<WriteSession> BeginUrgentWriteAsync(CancellationToken cancellationToken) => BeginWriteAsync(cancellationToken);
+
     /// <summary>Transactions committed so far, for whoever measures.</summary>
     long Commits { get; }
 
@@ -53,13 +59,30 @@ internal static class DatabaseWriting
     public const int MostTries = 5;
 
     /// <summary>Runs <paramref name="write"/> in a transaction of its own and commits it; once more, from its beginning, when it was overtaken.</summary>
-    public static async Task<T> WriteAsync<T>(this IDatabase database, Func<WriteSession, Task<T>> write, CancellationToken cancellationToken)
+    public static Task<T> WriteAsync<T>(this IDatabase database, Func<WriteSession, Task<T>> write, CancellationToken cancellationToken) =>
+        database.RepeatAsync(database.BeginWriteAsync, write, cancellationToken);
+
+    /// <summary>The same, in a transaction of <see cref="IDatabase.BeginUrgentWriteAsync"/>.</summary>
+    public static Task<T> WriteUrgentlyAsync<T>(this IDatabase database, Func<WriteSession, Task<T>> write, CancellationToken cancellationToken) =>
+        database.RepeatAsync(database.BeginUrgentWriteAsync, write, cancellationToken);
+
+    /// <inheritdoc cref="WriteAsync{T}"/>
+    public static Task WriteAsync(this IDatabase database, Func<WriteSession, Task> write, CancellationToken cancellationToken) => database.WriteAsync(
+        async session =>
+        {
+            await write(session);
+            return true;
+        },
+        cancellationToken);
+
+    private static async Task<T> RepeatAsync<T>(
+        this IDatabase database, Func<CancellationToken, Task<WriteSession>> begin, Func<WriteSession, Task<T>> write, CancellationToken cancellationToken)
     {
         for (var attempt = 1; ; attempt++)
         {
             try
             {
-                await using var session = await database.BeginWriteAsync(cancellationToken);
+                await using var session = await begin(cancellationToken);
                 var result = await write(session);
                 await session.CommitAsync(cancellationToken);
                 return result;
@@ -70,15 +93,6 @@ internal static class DatabaseWriting
             }
         }
     }
-
-    /// <inheritdoc cref="WriteAsync{T}"/>
-    public static Task WriteAsync(this IDatabase database, Func<WriteSession, Task> write, CancellationToken cancellationToken) => database.WriteAsync(
-        async session =>
-        {
-            await write(session);
-            return true;
-        },
-        cancellationToken);
 }
 
 /// <summary>One write transaction: raw commands for the hot path and, when asked for, a context on the same transaction.</summary>

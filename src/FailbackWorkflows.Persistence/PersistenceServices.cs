@@ -124,6 +124,7 @@ public static class PersistenceServices
         services.AddSingleton<IWorkflowLibrary, WorkflowLibrary>();
         services.AddSingleton<IRunBrowser, RunBrowser>();
         services.AddSingleton<IVmsServers, VmsServers.VmsServers>();
+        services.AddSingleton<VmsServers.ServerDigests>();
         services.AddSingleton<IFailoverLog, FailoverLog.FailoverLog>();
         services.AddSingleton<IConnectivityHistory, ConnectivityHistory>();
         services.AddSingleton<IAutomaticFailbacks, AutomaticFailbackStates>();

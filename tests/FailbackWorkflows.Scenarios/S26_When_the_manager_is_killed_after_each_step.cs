@@ -23,7 +23,7 @@ public sealed class S26_When_the_manager_is_killed_after_each_step
         [9] = "Failback.NotifyClients",
     };
 
-    /// <summary>One kill a run; in CI around the switch.</summary>
+    /// <summary>One kill a run; in CI the one in the middle of the switch.</summary>
     public static TheoryData<int> Steps => Cases.AreAll ? [.. Enumerable.Range(1, Last)] : [9];
 
     /// <summary>One run that is killed after each of its eleven steps, and goes on after each restart.</summary>

@@ -16,6 +16,6 @@ public static class VmsServerTraits
         CultureInfo.InvariantCulture,
         $"{server.Id}|{server.Name}|{server.BaseUrl}|{server.MachineId}|{server.SoftwareVersion}|{server.State}|{server.FailoverGroup}|{server.IsFailoverEnabled}|{server.MostDutiesOfOthers}|{server.RoomPerDutyBytes}");
 
-    /// <summary>A number that is another one when anything of it is otherwise; 0 to 2⁴⁰ − 1. The sum of those of several servers says the same of all of them, in whatever order.</summary>
+    /// <summary>A number that is another one, but for one chance in 2⁴⁰, when anything of it is otherwise; 0 to 2⁴⁰ − 1. The sum of those of several servers says the same of all of them, in whatever order.</summary>
     public static long DigestOf(VmsServer server) => BinaryPrimitives.ReadInt64BigEndian(SHA256.HashData(Encoding.UTF8.GetBytes(Describe(server)))) & Largest;
 }

@@ -150,7 +150,7 @@ internal sealed class DatabaseWatch(IDatabase database, WorkflowEngineOptions op
             return await WriteAsync(held.Beat, options.Node, options.Node, 0, cancellationToken);
         }
 
-        return await database.WriteAsync(
+        return await database.WriteUrgentlyAsync(
             session => session.ExecuteAsync(
                 """
                 UPDATE watches SET beat = beat + 1, told_node = @node, told_term = @term, swept_at = @swept, is_round_done = @done, has_asked_everybody = @asked, recorders = @recorders,
@@ -174,7 +174,7 @@ internal sealed class DatabaseWatch(IDatabase database, WorkflowEngineOptions op
     }
 
     /// <param name="taken">By how much the term grows when the watch is taken, by 1 as a rule; 0: it is kept or let go of.</param>
-    private async Task<bool> WriteAsync(long beat, string from, string to, long taken, CancellationToken cancellationToken) => await database.WriteAsync(
+    private async Task<bool> WriteAsync(long beat, string from, string to, long taken, CancellationToken cancellationToken) => await database.WriteUrgentlyAsync(
         session => session.ExecuteAsync(
             "UPDATE watches SET node = @to, beat = beat + 1, term = term + @taken WHERE name = @name AND node = @from AND beat = @beat",
             cancellationToken,

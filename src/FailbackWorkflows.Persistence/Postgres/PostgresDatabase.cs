@@ -27,7 +27,7 @@ internal sealed class PostgresDatabase : IDatabase, IAsyncDisposable, IDisposabl
     private readonly PooledDbContextFactory<PostgresFailbackDbContext> _writers;
     private readonly DbContextOptions<PostgresFailbackDbContext> _writeOptions;
 
-    // Not disposed: whoever is still waiting for a turn when the host stops is told by his own cancellation.
+    // Not disposed: somebody may be waiting for a turn while the host stops.
     private readonly SemaphoreSlim _turns;
     private long _commits;
 
@@ -55,7 +55,8 @@ internal sealed class PostgresDatabase : IDatabase, IAsyncDisposable, IDisposabl
         _connectionString.IncludeFailedBatchedCommand = true;
 
         // Half of the connections: what is to be written waits for its turn without one, however much it is, and does not keep anybody from reading.
-        _turns = new SemaphoreSlim(Math.Max(1, _connectionString.MaxPoolSize / 2));
+        var turns = Math.Max(1, _connectionString.MaxPoolSize / 2);
+        _turns = new SemaphoreSlim(turns, turns);
         _source = new NpgsqlDataSourceBuilder(_connectionString.ConnectionString).Build();
         _guard = new PostgresGuard(_connectionString, node, patience);
         Shared = new SharedTransactions(_source, _guard, () => Interlocked.Increment(ref _commits));
@@ -116,30 +117,19 @@ internal sealed class PostgresDatabase : IDatabase, IAsyncDisposable, IDisposabl
 
     public async Task<WriteSession> BeginWriteAsync(CancellationToken cancellationToken)
     {
-        await _guard.HoldAsync(cancellationToken);
         await _turns.WaitAsync(cancellationToken);
-        PostgresFailbackDbContext? context = null;
         try
         {
-            context = await _writers.CreateDbContextAsync(cancellationToken);
-            context.Database.AutoSavepointsEnabled = false;
-            await context.Database.OpenConnectionAsync(cancellationToken);
-            var connection = context.Database.GetDbConnection();
-            var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
-            return new WriteSession(
-                connection,
-                transaction,
-                ongoing => Join(context, ongoing),
-                () => ReleaseAsync(context),
-                committed: () => Interlocked.Increment(ref _commits),
-                dialect: SqlDialect.ManyWriters);
+            return await BeginAsync(() => _turns.Release(), cancellationToken);
         }
         catch
         {
-            await ReleaseAsync(context);
+            _turns.Release();
             throw;
         }
     }
+
+    public Task<WriteSession> BeginUrgentWriteAsync(CancellationToken cancellationToken) => BeginAsync(null, cancellationToken);
 
     public object ToParameter(DateTimeOffset instant) => instant.UtcTicks;
 
@@ -214,18 +204,40 @@ internal sealed class PostgresDatabase : IDatabase, IAsyncDisposable, IDisposabl
         return context;
     }
 
-    private async ValueTask ReleaseAsync(PostgresFailbackDbContext? context)
+    private async Task<WriteSession> BeginAsync(Action? ended, CancellationToken cancellationToken)
+    {
+        await _guard.HoldAsync(cancellationToken);
+        var context = await _writers.CreateDbContextAsync(cancellationToken);
+        try
+        {
+            context.Database.AutoSavepointsEnabled = false;
+            await context.Database.OpenConnectionAsync(cancellationToken);
+            var connection = context.Database.GetDbConnection();
+            var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
+            return new WriteSession(
+                connection,
+                transaction,
+                ongoing => Join(context, ongoing),
+                () => ReleaseAsync(context, ended),
+                committed: () => Interlocked.Increment(ref _commits),
+                dialect: SqlDialect.ManyWriters);
+        }
+        catch
+        {
+            await CloseAsync(context);
+            throw;
+        }
+    }
+
+    private static async ValueTask ReleaseAsync(PostgresFailbackDbContext context, Action? ended)
     {
         try
         {
-            if (context is not null)
-            {
-                await CloseAsync(context);
-            }
+            await CloseAsync(context);
         }
         finally
         {
-            _turns.Release();
+            ended?.Invoke();
         }
     }
 

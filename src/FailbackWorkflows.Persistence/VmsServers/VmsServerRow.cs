@@ -56,7 +56,7 @@ internal sealed class VmsServerRow : IVersionedRow
 
     public DateTimeOffset CreatedAt { get; set; }
 
-    /// <summary>Of a row that was written by an older version, 0: any other sum than before is a change.</summary>
+    /// <summary><see cref="VmsServerTraits.DigestOf"/>. Where a version that did not know it has written the row, it is put right at the next start (<see cref="ServerDigests"/>).</summary>
     public long TraitsDigest { get; set; }
 
     public long Revision { get; set; }

@@ -300,7 +300,7 @@ internal sealed class WorkflowStore(IDatabase database, DomainChanges changes, C
 
     public async Task<bool> RenewLeaseAsync(Lease lease, DateTimeOffset until, CancellationToken cancellationToken)
     {
-        var renewed = await database.WriteAsync(
+        var renewed = await database.WriteUrgentlyAsync(
             session => session.ExecuteAsync(
                 "UPDATE wake_ups SET lease_until = @until WHERE instance_id = @id AND owner = @owner AND fence = @fence",
                 cancellationToken,

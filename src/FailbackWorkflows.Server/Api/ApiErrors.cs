@@ -83,7 +83,6 @@ internal sealed class ApiErrors(IDatabase database, ILogger<ApiErrors> logger) :
         UnknownCharacterSetException => new(Problems.UnsupportedMediaType, "The character set of the body is unknown. Send JSON in UTF-8, as application/json."),
         BadHttpRequestException { InnerException: TextConverter.NotText notText } => NotText(notText.Field),
         BadHttpRequestException { InnerException: JsonException json } => new(Problems.InvalidRequest, Sentence(json)),
-        BadHttpRequestException { StatusCode: 400 } => new(Problems.InvalidRequest, "The address, a parameter or the body is not what this request needs. Check it against /openapi/v1.json."),
         BadHttpRequestException bad => Problems.ForStatus(bad.StatusCode),
         TextConverter.NotText notText => NotText(notText.Field),
         JsonException json => new(Problems.InvalidRequest, Sentence(json)),

@@ -113,6 +113,7 @@ public static class Problems
     /// <summary>A status that has no kind of its own.</summary>
     public static Problem ForStatus(int status) => status switch
     {
+        400 => new(InvalidRequest, "The address, a parameter or the body is not what this request needs. Check it against /openapi/v1.json."),
         401 => new(NotSignedIn, "This needs a signed-in user or an API key. Send the key as 'Authorization: Bearer …' or 'X-Api-Key: …'."),
         403 => new(NotAllowed, "Ask an administrator for a role that allows this."),
         404 => new(UnknownRoute, "Check the address; /openapi/v1.json lists every route."),

@@ -4,6 +4,7 @@ using FailbackWorkflows.Engine.Runtime;
 using FailbackWorkflows.Persistence;
 using FailbackWorkflows.Persistence.Identity;
 using FailbackWorkflows.Persistence.Seals;
+using FailbackWorkflows.Persistence.VmsServers;
 using FailbackWorkflows.Server.Identity;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.Extensions.Options;
@@ -17,6 +18,7 @@ namespace FailbackWorkflows.Server.Hosting;
 internal sealed class FirstThings(
     IServiceProvider services,
     IDatabase database,
+    ServerDigests digests,
     IJournalChaining chaining,
     IAuditLog audit,
     WorkflowDefinitions definitions,
@@ -29,6 +31,7 @@ internal sealed class FirstThings(
     {
         await using var alone = await database.EnterStartAsync(cancellationToken);
         await database.MigrateAsync(cancellationToken);
+        await digests.RefreshAsync(cancellationToken);
         await ChainOldRunsAsync(cancellationToken);
 
         // The first key, when there is none: two servers that start together must not make one each, or the cookies of one would mean nothing to the other.

@@ -2,6 +2,7 @@ using FailbackWorkflows.Failback.FailoverLog;
 using FailbackWorkflows.Failback.Readiness;
 using FailbackWorkflows.Failback.SettingsCache;
 using FailbackWorkflows.Failback.VmsServers;
+using FailbackWorkflows.Persistence.VmsServers;
 using FailbackWorkflows.Recorders.Settings;
 using FailbackWorkflows.Testing.Failback;
 using Shouldly;
@@ -142,6 +143,15 @@ public abstract partial class FailbackStoresCompliance
         (await AddUpAsync()).North.Members.ShouldBe(3);
         await ApplyAsync(new DeleteVmsServer("vms-4", (await ServerAsync("vms-4")).Revision));
         (await AddUpAsync()).ShouldBe((changed, south));
+
+        // As a version that did not know the column leaves it.
+        await Database.Get<IDatabase>().WriteAsync(session => session.ExecuteAsync("UPDATE servers SET traits_digest = 0 WHERE failover_group = 'north'", None), None);
+        (await AddUpAsync()).North.Digests.ShouldBe(0);
+        var revision = (await ServerAsync("vms-2")).Revision;
+        (await Database.Get<ServerDigests>().RefreshAsync(None)).ShouldBe(2);
+        (await AddUpAsync()).ShouldBe((changed, south));
+        (await ServerAsync("vms-2")).Revision.ShouldBe(revision);
+        (await Database.Get<ServerDigests>().RefreshAsync(None)).ShouldBe(0);
 
         (await Database.Get<IVmsServers>().DigestGroupsAsync(["nowhere"], None)).ShouldBeEmpty();
         (await Database.Get<IVmsServers>().DigestGroupsAsync([], None)).ShouldBeEmpty();

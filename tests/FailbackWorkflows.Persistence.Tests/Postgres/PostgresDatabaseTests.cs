@@ -189,6 +189,7 @@ public sealed class PostgresDatabaseTests : IAsyncLifetime
     public async Task Write_ManyMoreThanConnections_WaitForTheirTurnAndKeepNobodyFromReading()
     {
         const int writers = 40;
+        const string Insert = "INSERT INTO duties (identity, holder_server_id, allocation_id, epoch, fence) VALUES (@id, @id, @id, 1, 0)";
         await using var services = Build(new NpgsqlConnectionStringBuilder(_connectionString) { MaxPoolSize = 6, Timeout = 2 }.ToString());
         var database = services.GetRequiredService<IDatabase>();
         await database.MigrateAsync(None);
@@ -200,7 +201,7 @@ public sealed class PostgresDatabaseTests : IAsyncLifetime
                 async session =>
                 {
                     await session.LockAsync(DatabaseLock.Activation, None);
-                    return await session.ExecuteAsync("INSERT INTO duties (identity, holder_server_id, allocation_id, epoch, fence) VALUES (@id, @id, @id, 1, 0)", None, ("id", $"vms-{n}")) == 1;
+                    return await session.ExecuteAsync(Insert, None, ("id", $"vms-{n}")) == 1;
                 },
                 None));
             await Eventually.HoldsAsync(
@@ -209,10 +210,12 @@ public sealed class PostgresDatabaseTests : IAsyncLifetime
                 Patience);
 
             (await services.GetRequiredService<IDuties>().ListAsync(None)).ShouldBeEmpty();
+            var urgent = database.WriteUrgentlyAsync(session => session.ExecuteAsync(Insert, None, ("id", "urgent")), None);
+            (await urgent.WaitAsync(Patience)).ShouldBe(1, "what keeps a lease or the watch does not wait behind them");
         }
 
         (await all.WaitAsync(Patience)).Select(a => a.Exception).ShouldAllBe(e => e == null);
-        (await services.GetRequiredService<IDuties>().ListAsync(None)).Count.ShouldBe(writers);
+        (await services.GetRequiredService<IDuties>().ListAsync(None)).Count.ShouldBe(writers + 1);
     }
 
     private static Notify Note(string text) => new(new ChangeNotification("test", null, text, T0));

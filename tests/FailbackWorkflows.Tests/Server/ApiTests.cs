@@ -171,6 +171,19 @@ public sealed class ApiTests(ServerHarness server)
         (await Answers.ProblemAsync(answer)).Type.ShouldBe($"urn:failback:{type}");
     }
 
+    /// <summary>Parameters that may be left out and those that may not are bound in different ways.</summary>
+    [Theory]
+    [InlineData("/api/v1/failover-log?take=many")]
+    [InlineData("/api/v1/changes?after=later")]
+    [InlineData("/api/v1/failover-log?since=yesterday")]
+    public async Task Get_ParameterOfAnotherKind_IsToldWhereItStands(string path)
+    {
+        using var client = server.Administrator();
+        using var answer = await client.GetAsync(path);
+        answer.StatusCode.ShouldBe(HttpStatusCode.BadRequest);
+        (await Answers.ProblemAsync(answer)).Detail.ShouldBe("The address, a parameter or the body is not what this request needs. Check it against /openapi/v1.json.");
+    }
+
     [Fact]
     public async Task AddServer_SeveralWrongFields_NamesThemAll()
     {
