@@ -27,12 +27,6 @@ internal abstract class DomainChangeHandler
 {
     public abstract Type ChangeType { get; }
 
-    /// <summary>
-    /// It gives out the next place in a feed. Such changes come last, under <see cref="DatabaseLock.Feed"/>: whoever has the lock waits for nobody
-    /// any more, and the next one to have it begins after his commit can be seen. So no place ever appears behind one that has been read.
-    /// </summary>
-    public virtual bool IsFeed => false;
-
     public abstract Task ApplyAsync(WriteSession session, IDomainChange change, CancellationToken cancellationToken);
 }
 
@@ -45,6 +39,23 @@ internal abstract class DomainChangeHandler<TChange> : DomainChangeHandler
     public override Task ApplyAsync(WriteSession session, IDomainChange change, CancellationToken cancellationToken) => ApplyAsync(session, (TChange)change, cancellationToken);
 
     protected abstract Task ApplyAsync(WriteSession session, TChange change, CancellationToken cancellationToken);
+}
+
+/// <summary>
+/// A change that gives out the next place in a feed. Such changes come last, under <see cref="DatabaseLock.Feed"/>: whoever has the lock waits for nobody
+/// any more, and the next one to have it begins after his commit can be seen. So no place ever appears behind one that has been read.
+/// </summary>
+internal abstract class FeedChangeHandler<TChange> : DomainChangeHandler<TChange>
+    where TChange : IDomainChange
+{
+    protected sealed override Task ApplyAsync(WriteSession session, TChange change, CancellationToken cancellationToken)
+    {
+        session.WriteLast(DatabaseLock.Feed, CallOf(change));
+        return Task.CompletedTask;
+    }
+
+    /// <summary>The statement that puts it there.</summary>
+    protected abstract StatementCall CallOf(TChange change);
 }
 
 /// <summary>A change that goes through the model.</summary>
@@ -110,36 +121,12 @@ internal sealed class DomainChanges(IDatabase database, IEpochCheckpoint checkpo
         new NotifyHandler(database),
     }.ToDictionary(h => h.ChangeType);
 
-    /// <summary>Applies changes in order within the session's transaction; what goes into a feed waits for <see cref="ApplyFeedAsync"/>.</summary>
+    /// <summary>Applies changes in order within the session's transaction; what goes into a feed goes there with the commit.</summary>
     public async Task ApplyAsync(WriteSession session, IReadOnlyList<IDomainChange> changes, CancellationToken cancellationToken)
     {
         foreach (var change in changes)
         {
-            if (HandlerOf(change) is { IsFeed: false } handler)
-            {
-                await handler.ApplyAsync(session, change, cancellationToken);
-            }
-        }
-    }
-
-    /// <summary>Puts into the feeds what belongs there, in order. Nothing else comes after it in the transaction.</summary>
-    public async Task ApplyFeedAsync(WriteSession session, IReadOnlyList<IDomainChange> changes, CancellationToken cancellationToken)
-    {
-        var isLocked = false;
-        foreach (var change in changes)
-        {
-            if (HandlerOf(change) is not { IsFeed: true } handler)
-            {
-                continue;
-            }
-
-            if (!isLocked)
-            {
-                await session.LockAsync(DatabaseLock.Feed, cancellationToken);
-                isLocked = true;
-            }
-
-            await handler.ApplyAsync(session, change, cancellationToken);
+            await HandlerOf(change).ApplyAsync(session, change, cancellationToken);
         }
     }
 

@@ -87,20 +87,24 @@ internal sealed class DomainWriter(IDatabase database, DomainChanges changes, Ch
             {
                 await using (var session = await database.BeginWriteAsync(cancellation))
                 {
+                    var ends = new List<int>(batch.Count);
                     foreach (var waiting in batch)
                     {
                         at = waiting;
                         await changes.ApplyAsync(session, waiting.Changes, cancellation);
-                    }
-
-                    foreach (var waiting in batch)
-                    {
-                        at = waiting;
-                        await changes.ApplyFeedAsync(session, waiting.Changes, cancellation);
+                        ends.Add(session.LastCount);
                     }
 
                     at = null;
-                    await session.CommitAsync(cancellation);
+                    try
+                    {
+                        await session.CommitAsync(cancellation);
+                    }
+                    catch (Exception) when (session.RefusedLast is { } refused)
+                    {
+                        at = batch[ends.FindIndex(end => refused < end)];
+                        throw;
+                    }
                 }
             }
             catch (Exception exception)

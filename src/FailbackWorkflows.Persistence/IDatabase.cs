@@ -1,5 +1,6 @@
 using System.Data.Common;
 using FailbackWorkflows.Persistence.Postgres;
+using Npgsql;
 
 namespace FailbackWorkflows.Persistence;
 
@@ -104,6 +105,7 @@ public sealed class WriteSession : IAsyncDisposable
     private readonly Func<ValueTask> _release;
     private readonly PreparedCommands? _prepared;
     private readonly Action? _committed;
+    private readonly List<(DatabaseLock Place, StatementCall Call)> _last = [];
     private FailbackDbContext? _context;
 
     /// <param name="openContext">A context on the transaction. It stays the database's own, which puts it away when the session is released.</param>
@@ -208,22 +210,75 @@ public sealed class WriteSession : IAsyncDisposable
     public Task LockAsync(DatabaseLock what, CancellationToken cancellationToken) =>
         Dialect.TakeLock is { } sql ? ExecuteAsync(sql, cancellationToken, ("lock", (long)what)) : Task.CompletedTask;
 
+    /// <summary>
+    /// Has a statement carried out right before the commit, behind everything else and under a lock. It gives out the next place of something that is read by "what came
+    /// after", so everybody waits for everybody there: with lock, statements and commit in one round trip nobody keeps the others waiting for what happens between two.
+    /// </summary>
+    internal void WriteLast(DatabaseLock place, StatementCall call) => _last.Add((place, call));
+
+    /// <summary>How many statements there are for the end.</summary>
+    internal int LastCount => _last.Count;
+
+    /// <summary>After a commit that failed: which of the statements for the end was refused, in the order in which they came; null: none, so it is not known whether it was committed.</summary>
+    internal int? RefusedLast { get; private set; }
+
     /// <summary>Puts a command that was made in an earlier session on this transaction.</summary>
     internal void Join(DbCommand command) => command.Transaction = _transaction;
 
     /// <summary>Durable when it returns.</summary>
     public async Task CommitAsync(CancellationToken cancellationToken)
     {
-        if (Committing is { } committing)
+        Task Commit() => _last.Count == 0 ? _transaction.CommitAsync(cancellationToken) : CommitLastAsync(cancellationToken);
+        await (Committing is { } committing ? committing(Commit) : Commit());
+        _committed?.Invoke();
+    }
+
+    /// <summary>Places are taken in the order of the locks, whoever takes several: so nobody has what another waits for while waiting for what that one has.</summary>
+    private async Task CommitLastAsync(CancellationToken cancellationToken)
+    {
+        var inOrder = _last.Select((last, number) => (last.Place, last.Call, Number: number)).OrderBy(last => last.Place).ToList();
+        if (!_connection.CanCreateBatch)
         {
-            await committing(() => _transaction.CommitAsync(cancellationToken));
-        }
-        else
-        {
+            foreach (var (place, call, number) in inOrder)
+            {
+                RefusedLast = number;
+                await LockAsync(place, cancellationToken);
+                await ExecuteAsync(call.Statement.Sql, cancellationToken, call.Named());
+            }
+
+            RefusedLast = null;
             await _transaction.CommitAsync(cancellationToken);
+            return;
         }
 
-        _committed?.Invoke();
+        await using var batch = _connection.CreateBatch();
+        batch.Transaction = _transaction;
+        var commands = new Dictionary<DbBatchCommand, int>();
+        DatabaseLock? held = null;
+        foreach (var (place, call, number) in inOrder)
+        {
+            if (held != place && Dialect.Lock is { } taken)
+            {
+                taken.With((long)place).AddTo(batch, taken.Numbered);
+                held = place;
+            }
+
+            commands[call.AddTo(batch, call.Statement.Numbered)] = number;
+        }
+
+        var commit = batch.CreateBatchCommand();
+        commit.CommandText = "COMMIT";
+        batch.BatchCommands.Add(commit);
+        try
+        {
+            await batch.ExecuteNonQueryAsync(cancellationToken);
+        }
+        catch (PostgresException refusal) when (refusal.InvariantSeverity == "ERROR" && refusal.BatchCommand is { } refused && commands.TryGetValue(refused, out var number))
+        {
+            // What ends the session instead of a statement says nothing about the commit.
+            RefusedLast = number;
+            throw;
+        }
     }
 
     /// <summary>Rolls back what was not committed and lets the next writer in.</summary>

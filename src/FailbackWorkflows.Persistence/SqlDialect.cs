@@ -1,3 +1,5 @@
+using System.Data;
+
 namespace FailbackWorkflows.Persistence;
 
 /// <summary>What several transactions must not do side by side although they touch no row in common.</summary>
@@ -38,4 +40,7 @@ public sealed record SqlDialect(string Hold, string HoldKey, string Claim, strin
     public static SqlDialect OneWriter { get; } = new("", "", "", null);
 
     public static SqlDialect ManyWriters { get; } = new(" FOR SHARE", " FOR KEY SHARE", " FOR UPDATE OF w SKIP LOCKED", "SELECT pg_advisory_xact_lock(@lock)");
+
+    /// <summary><see cref="TakeLock"/> for a batch.</summary>
+    internal Statement? Lock { get; } = TakeLock is null ? null : new Statement(TakeLock, ("lock", DbType.Int64));
 }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Collections.Frozen;
+using System.Data;
 using FailbackWorkflows.Engine.Runtime;
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback.Changes;
@@ -31,17 +32,13 @@ internal sealed class ChangeNotificationRow
     }
 }
 
-internal sealed class NotifyHandler(IDatabase database) : DomainChangeHandler<Notify>
+internal sealed class NotifyHandler(IDatabase database) : FeedChangeHandler<Notify>
 {
-    public override bool IsFeed => true;
-
-    protected override Task ApplyAsync(WriteSession session, Notify change, CancellationToken cancellationToken) => session.ExecuteAsync(
+    private static readonly Statement Insert = new(
         "INSERT INTO change_notifications (kind, subject, text, at) VALUES (@kind, @subject, @text, @at)",
-        cancellationToken,
-        ("kind", change.Change.Kind),
-        ("subject", change.Change.Subject),
-        ("text", change.Change.Text),
-        ("at", database.ToParameter(change.Change.At)));
+        ("kind", DbType.String), ("subject", DbType.String), ("text", DbType.String), ("at", DbType.Int64));
+
+    protected override StatementCall CallOf(Notify change) => Insert.With(change.Change.Kind, change.Change.Subject, change.Change.Text, database.ToParameter(change.Change.At));
 }
 
 /// <summary>

@@ -2,6 +2,7 @@ using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.VmsServers;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
+using DbType = System.Data.DbType;
 
 namespace FailbackWorkflows.Persistence.Connectivity;
 
@@ -43,28 +44,29 @@ internal sealed class TransitionRow
     public ConnectivityTransition ToTransition() => new(Sequence, ServerId, At, Kind, FromState, ToState, Reason, NoticedBy, BootId, Episode);
 }
 
-internal sealed class AddTransitionHandler(IDatabase database) : DomainChangeHandler<AddTransition>
+internal sealed class AddTransitionHandler(IDatabase database) : FeedChangeHandler<AddTransition>
 {
-    public override bool IsFeed => true;
+    private static readonly Statement Insert = new(
+        """
+        INSERT INTO connectivity_transitions (server_id, at, kind, from_state, to_state, reason, noticed_by, boot_id, episode)
+        VALUES (@server, @at, @kind, @from, @to, @reason, @by, @boot, @episode)
+        """,
+        ("server", DbType.String), ("at", DbType.Int64), ("kind", DbType.String), ("from", DbType.String), ("to", DbType.String), ("reason", DbType.String), ("by", DbType.String), ("boot", DbType.String),
+        ("episode", DbType.Int64));
 
-    protected override Task ApplyAsync(WriteSession session, AddTransition change, CancellationToken cancellationToken)
+    protected override StatementCall CallOf(AddTransition change)
     {
         var transition = change.Transition;
-        return session.ExecuteAsync(
-            """
-            INSERT INTO connectivity_transitions (server_id, at, kind, from_state, to_state, reason, noticed_by, boot_id, episode)
-            VALUES (@server, @at, @kind, @from, @to, @reason, @by, @boot, @episode)
-            """,
-            cancellationToken,
-            ("server", transition.ServerId),
-            ("at", database.ToParameter(transition.At)),
-            ("kind", transition.Kind.ToString()),
-            ("from", transition.From.ToString()),
-            ("to", transition.To.ToString()),
-            ("reason", transition.Reason),
-            ("by", transition.By),
-            ("boot", transition.BootId),
-            ("episode", transition.Episode));
+        return Insert.With(
+            transition.ServerId,
+            database.ToParameter(transition.At),
+            transition.Kind.ToString(),
+            transition.From.ToString(),
+            transition.To.ToString(),
+            transition.Reason,
+            transition.By,
+            transition.BootId,
+            transition.Episode);
     }
 }
 

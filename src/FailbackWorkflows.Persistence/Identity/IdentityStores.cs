@@ -1,3 +1,4 @@
+using System.Data;
 using System.Xml.Linq;
 using Microsoft.AspNetCore.DataProtection.Repositories;
 using Microsoft.AspNetCore.Identity;
@@ -87,26 +88,29 @@ internal sealed class ApiKeys(IDatabase database) : IApiKeys
 
 internal sealed class AuditLog(IDatabase database) : IAuditLog
 {
-    public Task AppendAsync(AuditRecord record, CancellationToken cancellationToken) => database.WriteAsync(session => AddAsync(session, record, cancellationToken), cancellationToken);
+    private static readonly Statement Insert = new(
+        """
+        INSERT INTO audit_log (at, actor_kind, actor_id, actor_name, address, action, subject, reason, result)
+        VALUES (@at, @kind, @id, @name, @address, @action, @subject, @reason, @result)
+        """,
+        ("at", DbType.Int64), ("kind", DbType.String), ("id", DbType.String), ("name", DbType.String), ("address", DbType.String), ("action", DbType.String), ("subject", DbType.String),
+        ("reason", DbType.String), ("result", DbType.String));
 
-    /// <summary>Adds a record in a transaction that does more.</summary>
-    public static async Task AddAsync(WriteSession session, AuditRecord record, CancellationToken cancellationToken)
-    {
-        // Whoever reads on from a place misses nothing: places can be seen in the order in which they are given out.
-        await session.LockAsync(DatabaseLock.AuditLog, cancellationToken);
-        session.Context.Add(new AuditRow
+    /// <summary>Whoever reads on from a place misses nothing: places can be seen in the order in which they are given out.</summary>
+    public Task AppendAsync(AuditRecord record, CancellationToken cancellationToken) => database.WriteAsync(
+        session =>
         {
-            At = record.At,
-            ActorKind = record.Actor.Kind.ToString(),
-            ActorId = record.Actor.Id,
-            ActorName = record.Actor.Name,
-            Address = record.Actor.Address,
-            Action = record.Action,
-            Subject = record.Subject,
-            Reason = record.Reason,
-            Result = record.Result,
-        });
-        await session.Context.SaveChangesAsync(cancellationToken);
+            session.WriteLast(DatabaseLock.AuditLog, CallOf(database, record));
+            return Task.CompletedTask;
+        },
+        cancellationToken);
+
+    /// <summary>Adds a record in a transaction that does more, and goes on with what was added.</summary>
+    public static async Task AddAsync(IDatabase database, WriteSession session, AuditRecord record, CancellationToken cancellationToken)
+    {
+        await session.LockAsync(DatabaseLock.AuditLog, cancellationToken);
+        var call = CallOf(database, record);
+        await session.ExecuteAsync(call.Statement.Sql, cancellationToken, call.Named());
     }
 
     public async Task<IReadOnlyList<AuditEntry>> ReadAsync(long afterSequence, int take, CancellationToken cancellationToken)
@@ -115,6 +119,17 @@ internal sealed class AuditLog(IDatabase database) : IAuditLog
         var rows = await db.AuditLog.Where(r => r.Sequence > afterSequence).OrderBy(r => r.Sequence).Take(take).ToListAsync(cancellationToken);
         return [.. rows.Select(r => r.ToEntry())];
     }
+
+    private static StatementCall CallOf(IDatabase database, AuditRecord record) => Insert.With(
+        database.ToParameter(record.At),
+        record.Actor.Kind.ToString(),
+        record.Actor.Id,
+        record.Actor.Name,
+        record.Actor.Address,
+        record.Action,
+        record.Subject,
+        record.Reason,
+        record.Result);
 }
 
 /// <summary>Keys of cookies and of secrets at rest live in the database, where every node finds them.</summary>

@@ -208,6 +208,7 @@ internal sealed class HistorySeals(IDatabase database, SealFolder folder, TimePr
 
             // Sealed with what comes now: nobody can have checkpoints put back unseen.
             await AuditLog.AddAsync(
+                database,
                 session,
                 new AuditRecord(now, Actor.System, "checkpoints put back", $"{rows + 1} to {file}", "The database is older than the file of checkpoints: it was restored from a backup, or somebody has deleted them.", "done"),
                 cancellationToken);

@@ -142,7 +142,6 @@ internal sealed class WorkflowStore(IDatabase database, DomainChanges changes, C
         if (commit.Changes.Count > 0)
         {
             await changes.ApplyAsync(session, commit.Changes, cancellationToken);
-            await changes.ApplyFeedAsync(session, commit.Changes, cancellationToken);
         }
     }
 

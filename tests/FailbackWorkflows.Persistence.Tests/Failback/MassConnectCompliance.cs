@@ -1,3 +1,4 @@
+using System.Data.Common;
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Changes;
@@ -51,13 +52,14 @@ public abstract class MassConnectCompliance
         await writer.ApplyAsync([new SaveVmsServer(server)], default);
         using var givesUp = new CancellationTokenSource();
 
-        Task first, stale, second, unknown, gone, third;
+        Task first, stale, second, unknown, kindless, gone, third;
         await using (await OccupyAsync(database.Get<IDatabase>()))
         {
             first = writer.ApplyAsync([Note("first")], default);
             stale = writer.ApplyAsync([Note("stale"), new SaveVmsServer(server with { Revision = 7 })], default);
             second = writer.ApplyAsync([Note("second")], default);
             unknown = writer.ApplyAsync([Note("unknown"), new NobodyKnowsThis()], default);
+            kindless = writer.ApplyAsync([Note("before what has no kind"), new Notify(new ChangeNotification(null!, null, "no kind", T0))], default);
             gone = writer.ApplyAsync([Note("gone")], givesUp.Token);
             third = writer.ApplyAsync([Note("third")], default);
             await givesUp.CancelAsync();
@@ -67,6 +69,7 @@ public abstract class MassConnectCompliance
 
         await Should.ThrowAsync<ConcurrentChangeException>(() => stale);
         await Should.ThrowAsync<InvalidOperationException>(() => unknown);
+        await Should.ThrowAsync<DbException>(() => kindless);
         await Should.ThrowAsync<OperationCanceledException>(() => gone);
         (await database.Get<IChangeFeed>().ReadAsync(0, 100, default)).Select(i => i.Change.Text).ShouldBe(["first", "second", "third"]);
         await writer.ApplyAsync([Note("later")], default).WaitAsync(Patience);

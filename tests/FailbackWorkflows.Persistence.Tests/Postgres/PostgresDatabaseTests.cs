@@ -143,7 +143,8 @@ public sealed class PostgresDatabaseTests : IAsyncLifetime
         Task second;
         await using (var first = await services.GetRequiredService<IDatabase>().BeginWriteAsync(None))
         {
-            await services.GetRequiredService<DomainChanges>().ApplyFeedAsync(first, [Note("first")], None);
+            await first.LockAsync(DatabaseLock.Feed, None);
+            await first.ExecuteAsync("INSERT INTO change_notifications (kind, subject, text, at) VALUES ('test', 'test', 'first', 0)", None);
             second = services.GetRequiredService<IDomainWriter>().ApplyAsync([Note("second")], None);
             await WaitingForALockAsync(second);
 
