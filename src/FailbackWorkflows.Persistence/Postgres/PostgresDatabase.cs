@@ -20,6 +20,9 @@ internal sealed class PostgresDatabase : IDatabase, IAsyncDisposable, IDisposabl
     private const int KeptContexts = 128;
     private const int KeptStatements = 200;
 
+    /// <summary>Unless the connection string says otherwise. Two management servers of so many, with what they hold besides, fit into a server as it comes (100).</summary>
+    private const int MostConnections = 40;
+
     private readonly NpgsqlConnectionStringBuilder _connectionString;
     private readonly NpgsqlDataSource _source;
     private readonly PostgresGuard _guard;
@@ -40,6 +43,11 @@ internal sealed class PostgresDatabase : IDatabase, IAsyncDisposable, IDisposabl
         if (_connectionString.MaxAutoPrepare == 0)
         {
             _connectionString.MaxAutoPrepare = KeptStatements;
+        }
+
+        if (!_connectionString.ShouldSerialize("Maximum Pool Size"))
+        {
+            _connectionString.MaxPoolSize = MostConnections;
         }
 
         if (string.IsNullOrEmpty(_connectionString.Options))
