@@ -1,5 +1,7 @@
 using System.Diagnostics;
+using System.Diagnostics.Metrics;
 using System.Runtime;
+using System.Threading.Channels;
 using FailbackWorkflows.Benchmarks.Durable;
 using FailbackWorkflows.Benchmarks.Polling;
 using FailbackWorkflows.Failback.Connectivity;
@@ -10,7 +12,10 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace FailbackWorkflows.Benchmarks.Serving;
 
-/// <summary>Every page of the operator UI as a signed-in person gets it over HTTP, from a server whose log has grown for years.</summary>
+/// <summary>
+/// Every page of the operator UI as a signed-in person gets it over HTTP, from a server whose log has grown for years. What counts is the time of the server, from the request
+/// to the end of its answer, as its own metric says it; beside it stands what the browser waited, which shares the machine.
+/// </summary>
 internal static class ServedPages
 {
     private const double MostMilliseconds = 50;
@@ -43,8 +48,9 @@ internal static class ServedPages
             await LargeSite.LoadServersAsync(site.Services.GetRequiredService<IDatabase>(), site.Services.GetRequiredService<ISecretProtector>().Protect("credential"), entries, port);
             await SettleAsync(site.Services.GetRequiredService<PollRecorders>());
             using var browser = await site.SignInAsync();
+            using var served = new ServedRequests();
             Console.WriteLine(FormattableString.Invariant(
-                $"pages: {entries:N0} log entries and {LargeSite.Recorders:N0} recorders in PostgreSQL, each page {rounds} times over HTTP, one after the other; target p99 {MostMilliseconds:N0} ms"));
+                $"pages: {entries:N0} log entries and {LargeSite.Recorders:N0} recorders in PostgreSQL, each page {rounds} times over HTTP, one after the other; target p99 {MostMilliseconds:N0} ms of the server"));
             var deep = LargeSite.EntryId(entries / 2);
             var wanted = options.Text("page", "");
             foreach (var path in ((string[])
@@ -54,7 +60,7 @@ internal static class ServedPages
                 "servers/vms-7919", "servers/vms-7919/settings", "servers/vms-7919/failover", "system", "system/users", "system/users?q=person19", "workflows", "history",
             ]).Where(path => path.Contains(wanted, StringComparison.Ordinal)))
             {
-                await MeasureAsync(browser, path, rounds);
+                await MeasureAsync(browser, served, path, rounds);
             }
         }
 
@@ -76,24 +82,24 @@ internal static class ServedPages
         while (polls.Punctual() is not { Recorders: LargeSite.Recorders + LargeSite.FailoverServers, InFlight: 0, Unasked: 0 } || spent > Quiet * MostBusy);
     }
 
-    private static async Task MeasureAsync(HttpClient browser, string path, int rounds)
+    private static async Task MeasureAsync(HttpClient browser, ServedRequests served, string path, int rounds)
     {
-        var first = await LookAsync(browser, path, 0);
+        var first = await LookAsync(browser, served, path, 0);
         for (int calm = 0, looks = 1; calm < Calm && looks < MostWarmUps; looks++)
         {
-            calm = (await LookAsync(browser, path, 0)).MethodsCompiled == 0 ? calm + 1 : 0;
+            calm = (await LookAsync(browser, served, path, 0)).MethodsCompiled == 0 ? calm + 1 : 0;
         }
 
         var measured = new List<Round>();
         for (var round = 0; round < rounds; round++)
         {
-            measured.Add(await LookAsync(browser, path, round));
+            measured.Add(await LookAsync(browser, served, path, round));
         }
 
         var times = measured.ConvertAll(one => one.Milliseconds);
         var isMet = times.At(0.99) <= MostMilliseconds;
         Console.WriteLine(FormattableString.Invariant(
-            $"  {"/" + path,-66} median {times.Median(),6:N1} ms   p99 {times.At(0.99),6:N1} ms: {Figures.Verdict(isMet)}   ({measured[0].Bytes / 1024.0,6:N1} KiB, the first time {first.Milliseconds,6:N1} ms)"));
+            $"  {"/" + path,-66} median {times.Median(),6:N1} ms   p99 {times.At(0.99),6:N1} ms: {Figures.Verdict(isMet)}   (waited {measured.ConvertAll(one => one.Waited).Median(),6:N1} and {measured.ConvertAll(one => one.Waited).At(0.99),6:N1} ms, {measured[0].Bytes / 1024.0,6:N1} KiB, the first time {first.Milliseconds,6:N1} ms)"));
         if (!isMet)
         {
             // Whether it was the page, or the process that is still being compiled, or a collection.
@@ -104,14 +110,40 @@ internal static class ServedPages
         }
     }
 
-    private static async Task<Round> LookAsync(HttpClient browser, string path, int number)
+    private static async Task<Round> LookAsync(HttpClient browser, ServedRequests served, string path, int number)
     {
         var (methods, pause) = (JitInfo.GetCompiledMethodCount(), GC.GetTotalPauseDuration());
         var begun = Stopwatch.GetTimestamp();
         using var answer = await browser.GetAsync(path);
         var bytes = (await answer.EnsureSuccessStatusCode().Content.ReadAsByteArrayAsync()).Length;
-        return new(number, Stopwatch.GetElapsedTime(begun).TotalMilliseconds, bytes, JitInfo.GetCompiledMethodCount() - methods, (GC.GetTotalPauseDuration() - pause).TotalMilliseconds);
+        var waited = Stopwatch.GetElapsedTime(begun).TotalMilliseconds;
+        return new(number, await served.NextAsync(), waited, bytes, JitInfo.GetCompiledMethodCount() - methods, (GC.GetTotalPauseDuration() - pause).TotalMilliseconds);
     }
 
-    private sealed record Round(int Number, double Milliseconds, int Bytes, long MethodsCompiled, double PauseMilliseconds);
+    /// <summary>What ASP.NET Core's own metric says of the requests that were answered, one after the other.</summary>
+    private sealed class ServedRequests : IDisposable
+    {
+        private readonly Channel<double> _answered = Channel.CreateUnbounded<double>();
+        private readonly MeterListener _listener = new();
+
+        public ServedRequests()
+        {
+            _listener.InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument is { Name: "http.server.request.duration", Meter.Name: "Microsoft.AspNetCore.Hosting" })
+                {
+                    listener.EnableMeasurementEvents(instrument);
+                }
+            };
+            _listener.SetMeasurementEventCallback<double>((_, seconds, _, _) => _answered.Writer.TryWrite(seconds * 1_000));
+            _listener.Start();
+        }
+
+        /// <summary>Milliseconds of the next request. It is said a moment after the answer has arrived.</summary>
+        public async Task<double> NextAsync() => await _answered.Reader.ReadAsync();
+
+        public void Dispose() => _listener.Dispose();
+    }
+
+    private sealed record Round(int Number, double Milliseconds, double Waited, int Bytes, long MethodsCompiled, double PauseMilliseconds);
 }
