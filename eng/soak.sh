@@ -78,7 +78,8 @@ FAILBACK_HOUR_SCALE=1 repeat hour-of-material "$hour" "FullyQualifiedName~An_hou
 repeat two-servers "$servers" "FullyQualifiedName~Two_servers_on_one_database|FullyQualifiedName~When_the_database_goes_away"
 FAILBACK_STARTS=2000 repeat 2000-starts "$((servers > 0 ? 1 : 0))" "FullyQualifiedName~When_2000_starts"
 FAILBACK_SAMPLES=all repeat every-definition "$((steps > 0 ? 1 : 0))" "FullyQualifiedName~Every_workflow_is_opened_and_saved"
-FAILBACK_SOAK_FAILBACKS=1000 repeat 1000-failbacks-at-once "$((servers > 0 ? 1 : 0))" "FullyQualifiedName~ManyAtOnceOnTwoNodes" tests/FailbackWorkflows.Persistence.Tests
+FAILBACK_SOAK_FAILBACKS=1000 repeat 1000-failbacks-at-once "$((servers > 0 ? 1 : 0))" "FullyQualifiedName~When_many_failbacks_start_at_once"
+FAILBACK_SOAK_FAILBACKS=1000 repeat 1000-in-one-process "$((servers > 0 ? 1 : 0))" "FullyQualifiedName~ManyAtOnceOnTwoNodes" tests/FailbackWorkflows.Persistence.Tests
 FAILBACK_CRASH_POINTS=full repeat crash-points "$crash_points" "FullyQualifiedName~CrashPointTests|FullyQualifiedName~EventDeliveryTests" tests/FailbackWorkflows.Persistence.Tests
 FAILBACK_MUTATIONS="$mutations" repeat "$mutations-mutations" "$((mutations > 0 ? 1 : 0))" "FullyQualifiedName~SqliteMutationTests.Mutation_" tests/FailbackWorkflows.Persistence.Tests
 FAILBACK_CLEAN_DATABASES="$clean" repeat "$clean-clean-databases" "$((clean > 0 ? 1 : 0))" "FullyQualifiedName~SqliteMutationTests.CleanDatabase_" tests/FailbackWorkflows.Persistence.Tests

@@ -45,10 +45,6 @@ public sealed class Two_servers_on_one_database
         await PostgresDatabases.DropAsync(database);
     }
 
-    /// <summary>
-    /// The first server has committed that it begins to switch the roles, and stands still before it tells anybody. When it goes on, another one has
-    /// done all of it: the recorders refuse what it tells them, and the database what it writes.
-    /// </summary>
     /// <summary>A busy machine may have let the watch go from one to the other since the start: who has it now.</summary>
     private static async Task<ManagementServerProcess> OnWatchAsync(Site site)
     {
@@ -59,6 +55,10 @@ public sealed class Two_servers_on_one_database
         return site.Servers[said.Contains("polled by manager-1", StringComparison.Ordinal) ? 0 : 1];
     }
 
+    /// <summary>
+    /// The first server has committed that it begins to switch the roles, and stands still before it tells anybody. When it goes on, another one has
+    /// done all of it: the recorders refuse what it tells them, and the database what it writes.
+    /// </summary>
     [Fact]
     public async Task One_that_stood_still_past_its_lease_finds_that_it_has_no_say_any_more()
     {

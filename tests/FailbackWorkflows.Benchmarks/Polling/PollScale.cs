@@ -6,6 +6,7 @@ using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Connectivity;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Server;
+using FailbackWorkflows.Testing.Processes;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace FailbackWorkflows.Benchmarks.Polling;
@@ -95,7 +96,7 @@ internal static class PollScale
         {
             Id = PollSimulator.ServerOf(i),
             Name = $"Recorder {i}",
-            BaseUrl = new Uri($"http://{PollSimulator.AddressOf(i)}:{port}/"),
+            BaseUrl = new Uri($"http://{LoopbackSocket.AddressOf(i)}:{port}/"),
             ProtectedCredential = credential,
             MachineId = PollSimulator.MachineOf(i),
             SoftwareVersion = PollSimulator.SoftwareVersion,

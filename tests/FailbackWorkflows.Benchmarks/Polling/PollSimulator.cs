@@ -8,6 +8,7 @@ using System.Text.Json;
 using FailbackWorkflows.Benchmarks.Durable;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
+using FailbackWorkflows.Testing.Processes;
 
 namespace FailbackWorkflows.Benchmarks.Polling;
 
@@ -20,8 +21,6 @@ internal sealed record PollCount(long Polls, int Polled, double LongestGapSecond
 /// </summary>
 internal sealed class PollSimulator(int recorders, int port, Func<int, string> serverOf)
 {
-    private const int SocketLevel = 1;
-    private const int BindToDevice = 25;
     private const string TimePlace = "2000-01-01T00:00:00.0000000Z";
 
     private readonly long[] _lastPollAt = new long[recorders];
@@ -35,8 +34,6 @@ internal sealed class PollSimulator(int recorders, int port, Func<int, string> s
     public const string SoftwareVersion = "1.4.0";
 
     public static string BootOf(string serverId) => $"boot-of-{serverId}";
-
-    public static IPAddress AddressOf(int recorder) => new([127, 1, (byte)(recorder / 250), (byte)(1 + (recorder % 250))]);
 
     public static string MachineOf(int recorder) => string.Create(CultureInfo.InvariantCulture, $"machine-{recorder:00000}");
 
@@ -67,11 +64,7 @@ internal sealed class PollSimulator(int recorders, int port, Func<int, string> s
 
     private async Task ServeAsync()
     {
-        using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-
-        // One socket for all addresses, and nobody but this machine: it hears the loopback device only.
-        listener.SetRawSocketOption(SocketLevel, BindToDevice, "lo\0"u8);
-        listener.Bind(new IPEndPoint(IPAddress.Any, port));
+        using var listener = LoopbackSocket.Bind(port);
         listener.Listen(4096);
         Console.WriteLine($"simulator ready {((IPEndPoint)listener.LocalEndPoint!).Port}");
         _ = Task.Run(async () =>
@@ -113,8 +106,7 @@ internal sealed class PollSimulator(int recorders, int port, Func<int, string> s
             using (socket)
             {
                 socket.NoDelay = true;
-                var address = ((IPEndPoint)socket.LocalEndPoint!).Address.GetAddressBytes();
-                var recorder = (address[2] * 250) + address[3] - 1;
+                var recorder = LoopbackSocket.RecorderAt(((IPEndPoint)socket.LocalEndPoint!).Address);
                 var (answer, timeAt) = Answer(recorder);
                 var request = new byte[4096];
                 var length = 0;

@@ -18,12 +18,12 @@ public sealed partial class ManagementServerProcess : IAsyncDisposable
     private readonly IReadOnlyDictionary<string, string> _environment;
     private RunningProgram? _program;
 
-    /// <param name="environment">Configuration beyond what every test needs, e.g. the licence's public key.</param>
+    /// <param name="environment">Configuration beyond what every test needs, e.g. the licence's public key, or instead of it.</param>
     public ManagementServerProcess(string folder, IReadOnlyDictionary<string, string> environment)
     {
         Folder = folder;
         BaseUrl = new Uri($"http://127.0.0.1:{FreePort.Next()}/");
-        _environment = new Dictionary<string, string>(environment)
+        var settings = new Dictionary<string, string>
         {
             ["FAILBACK_ADMIN_PASSWORD"] = Password,
             ["FAILBACK_BOOTSTRAP_API_KEY"] = ApiKey,
@@ -32,6 +32,12 @@ public sealed partial class ManagementServerProcess : IAsyncDisposable
             // Dry runs ask recorders too: a test that counts or breaks calls shall not meet those of a schedule.
             ["Failback__ReadinessInterval"] = "00:00:00",
         };
+        foreach (var (name, value) in environment)
+        {
+            settings[name] = value;
+        }
+
+        _environment = settings;
         _http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false }) { BaseAddress = BaseUrl, Timeout = TimeSpan.FromSeconds(30) };
     }
 

@@ -60,17 +60,20 @@ public sealed class Site : IAsyncDisposable
     /// <summary>Several management servers, <c>manager-1</c> and so on, on one PostgreSQL database. A dead one is given up after <see cref="Lease"/>.</summary>
     /// <param name="database">Connection string of the database; null: one of its own, which goes when the site does.</param>
     /// <param name="databaseOfFirst">How the first one gets to it, if not as the others.</param>
-    public static async Task<Site> StartSharedAsync(int servers = 2, int recorders = 2, string? database = null, string? databaseOfFirst = null)
+    /// <param name="environment">Configuration of the management servers beyond, or instead of, what every site has.</param>
+    public static async Task<Site> StartSharedAsync(
+        int servers = 2, int recorders = 2, string? database = null, string? databaseOfFirst = null, IReadOnlyDictionary<string, string>? environment = null)
     {
         var own = database is null ? await PostgresDatabases.TakeUnmigratedAsync() : null;
-        return await StartAsync(recorders, isLicensed: true, isRegistered: true, null, database ?? own, own, servers, databaseOfFirst);
+        return await StartAsync(recorders, isLicensed: true, isRegistered: true, null, database ?? own, own, servers, databaseOfFirst, environment);
     }
 
     /// <summary>How long a silent one of several management servers keeps what it works on.</summary>
     public static readonly TimeSpan Lease = TimeSpan.FromSeconds(3);
 
     private static async Task<Site> StartAsync(
-        int recorders, bool isLicensed, bool isRegistered, IReadOnlyDictionary<string, string>? recorderOptions, string? database, string? ownDatabase, int servers, string? databaseOfFirst = null)
+        int recorders, bool isLicensed, bool isRegistered, IReadOnlyDictionary<string, string>? recorderOptions, string? database, string? ownDatabase, int servers, string? databaseOfFirst = null,
+        IReadOnlyDictionary<string, string>? given = null)
     {
         var folder = Directory.CreateTempSubdirectory("failback-site-").FullName;
         var issuer = ECDsa.Create(ECCurve.NamedCurves.nistP256);
@@ -119,6 +122,11 @@ public sealed class Site : IAsyncDisposable
                 environment["Failback__Postgres"] = number == 1 ? databaseOfFirst ?? database : database;
                 environment["Failback__Engine__Node"] = $"manager-{number}";
                 environment["Failback__Engine__LeaseDuration"] = Lease.ToString("c");
+            }
+
+            foreach (var (name, value) in given ?? new Dictionary<string, string>())
+            {
+                environment[name] = value;
             }
 
             return new ManagementServerProcess(Path.Combine(folder, number == 1 ? "server" : $"server-{number}"), environment);
