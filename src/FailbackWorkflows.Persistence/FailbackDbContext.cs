@@ -1,4 +1,5 @@
 using System.Text;
+using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Persistence.AutomaticFailback;
 using FailbackWorkflows.Persistence.AutomaticFailover;
 using FailbackWorkflows.Persistence.Changes;
@@ -166,6 +167,15 @@ public abstract class FailbackDbContext(DbContextOptions options) : IdentityDbCo
             }
         }
     }
+
+    /// <summary>Of each server that is marked broken the newest entry of the failover log.</summary>
+    internal virtual IQueryable<FailoverLogRow> NewestOfBroken() => Servers
+        .Where(s => s.State == VmsServerState.Broken)
+        .Join(
+            FailoverLog,
+            s => FailoverLog.Where(r => r.FailedServerId == s.Id).OrderByDescending(r => r.FailoverStartedAt).ThenByDescending(r => r.Id).Select(r => r.Id).FirstOrDefault(),
+            r => r.Id,
+            (s, r) => r);
 
     private sealed class InstantToTicks() : ValueConverter<DateTimeOffset, long>(instant => instant.UtcTicks, ticks => new DateTimeOffset(ticks, TimeSpan.Zero));
 

@@ -197,6 +197,7 @@ internal sealed class Duties(IDatabase database, CommittedChanges committed) : I
 {
     private static readonly CompiledRead<string, DutyRow?> ByIdentity = new((db, identity, _) => db.Duties.FirstOrDefault(r => r.Identity == identity));
     private static readonly CompiledRead<string, DutyClaimRow?> ClaimByKey = new((db, key, _) => db.DutyClaims.FirstOrDefault(r => r.Key == key));
+    private static readonly CompiledList<string[], DutyRow> HeldByThese = new((db, holderServerIds) => db.Duties.Where(r => holderServerIds.Contains(r.HolderServerId)).OrderBy(r => r.Identity));
     private static readonly CompiledList<int, DutyClaimRow> Claims = new((db, _) => db.DutyClaims.OrderBy(r => r.Key));
     private static readonly CompiledList<string, DutyClaimRow> ClaimsOf = new((db, instanceId) => db.DutyClaims.Where(r => r.InstanceId == instanceId).OrderBy(r => r.Key));
 
@@ -216,11 +217,8 @@ internal sealed class Duties(IDatabase database, CommittedChanges committed) : I
         return [.. (await db.Duties.Where(r => identities.Contains(r.Identity)).OrderBy(r => r.Identity).ToListAsync(cancellationToken)).Select(r => r.ToDuty())];
     }
 
-    public async Task<IReadOnlyList<Duty>> ListHeldAsync(IReadOnlyCollection<string> holderServerIds, CancellationToken cancellationToken)
-    {
-        await using var db = database.CreateReadContext();
-        return [.. (await db.Duties.Where(r => holderServerIds.Contains(r.HolderServerId)).OrderBy(r => r.Identity).ToListAsync(cancellationToken)).Select(r => r.ToDuty())];
-    }
+    public Task<IReadOnlyList<Duty>> ListHeldAsync(IReadOnlyCollection<string> holderServerIds, CancellationToken cancellationToken) =>
+        HeldByThese.ExecuteAsync(database, [.. holderServerIds], r => r.ToDuty(), cancellationToken);
 
     public Task<IReadOnlyList<DutyClaim>> ListClaimsAsync(string instanceId, CancellationToken cancellationToken) =>
         ClaimsOf.ExecuteAsync(database, instanceId, r => r.ToClaim(), cancellationToken);

@@ -140,6 +140,12 @@ internal sealed class PostponeObligationsHandler(IDatabase database) : DomainCha
 internal sealed class Obligations(IDatabase database) : IObligations
 {
     private static readonly CompiledList<string, ObligationRow> OfEntry = new((db, entryId) => db.Obligations.Where(r => r.EntryId == entryId).OrderBy(r => r.CreatedAt).ThenBy(r => r.KindOrder));
+    private static readonly CompiledList<int, ObligationRow> Open = new((db, _) => db.Obligations
+        .Where(r => r.SettledAt == null)
+        .OrderBy(r => r.CreatedAt)
+        .ThenBy(r => r.ServerId)
+        .ThenBy(r => r.KindOrder));
+
     private static readonly CompiledList<string, ObligationRow> OpenOfServer = new((db, serverId) => db.Obligations
         .Where(r => r.ServerId == serverId && r.SettledAt == null)
         .OrderBy(r => r.KindOrder)
@@ -149,12 +155,7 @@ internal sealed class Obligations(IDatabase database) : IObligations
     public async Task<IReadOnlyList<Obligation>> ListOpenAsync(string serverId, string identity, CancellationToken cancellationToken) =>
         [.. (await OpenOfServer.ExecuteAsync(database, serverId, r => r.ToObligation(), cancellationToken)).Where(o => o.Identity == identity)];
 
-    public async Task<IReadOnlyList<Obligation>> ListOpenAsync(CancellationToken cancellationToken)
-    {
-        await using var db = database.CreateReadContext();
-        var rows = await db.Obligations.Where(r => r.SettledAt == null).OrderBy(r => r.CreatedAt).ThenBy(r => r.ServerId).ThenBy(r => r.KindOrder).ToListAsync(cancellationToken);
-        return [.. rows.Select(r => r.ToObligation())];
-    }
+    public Task<IReadOnlyList<Obligation>> ListOpenAsync(CancellationToken cancellationToken) => Open.ExecuteAsync(database, 0, r => r.ToObligation(), cancellationToken);
 
     public Task<IReadOnlyList<Obligation>> ListOfEntryAsync(string entryId, CancellationToken cancellationToken) =>
         OfEntry.ExecuteAsync(database, entryId, r => r.ToObligation(), cancellationToken);

@@ -1,3 +1,4 @@
+using FailbackWorkflows.Persistence.FailoverLog;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Design;
 
@@ -16,6 +17,14 @@ public sealed class PostgresFailbackDbContext(DbContextOptions<PostgresFailbackD
         configurationBuilder.Properties<string>().UseCollation("C");
         configurationBuilder.Properties<TimeSpan>().HaveConversion<long>();
     }
+
+    /// <summary>By one look into the index per server, which a join to the entry of that id would be followed by another.</summary>
+    internal override IQueryable<FailoverLogRow> NewestOfBroken() => FailoverLog.FromSqlRaw(
+        """
+        SELECT newest.* FROM servers s CROSS JOIN LATERAL
+            (SELECT * FROM failover_log WHERE failed_server_id = s.id ORDER BY failover_started_at DESC, id DESC LIMIT 1) newest
+        WHERE s.state = 'Broken'
+        """);
 }
 
 /// <summary>Lets the migration tool make a context; nothing is connected to.</summary>

@@ -50,6 +50,7 @@ internal sealed class ReadinessRow
         row.Property(r => r.Kind).HasConversion<string>();
         row.Property(r => r.Outcome).HasConversion<string>();
         row.HasIndex(r => new { r.Outcome, r.ServerId });
+        row.HasIndex(r => r.TurnedNotReadyAt).HasFilter("turned_not_ready_at IS NOT NULL");
     }
 
     public static ReadinessRow From(ReadinessResult result) => new()

@@ -71,6 +71,9 @@ internal sealed class VmsServerRow : IVersionedRow
         row.HasIndex(r => r.MachineId).IsUnique();
         row.HasIndex(r => new { r.Name, r.Id });
         row.HasIndex(r => new { r.FailoverGroup, r.TraitsDigest });
+
+        // Looked for on every page of operators: in peace there are none, and in an outage a few hundred among ten thousand.
+        row.HasIndex(r => new { r.Name, r.Id }, "IX_servers_broken").HasFilter($"state = '{nameof(VmsServerState.Broken)}'");
     }
 
     public static VmsServerRow From(VmsServer server) => new()

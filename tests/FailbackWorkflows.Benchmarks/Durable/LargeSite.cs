@@ -4,6 +4,7 @@ using FailbackWorkflows.Failback.Readiness;
 using FailbackWorkflows.Failback.VmsServers;
 using FailbackWorkflows.Persistence;
 using FailbackWorkflows.Testing.Persistence;
+using Microsoft.EntityFrameworkCore;
 
 namespace FailbackWorkflows.Benchmarks.Durable;
 
@@ -51,7 +52,7 @@ internal static class LargeSite
                 md5('over' || n), CASE WHEN active THEN NULL ELSE md5('back' || n) END, 'Olga Operator', 'It did not answer any more.', 5
             FROM (SELECT n, n >= {entries - ActiveEntries} AS active FROM generate_series(0, {entries - 1}) n) numbers
             """);
-        await AnalyzeAsync(database, "failover_log");
+        await SettleAsync(database.Get<IDatabase>(), "failover_log");
     }
 
     /// <summary>
@@ -89,12 +90,13 @@ internal static class LargeSite
             SELECT 'user-' || n, 'person' || n, 'PERSON' || n, 'Person ' || n, FALSE, FALSE, FALSE, TRUE, 0 FROM generate_series(1, 2000) n
             """,
             "INSERT INTO user_roles (user_id, role_id) SELECT u.id, r.id FROM users u, roles r WHERE u.id LIKE 'user-%' AND r.name = 'viewer'",
-            "ANALYZE servers", "ANALYZE duties", "ANALYZE settings_bundles", "ANALYZE readiness", "ANALYZE users", "ANALYZE user_roles",
         ];
         foreach (var statement in statements)
         {
             await LoadAsync(database, statement);
         }
+
+        await SettleAsync(database, "servers", "duties", "settings_bundles", "readiness", "users", "user_roles");
     }
 
     public static async Task LoadRunsAsync(TestDatabase database, int entries, int events)
@@ -129,12 +131,22 @@ internal static class LargeSite
             INSERT INTO journal (instance_id, sequence, at, kind, node_id, execution_id, payload)
             SELECT '{LongRun}', s, {Start} + s * 100000::bigint, 'activityCompleted', 'flow:step' || s % 40, s::text, {Payload} FROM generate_series(1, {LongRunEvents(events)}) s
             """);
-        await AnalyzeAsync(database, "workflow_instances");
-        await AnalyzeAsync(database, "journal");
+        await SettleAsync(database.Get<IDatabase>(), "workflow_instances", "journal");
     }
 
-    /// <summary>What the server does by itself within the first hours.</summary>
-    private static Task AnalyzeAsync(TestDatabase database, string table) => LoadAsync(database, $"ANALYZE {table}");
+    /// <summary>What the server does by itself within the first hours, instead of in the middle of what is measured.</summary>
+    public static async Task SettleAsync(IDatabase database, params IReadOnlyList<string> tables)
+    {
+        await using var db = database.CreateReadContext();
+        await db.Database.OpenConnectionAsync();
+        foreach (var table in tables)
+        {
+            await using var command = db.Database.GetDbConnection().CreateCommand();
+            command.CommandText = $"VACUUM (ANALYZE) {table}";
+            command.CommandTimeout = 0;
+            await command.ExecuteNonQueryAsync();
+        }
+    }
 
     private static Task LoadAsync(TestDatabase database, string sql) => LoadAsync(database.Get<IDatabase>(), sql);
 

@@ -58,7 +58,7 @@ internal static class PollScale
     private static async Task MeasureAsync(IServiceProvider services, Process simulator, int recorders, TimeSpan interval, int seconds)
     {
         var rows = await RowsAsync(services);
-        await AskAsync(simulator, "reset");
+        await PollSimulator.AskAsync(simulator, "reset");
         var started = Stopwatch.GetTimestamp();
         var processor = Environment.CpuUsage.TotalTime;
         var memory = new List<double>();
@@ -70,7 +70,7 @@ internal static class PollScale
 
         var wall = Stopwatch.GetElapsedTime(started);
         processor = Environment.CpuUsage.TotalTime - processor;
-        var count = await AskAsync(simulator, "count");
+        var count = await PollSimulator.AskAsync(simulator, "count");
         var share = processor / wall / Environment.ProcessorCount;
         var punctual = services.GetRequiredService<PollRecorders>().Punctual();
         var written = (await RowsAsync(services)) - rows;
@@ -106,13 +106,6 @@ internal static class PollScale
     }
 
     private static async Task<long> RowsAsync(IServiceProvider services) => (await services.GetRequiredService<IVmsServers>().ListAsync(CancellationToken.None)).Sum(server => server.Revision);
-
-    private static async Task<PollCount> AskAsync(Process simulator, string line)
-    {
-        await simulator.StandardInput.WriteLineAsync(line);
-        await simulator.StandardInput.FlushAsync();
-        return JsonSerializer.Deserialize<PollCount>((await simulator.StandardOutput.ReadLineAsync())!)!;
-    }
 
     private static string Verdict(bool isMet) => isMet ? "met" : "missed";
 

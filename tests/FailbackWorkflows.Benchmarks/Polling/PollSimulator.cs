@@ -55,6 +55,14 @@ internal sealed class PollSimulator(int recorders, int port, Func<int, string> s
         return (simulator, int.Parse((await simulator.StandardOutput.ReadLineAsync())!.Split(' ')[^1], CultureInfo.InvariantCulture));
     }
 
+    /// <summary>Has it obey a line, and answers with what it has counted.</summary>
+    public static async Task<PollCount> AskAsync(Process simulator, string line)
+    {
+        await simulator.StandardInput.WriteLineAsync(line);
+        await simulator.StandardInput.FlushAsync();
+        return JsonSerializer.Deserialize<PollCount>((await simulator.StandardOutput.ReadLineAsync())!)!;
+    }
+
     public static async Task<int> RunAsync(Options options)
     {
         var simulator = new PollSimulator(options.Number("recorders", 10_000), options.Number("port", 0), options.Text("names", "") == LargeSiteNames ? LargeSite.ServerId : ServerOf);

@@ -24,8 +24,13 @@ internal static class ServedPages
     private const int Calm = 20;
     private const int MostWarmUps = 300;
 
+    private static readonly byte[] Buffer = new byte[64 * 1024];
+
     /// <summary>Share of a core that the server may spend while nothing is asked of it.</summary>
     private const double MostBusy = 0.2;
+
+    /// <summary>Some recorders are asked for something else now and then.</summary>
+    private const int FewConnections = 100;
     private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(5);
 
     public static async Task<int> RunAsync(Options options)
@@ -46,7 +51,8 @@ internal static class ServedPages
             connectionString, "--Failback:PollInterval", "01:00:00", "--Failback:SettingsInterval", "1.00:00:00", "--Failback:ReadinessInterval", "00:00:00"))
         {
             await LargeSite.LoadServersAsync(site.Services.GetRequiredService<IDatabase>(), site.Services.GetRequiredService<ISecretProtector>().Protect("credential"), entries, port);
-            await SettleAsync(site.Services.GetRequiredService<PollRecorders>());
+            await SettleAsync(site.Services.GetRequiredService<PollRecorders>(), simulator);
+            await LargeSite.SettleAsync(site.Services.GetRequiredService<IDatabase>(), "servers", "duties", "recorder_words", "connectivity_transitions", "change_notifications");
             using var browser = await site.SignInAsync();
             using var served = new ServedRequests();
             Console.WriteLine(FormattableString.Invariant(
@@ -69,8 +75,10 @@ internal static class ServedPages
         return 0;
     }
 
-    /// <summary>The servers are new to the polls, and what they say is written down where it is news: waits until that is over.</summary>
-    private static async Task SettleAsync(PollRecorders polls)
+    /// <summary>
+    /// The servers are new to the polls, and what they say is written down where it is news; and ten thousand connections that are not used any more are closed: waits until that is over.
+    /// </summary>
+    private static async Task SettleAsync(PollRecorders polls, Process simulator)
     {
         TimeSpan spent;
         do
@@ -79,7 +87,7 @@ internal static class ServedPages
             await Task.Delay(Quiet);
             spent = Environment.CpuUsage.TotalTime - before;
         }
-        while (polls.Punctual() is not { Recorders: LargeSite.Recorders + LargeSite.FailoverServers, InFlight: 0, Unasked: 0 } || spent > Quiet * MostBusy);
+        while (polls.Punctual() is not { Recorders: LargeSite.Recorders + LargeSite.FailoverServers, InFlight: 0, Unasked: 0 } || spent > Quiet * MostBusy || (await PollSimulator.AskAsync(simulator, "count")).Connections > FewConnections);
     }
 
     private static async Task MeasureAsync(HttpClient browser, ServedRequests served, string path, int rounds)
@@ -114,8 +122,16 @@ internal static class ServedPages
     {
         var (methods, pause) = (JitInfo.GetCompiledMethodCount(), GC.GetTotalPauseDuration());
         var begun = Stopwatch.GetTimestamp();
-        using var answer = await browser.GetAsync(path);
-        var bytes = (await answer.EnsureSuccessStatusCode().Content.ReadAsByteArrayAsync()).Length;
+
+        // The browser shares the process: it keeps nothing of the page, or it would be its garbage that the server's collections are about.
+        using var answer = await browser.GetAsync(path, HttpCompletionOption.ResponseHeadersRead);
+        await using var page = await answer.EnsureSuccessStatusCode().Content.ReadAsStreamAsync();
+        var bytes = 0;
+        while (await page.ReadAsync(Buffer) is var read and > 0)
+        {
+            bytes += read;
+        }
+
         var waited = Stopwatch.GetElapsedTime(begun).TotalMilliseconds;
         return new(number, await served.NextAsync(), waited, bytes, JitInfo.GetCompiledMethodCount() - methods, (GC.GetTotalPauseDuration() - pause).TotalMilliseconds);
     }

@@ -489,6 +489,9 @@ namespace FailbackWorkflows.Persistence.Migrations.Postgres
 
                     b.HasIndex("IsActive", "FailoverStartedAt", "Id");
 
+                    b.HasIndex(new[] { "FailedServerId" }, "IX_failover_log_open")
+                        .HasFilter("is_active AND failback <> 'Done'");
+
                     b.ToTable("failover_log", (string)null);
                 });
 
@@ -1431,6 +1434,9 @@ namespace FailbackWorkflows.Persistence.Migrations.Postgres
 
                     b.HasKey("ServerId", "Kind");
 
+                    b.HasIndex("TurnedNotReadyAt")
+                        .HasFilter("turned_not_ready_at IS NOT NULL");
+
                     b.HasIndex("Outcome", "ServerId");
 
                     b.ToTable("readiness", (string)null);
@@ -1804,6 +1810,9 @@ namespace FailbackWorkflows.Persistence.Migrations.Postgres
                     b.HasIndex("FailoverGroup", "TraitsDigest");
 
                     b.HasIndex("Name", "Id");
+
+                    b.HasIndex(new[] { "Name", "Id" }, "IX_servers_broken")
+                        .HasFilter("state = 'Broken'");
 
                     b.ToTable("servers", (string)null);
                 });

@@ -438,6 +438,9 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
 
                     b.HasIndex("IsActive", "FailoverStartedAt", "Id");
 
+                    b.HasIndex(new[] { "FailedServerId" }, "IX_failover_log_open")
+                        .HasFilter("is_active AND failback <> 'Done'");
+
                     b.ToTable("failover_log", (string)null);
                 });
 
@@ -1296,6 +1299,9 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
 
                     b.HasKey("ServerId", "Kind");
 
+                    b.HasIndex("TurnedNotReadyAt")
+                        .HasFilter("turned_not_ready_at IS NOT NULL");
+
                     b.HasIndex("Outcome", "ServerId");
 
                     b.ToTable("readiness", (string)null);
@@ -1638,6 +1644,9 @@ namespace FailbackWorkflows.Persistence.Migrations.Sqlite
                     b.HasIndex("FailoverGroup", "TraitsDigest");
 
                     b.HasIndex("Name", "Id");
+
+                    b.HasIndex(new[] { "Name", "Id" }, "IX_servers_broken")
+                        .HasFilter("state = 'Broken'");
 
                     b.ToTable("servers", (string)null);
                 });
