@@ -62,6 +62,7 @@ public sealed class The_published_programs_start_as_composed(The_published_progr
             (await http.GetAsync("sign-in")).StatusCode.ShouldBe(HttpStatusCode.OK, server.Output);
             (await http.GetAsync("studio/_framework/blazor.webassembly.js")).StatusCode.ShouldBe(HttpStatusCode.OK, "the designer is published with the server");
             File.Exists(Path.Combine(_folder, "epochs", "postgres.epochs")).ShouldBeTrue("the epochs are on their volume");
+            await Eventually.HoldsAsync("what happened at the start is sealed", () => Task.FromResult(Directory.Exists(Path.Combine(_folder, "data", "seals"))));
             Directory.EnumerateFileSystemEntries(Path.Combine(_folder, "data")).Select(Path.GetFileName).ShouldBe(["logs", "seals"], ignoreOrder: true, "nothing else is kept there");
             server.Output.ShouldNotContain(ManagementServerProcess.Password);
 
