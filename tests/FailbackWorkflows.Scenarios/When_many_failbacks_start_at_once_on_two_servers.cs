@@ -17,12 +17,12 @@ namespace FailbackWorkflows.Scenarios;
 
 /// <summary>
 /// A site comes back: every recorder that had failed is there again, and all failbacks are started at the same moment over HTTP, half of them at each of two management
-/// servers on one PostgreSQL database. None is lost and none happens twice, also when one of the servers is killed right after the last answer. A thousand with
-/// <c>FAILBACK_SOAK_FAILBACKS=1000</c>.
+/// servers on one PostgreSQL database. None is lost and none happens twice, also when one of the servers is killed right after the last answer. Twenty, and
+/// with the kill only, where <c>eng/soak.sh</c> has a thousand (<c>FAILBACK_SOAK_FAILBACKS=1000</c>) of both.
 /// </summary>
 public sealed class When_many_failbacks_start_at_once_on_two_servers(ITestOutputHelper output)
 {
-    private static readonly int Count = int.TryParse(Environment.GetEnvironmentVariable("FAILBACK_SOAK_FAILBACKS"), CultureInfo.InvariantCulture, out var given) ? given : 40;
+    private static readonly int Count = int.TryParse(Environment.GetEnvironmentVariable("FAILBACK_SOAK_FAILBACKS"), CultureInfo.InvariantCulture, out var given) ? given : 20;
     private const int AtATime = 64;
     private static readonly string[] Once = ["AssignDuty", "StageSettings", "ActivateSettings", "StartRecording", "StopRecording"];
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
@@ -30,9 +30,10 @@ public sealed class When_many_failbacks_start_at_once_on_two_servers(ITestOutput
     /// <summary>Some thousand recorders on a machine that runs everything else, too.</summary>
     private static readonly Dictionary<string, string> Unhurried = new() { ["Failback__PollInterval"] = "00:00:05", ["Failback__SettingsInterval"] = "00:05:00" };
 
+    public static TheoryData<bool> Kills => Cases.AreAll ? [false, true] : [true];
+
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
+    [MemberData(nameof(Kills))]
     public async Task All_of_them_are_done_once_each(bool oneIsKilled)
     {
         var database = await PostgresDatabases.TakeUnmigratedAsync();
