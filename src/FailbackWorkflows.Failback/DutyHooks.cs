@@ -143,7 +143,8 @@ public sealed class DutyHooks(
             var fence = 1 + Math.Max(duty.Fence, fences.Append(0).Max());
             try
             {
-                await writer.ApplyAsync([new RaiseFence(identity, fence)], cancellationToken);
+                // Not by a node that has been overtaken meanwhile: its fence would be above that of whoever has the run now, whose calls would be refused.
+                await writer.ApplyAsync([new RequireLease(acquired.Lease), new RaiseFence(identity, fence)], cancellationToken);
                 return new ClaimedDuty(identity, fence);
             }
             catch (ConcurrentChangeException) when (attempt < MaxFenceAttempts)

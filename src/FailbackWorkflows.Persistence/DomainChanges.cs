@@ -103,6 +103,7 @@ internal sealed class DomainChanges(IDatabase database, IEpochCheckpoint checkpo
         new KeepRecorderWordsHandler(database),
         new SetRecorderWordsAsideHandler(database),
         new RequireWatchTermHandler(),
+        new RequireLeaseHandler(),
         new EndRunHandler(database),
         new AddReconciliationHandler(),
         new SaveRetentionHoldHandler(database),

@@ -13,7 +13,8 @@ public interface IWorkflowHooks
     /// <summary>
     /// Each time a node takes an instance up (after the start, after a restart, after another node died), before its first activity runs; not
     /// when none does. What is returned is handed to the activities as <see cref="Activities.ActivityExecutionContext.HostFacts"/>.
-    /// Throw <see cref="WorkflowNotNowException"/> to leave the instance where it is for a while.
+    /// Throw <see cref="WorkflowNotNowException"/> to leave the instance where it is for a while. What it writes, it writes together with a
+    /// <see cref="RequireLease"/>: until then another node may have taken the instance up, and what that one wrote is newer.
     /// </summary>
     ValueTask<object?> AcquiredAsync(AcquiredWorkflow acquired, CancellationToken cancellationToken);
 
@@ -37,7 +38,11 @@ public sealed class WorkflowNotNowException(string reason, DateTimeOffset until)
 public sealed record StartingWorkflow(WorkflowDefinition Definition, string InstanceId, IReadOnlyDictionary<string, object?> Input, Actor Actor, DateTimeOffset At);
 
 /// <summary>An instance taken up by this node.</summary>
-public sealed record AcquiredWorkflow(WorkflowDefinition Definition, string InstanceId, IReadOnlyDictionary<string, object?> Input);
+/// <param name="Lease">By which it has it. It may be lost meanwhile.</param>
+public sealed record AcquiredWorkflow(WorkflowDefinition Definition, Lease Lease, IReadOnlyDictionary<string, object?> Input)
+{
+    public string InstanceId => Lease.InstanceId;
+}
 
 /// <summary>An instance about to end.</summary>
 /// <param name="Cancellation">What a request to cancel would have done at the end: how far the run had come.</param>

@@ -53,7 +53,7 @@ internal sealed class WorkflowRunner(
                     // Only once something is about to run: a message that came too late wakes an instance that has ended, and that takes up nothing.
                     try
                     {
-                        hostFacts = await hooks.AcquiredAsync(new(live.Definition, lease.InstanceId, live.State.Started!.Input), cancellationToken);
+                        hostFacts = await hooks.AcquiredAsync(new(live.Definition, lease, live.State.Started!.Input), cancellationToken);
                     }
                     catch (WorkflowNotNowException notNow)
                     {

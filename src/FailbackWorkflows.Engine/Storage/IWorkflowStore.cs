@@ -133,6 +133,12 @@ public sealed class AlreadyRunningException(string instanceId)
 /// <param name="Seen">Wake-up count that the holder has taken notice of.</param>
 public sealed record Lease(string InstanceId, string Node, long Fence, DateTimeOffset Until, long Seen);
 
+/// <summary>
+/// For what a node writes about an instance outside its steps: keeps the lease until the commit. Throws <see cref="LeaseLostException"/>, and nothing is written, when it
+/// is another's by now, or was given back.
+/// </summary>
+public sealed record RequireLease(Lease Lease) : IDomainChange;
+
 /// <summary>What waits in the inbox of an instance until its runner takes notice.</summary>
 public sealed record InboxMessage(long Id, InboxMessageKind Kind, string? BookmarkKey, object? Payload, Actor Actor, string? Reason);
 

@@ -162,7 +162,7 @@ public sealed class MaterialCopyHooks(IFailoverLog log, IMaterialCopies copies, 
             var fence = CopyFence.Next(await copies.GetFenceAsync(taskId, cancellationToken), time.GetUtcNow());
             try
             {
-                await writer.ApplyAsync([.. changes, new RaiseCopyFence(taskId, fence)], cancellationToken);
+                await writer.ApplyAsync([new RequireLease(acquired.Lease), .. changes, new RaiseCopyFence(taskId, fence)], cancellationToken);
                 return new ClaimedCopy(taskId, fence);
             }
             catch (ConcurrentChangeException) when (attempt < MaxFenceAttempts)

@@ -143,6 +143,44 @@ public abstract partial class WorkflowStoreCompliance
     }
 
     [Fact]
+    public async Task RequireLease_Held_LetsTheOthersBeWritten()
+    {
+        var lease = await StartAsync("run-1", "node-1");
+
+        await Database.Get<IDomainWriter>().ApplyAsync([new RequireLease(lease), Accepted], None);
+
+        (await FindDutyAsync("vms-1")).ShouldNotBeNull();
+        await StepAsync(lease);
+    }
+
+    [Fact]
+    public async Task RequireLease_TakenOver_WritesNothing()
+    {
+        var lost = await StartAsync("run-1", "node-1");
+        var held = await ClaimOneAsync("node-2", T0 + Steps.LeaseTime + TimeSpan.FromSeconds(1));
+        var again = await ClaimOneAsync("node-1", T0 + (Steps.LeaseTime * 3));
+
+        foreach (var late in (Lease[])[lost, held, again with { Node = "node-2" }, again with { InstanceId = "run-2" }])
+        {
+            await Should.ThrowAsync<LeaseLostException>(() => Database.Get<IDomainWriter>().ApplyAsync([Accepted, new RequireLease(late)], None));
+        }
+
+        (await FindDutyAsync("vms-1")).ShouldBeNull();
+        await Database.Get<IDomainWriter>().ApplyAsync([new RequireLease(again), Accepted], None);
+    }
+
+    [Fact]
+    public async Task RequireLease_GivenBack_WritesNothing()
+    {
+        var lease = await StartAsync("run-1");
+        await Store.ReleaseLeaseAsync(lease, None);
+
+        await Should.ThrowAsync<LeaseLostException>(() => Database.Get<IDomainWriter>().ApplyAsync([new RequireLease(lease), Accepted], None));
+
+        (await FindDutyAsync("vms-1")).ShouldBeNull();
+    }
+
+    [Fact]
     public async Task Steps_OfManyInstancesAtOnce_AreWrittenAndOnlyTheLostOneIsRefused()
     {
         const int Instances = 24;

@@ -7,6 +7,7 @@ using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Failback.Failover;
 using FailbackWorkflows.Failback.FailoverLog;
+using FailbackWorkflows.Persistence;
 using FailbackWorkflows.Testing.Failback;
 using Shouldly;
 using Xunit;
@@ -207,9 +208,22 @@ public sealed class DutyHooksTests
 
     private static async Task<(string Identity, long Fence)> AcquireAsync(FailbackWorld world)
     {
-        await world.ApplyAsync(new TakeClaims("run", "failback", Claims, world.Time.GetUtcNow()));
+        var lease = new Lease("run", "node-of-the-test", 1, world.Time.GetUtcNow().AddDays(1), 0);
+        await world.ApplyAsync(new TakeClaims(lease.InstanceId, "failback", Claims, world.Time.GetUtcNow()));
+        await using (var session = await world.Get<IDatabase>().BeginWriteAsync(default))
+        {
+            await session.ExecuteAsync(
+                "INSERT INTO wake_ups (instance_id, seq, ran, owner, lease_until, fence) VALUES (@id, 0, 0, @owner, @until, @fence) ON CONFLICT DO NOTHING",
+                default,
+                ("id", lease.InstanceId),
+                ("owner", lease.Node),
+                ("until", world.Get<IDatabase>().ToParameter(lease.Until)),
+                ("fence", lease.Fence));
+            await session.CommitAsync(default);
+        }
+
         var facts = await world.Node.Get<IWorkflowHooks>().AcquiredAsync(
-            new(await DefinitionAsync(world), "run", new Dictionary<string, object?> { ["EntryId"] = FailbackWorld.Entry }), default);
+            new(await DefinitionAsync(world), lease, new Dictionary<string, object?> { ["EntryId"] = FailbackWorld.Entry }), default);
         var claimed = facts.ShouldBeOfType<ClaimedDuty>();
         return (claimed.Identity, claimed.Fence);
     }

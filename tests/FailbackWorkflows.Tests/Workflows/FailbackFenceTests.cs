@@ -1,4 +1,6 @@
+using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback;
+using FailbackWorkflows.Failback.Duties;
 using FailbackWorkflows.Testing.Engine;
 using FailbackWorkflows.Testing.Failback;
 using Shouldly;
@@ -88,6 +90,32 @@ public sealed class FailbackFenceTests
 
         var calls = world.Recorders.Calls.Skip(before).Where(c => c.ServerId == FailbackWorld.Failed && c.Identity is not null).Select(c => c.Name).ToList();
         calls[..2].ShouldBe(["RaiseFence", "GetRecording"]);
+    }
+
+    // Its own fence would be above that of whoever has the run by then, and a recorder that heard of it would refuse what is right.
+    [Fact]
+    public async Task Run_TakenOverWhileItIsTakenUp_LeavesTheFenceToWhoeverHasIt()
+    {
+        await using var world = await FailbackWorld.CreateAsync(startsNode: false);
+        var first = await world.StartNodeAsync();
+        var takenOver = new TaskCompletionSource<IReadOnlyList<Lease>>();
+        world.Recorders.Before(FailbackWorld.Failover, "GetStatus", () => TakeOverAsync().GetAwaiter().GetResult());
+
+        var started = await world.StartFailbackAsync(node: first);
+        (await takenOver.Task.WaitAsync(TimeSpan.FromSeconds(30))).ShouldHaveSingleItem().InstanceId.ShouldBe(started.RunId);
+        await world.StartNodeAsync("node-2");
+        await world.ShouldBeDoneAsync(await world.EndAsync(started.RunId!));
+
+        (await world.DutyAsync()).Fence.ShouldBe(8, "node-2 has drawn the one after 7, and nobody another one");
+        world.Recorders.Calls.Where(call => call.Name == "RaiseFence").ShouldAllBe(call => call.Authority!.Fence == 8);
+
+        async Task TakeOverAsync()
+        {
+            var later = world.Clock.GetUtcNow().AddHours(1);
+            var claimed = await world.Store.ClaimRunnableAsync("node-2", later, TimeSpan.FromSeconds(30), 1, CancellationToken.None);
+            await world.ApplyAsync(new RaiseFence(FailbackWorld.Failed, 7));
+            takenOver.TrySetResult(claimed);
+        }
     }
 
     private static async Task<int> CountCommitsAsync(bool isUndone)

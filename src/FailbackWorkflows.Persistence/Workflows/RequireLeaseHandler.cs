@@ -1,0 +1,21 @@
+using FailbackWorkflows.Engine.Storage;
+
+namespace FailbackWorkflows.Persistence.Workflows;
+
+/// <summary>Whoever would take the instance over is kept waiting until the commit.</summary>
+internal sealed class RequireLeaseHandler : DomainChangeHandler<RequireLease>
+{
+    protected override async Task ApplyAsync(WriteSession session, RequireLease change, CancellationToken cancellationToken)
+    {
+        var lease = change.Lease;
+        await using var held = session.Command(
+            $"SELECT 1 FROM wake_ups WHERE instance_id = @id AND owner = @owner AND fence = @fence{session.Dialect.Hold}",
+            ("id", lease.InstanceId),
+            ("owner", lease.Node),
+            ("fence", lease.Fence));
+        if (await held.ExecuteScalarAsync(cancellationToken) is null)
+        {
+            throw new LeaseLostException(lease.InstanceId);
+        }
+    }
+}
