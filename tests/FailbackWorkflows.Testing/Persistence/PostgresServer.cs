@@ -21,7 +21,7 @@ public sealed class PostgresServer : IAsyncDisposable
         programs=$1
         "$programs/initdb" -D "$dir/data" -U failback -A trust --no-locale -E UTF8 --no-sync >"$dir/log" 2>&1 || { cat "$dir/log" >&2; exit 1; }
         start() {
-          "$programs/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c fsync=on -c max_connections=200 -c shared_buffers=32MB </dev/null >>"$dir/log" 2>&1 &
+          "$programs/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c fsync=on -c max_connections=200 </dev/null >>"$dir/log" 2>&1 &
           server=$!
         }
         start
