@@ -43,12 +43,30 @@ public sealed class Program
     private const string DefaultUrl = "http://127.0.0.1:5080";
     private const long MaxRequestBytes = 1024 * 1024;
 
+    private const string Usage = $"""
+        The management server of FailbackWorkflows. Runs until it is told to end (SIGTERM, Ctrl+C).
+            --urls URL                      where it listens (default {DefaultUrl})
+            --data DIR                      its folder: the SQLite database, keys, seals and logs (default ./data)
+            --Failback:Postgres CONNECTION  a PostgreSQL database instead of SQLite
+            --Failback:OPTION VALUE         any other setting, also as the environment variable Failback__OPTION; docs/deployment.md has them all
+            --help                          this text
+        Or, without starting it:
+        {LicenseTool.Usage}
+        {VerifyTool.Usage}
+        """;
+
     private Program()
     {
     }
 
     public static async Task<int> Main(string[] args)
     {
+        if (args.Contains("--help"))
+        {
+            Console.WriteLine(Usage);
+            return ExitCodes.Ended;
+        }
+
         if (args.FirstOrDefault() == LicenseTool.Command)
         {
             return await new LicenseTool(Console.Out, Console.Error, TimeProvider.System).RunAsync(args[1..], CancellationToken.None);

@@ -32,6 +32,15 @@ public sealed class HostingTests : IDisposable
     }
 
     [Fact]
+    public async Task Help_StartsNothing()
+    {
+        (await FailbackWorkflows.Server.Program.Main(["--data", folder, "--help"]).WaitAsync(TimeSpan.FromSeconds(30))).ShouldBe(ExitCodes.Ended);
+
+        Directory.Exists(folder).ShouldBeFalse();
+        Directory.CreateDirectory(folder);
+    }
+
+    [Fact]
     public async Task Https_TellsBrowsersToStayWithIt()
     {
         Directory.CreateDirectory(folder);

@@ -13,7 +13,7 @@ internal sealed class LicenseTool(TextWriter output, TextWriter error, TimeProvi
 {
     public const string Command = "license";
 
-    private const string Usage = """
+    public const string Usage = """
         license new-key --out FILE
             Makes an issuer's key pair: FILE is the private key (keep it secret), FILE.pub the public one for Failback:License:PublicKey.
         license issue --key FILE --site SITE --licensee NAME --recorders N --out FILE

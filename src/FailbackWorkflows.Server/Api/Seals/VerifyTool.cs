@@ -12,7 +12,7 @@ internal sealed class VerifyTool(TextWriter output, TextWriter error, TimeProvid
 {
     public const string Command = "verify";
 
-    private const string Usage = """
+    public const string Usage = """
         verify [--run ID] [--checkpoints FILE] [--keys ID,…] [--data DIR] [--Failback:Postgres CONNECTION] [--Failback:SealsPath DIR]
             Verifies all runs, the audit log and the definitions, or one run. FILE is a copy of checkpoints.ndjson that was kept elsewhere; default: the server's own.
             Of the keys, ID is what somebody has compared with the servers' disks: any other key that no key before it vouches for is wrong.
