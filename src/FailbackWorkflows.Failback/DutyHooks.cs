@@ -133,6 +133,12 @@ public sealed class DutyHooks(
 
         for (var attempt = 1; ; attempt++)
         {
+            if (await duties.FindClaimAsync(claim.Key, cancellationToken) is not { } held || held.InstanceId != acquired.InstanceId)
+            {
+                // Taken away meanwhile, by an abandonment or a reconciliation. Another run may act already.
+                return null;
+            }
+
             var duty = await duties.FindAsync(identity, cancellationToken);
             if (duty is null)
             {
@@ -143,13 +149,13 @@ public sealed class DutyHooks(
             var fence = 1 + Math.Max(duty.Fence, fences.Append(0).Max());
             try
             {
-                // Not by a node that has been overtaken meanwhile: its fence would be above that of whoever has the run now, whose calls would be refused.
-                await writer.ApplyAsync([new RequireLease(acquired.Lease), new RaiseFence(identity, fence)], cancellationToken);
+                // Not by a node that was overtaken meanwhile, nor by a run that has lost its claim: its fence would be above that of whoever acts now, whose calls would be refused.
+                await writer.ApplyAsync([new RequireLease(acquired.Lease), new RequireClaim(acquired.InstanceId, claim.Key), new RaiseFence(identity, fence)], cancellationToken);
                 return new ClaimedDuty(identity, fence);
             }
             catch (ConcurrentChangeException) when (attempt < MaxFenceAttempts)
             {
-                logger.LogInformation("The fence of {Identity} grew meanwhile; drawing another", identity);
+                logger.LogInformation("The claim or the fence of {Identity} changed meanwhile; looking again", identity);
             }
         }
     }

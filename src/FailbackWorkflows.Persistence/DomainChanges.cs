@@ -97,6 +97,7 @@ internal sealed class DomainChanges(IDatabase database, IEpochCheckpoint checkpo
         new RequireNoMaintenanceHandler(),
         new TakeClaimsHandler(database),
         new ReleaseClaimsHandler(),
+        new RequireClaimHandler(),
         new GrantEpochHandler(checkpoint),
         new RaiseFenceHandler(),
         new AcceptDutyHandler(checkpoint),

@@ -51,6 +51,9 @@ public sealed record TakeClaims(string InstanceId, string Kind, IReadOnlyList<st
 /// <summary>Releases an instance's claims, except one key when given. Harmless when there is none.</summary>
 public sealed record ReleaseClaims(string InstanceId, string? ExceptKey = null) : IDomainChange;
 
+/// <summary>Holds a claim until the commit. Throws <see cref="ConcurrentChangeException"/> when the instance does not have it (any more): somebody who may has taken it away.</summary>
+public sealed record RequireClaim(string InstanceId, string Key) : IDomainChange;
+
 /// <summary>Records that an epoch was granted (the intent, committed before the recorder hears of it). Throws <see cref="ConcurrentChangeException"/> unless it is larger than the stored one or the same grant again. Creates the duty with fence 0 when it is new.</summary>
 public sealed record GrantEpoch(string Identity, string HolderServerId, long Epoch, string AllocationId) : IDomainChange;
 

@@ -109,6 +109,19 @@ internal sealed class ReleaseClaimsHandler : DomainChangeHandler<ReleaseClaims>
         ("except", change.ExceptKey ?? ""));
 }
 
+internal sealed class RequireClaimHandler : DomainChangeHandler<RequireClaim>
+{
+    protected override async Task ApplyAsync(WriteSession session, RequireClaim change, CancellationToken cancellationToken)
+    {
+        await using var held = session.Command(
+            $"SELECT 1 FROM duty_claims WHERE key = @key AND instance_id = @instance{session.Dialect.HoldKey}", ("key", change.Key), ("instance", change.InstanceId));
+        if (await held.ExecuteScalarAsync(cancellationToken) is null)
+        {
+            throw new ConcurrentChangeException($"The claim {change.Key}");
+        }
+    }
+}
+
 internal sealed class GrantEpochHandler(IEpochCheckpoint checkpoint) : DomainChangeHandler<GrantEpoch>
 {
     protected override async Task ApplyAsync(WriteSession session, GrantEpoch change, CancellationToken cancellationToken)

@@ -120,6 +120,20 @@ public abstract partial class FailbackStoresCompliance
     }
 
     [Fact]
+    public async Task RequireClaim_OfWhoeverHasItOnly_LetsTheOthersBeWritten()
+    {
+        await ApplyAsync(new TakeClaims("run-1", "failback", ["identity:vms-1", "recorder:vms-1"], T0), new GrantEpoch("vms-1", "vms-1", 1, "seed"));
+        await ApplyAsync(new RequireClaim("run-1", "identity:vms-1"), new RaiseFence("vms-1", 2));
+
+        await Should.ThrowAsync<ConcurrentChangeException>(() => ApplyAsync(new RaiseFence("vms-1", 3), new RequireClaim("run-2", "identity:vms-1")));
+        await Should.ThrowAsync<ConcurrentChangeException>(() => ApplyAsync(new RaiseFence("vms-1", 3), new RequireClaim("run-1", "identity:vms-2")));
+        await ApplyAsync(new ReleaseClaims("run-1", "recorder:vms-1"));
+        await Should.ThrowAsync<ConcurrentChangeException>(() => ApplyAsync(new RaiseFence("vms-1", 3), new RequireClaim("run-1", "identity:vms-1")));
+
+        (await DutyStore.FindAsync("vms-1", None)).ShouldNotBeNull().Fence.ShouldBe(2);
+    }
+
+    [Fact]
     public async Task GrantEpoch_NewDuty_HasFenceZero()
     {
         await ApplyAsync(new GrantEpoch("vms-1", "vms-1", 5, "seed"));

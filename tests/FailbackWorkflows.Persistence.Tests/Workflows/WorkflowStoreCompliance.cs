@@ -11,12 +11,12 @@ namespace FailbackWorkflows.Persistence.Tests.Workflows;
 /// <summary>What every <see cref="IWorkflowStore"/> must do, whatever the database. A product derives once and says how to build a clean one.</summary>
 public abstract partial class WorkflowStoreCompliance : IAsyncLifetime
 {
-    private static readonly CancellationToken None = CancellationToken.None;
-    private static readonly DateTimeOffset T0 = Steps.Start;
+    private protected static readonly CancellationToken None = CancellationToken.None;
+    private protected static readonly DateTimeOffset T0 = Steps.Start;
 
     private protected TestDatabase Database { get; private set; } = null!;
 
-    private IWorkflowStore Store => Database.Get<IWorkflowStore>();
+    private protected IWorkflowStore Store => Database.Get<IWorkflowStore>();
 
     /// <summary>A migrated database with nothing in it.</summary>
     protected abstract Task<TestDatabase> BuildCleanDatabaseAsync();
@@ -30,7 +30,7 @@ public abstract partial class WorkflowStoreCompliance : IAsyncLifetime
     private async Task<StoredInstance> InstanceAsync(string id) => (await Store.FindInstanceAsync(id, None)).ShouldNotBeNull();
 
     /// <summary>Starts an instance and answers with the lease its starter has.</summary>
-    private async Task<Lease> StartAsync(string id, string node = "node-1", IReadOnlyList<StoredBookmark>? bookmarks = null)
+    private protected async Task<Lease> StartAsync(string id, string node = "node-1", IReadOnlyList<StoredBookmark>? bookmarks = null)
     {
         var start = Steps.Starting(id, node, bookmarks: bookmarks);
         await Store.CommitAsync(start, None);
@@ -57,8 +57,8 @@ public abstract partial class WorkflowStoreCompliance : IAsyncLifetime
         await Store.CommitAsync(
             Steps.Next(lease, await InstanceAsync(lease.InstanceId), subStatus, at: at, dueAt: dueAt, bookmarks: bookmarks, consumed: consumed, changes: changes), None);
 
-    private Task<IReadOnlyList<Lease>> ClaimAsync(string node = "node-1", DateTimeOffset? now = null, int max = 100) =>
+    private protected Task<IReadOnlyList<Lease>> ClaimAsync(string node = "node-1", DateTimeOffset? now = null, int max = 100) =>
         Store.ClaimRunnableAsync(node, now ?? T0, Steps.LeaseTime, max, None);
 
-    private async Task<Lease> ClaimOneAsync(string node = "node-1", DateTimeOffset? now = null) => (await ClaimAsync(node, now)).ShouldHaveSingleItem();
+    private protected async Task<Lease> ClaimOneAsync(string node = "node-1", DateTimeOffset? now = null) => (await ClaimAsync(node, now)).ShouldHaveSingleItem();
 }

@@ -1,3 +1,4 @@
+using FailbackWorkflows.Engine;
 using FailbackWorkflows.Engine.Storage;
 using FailbackWorkflows.Failback;
 using FailbackWorkflows.Failback.Duties;
@@ -115,6 +116,26 @@ public sealed class FailbackFenceTests
             var claimed = await world.Store.ClaimRunnableAsync("node-2", later, TimeSpan.FromSeconds(30), 1, CancellationToken.None);
             await world.ApplyAsync(new RaiseFence(FailbackWorld.Failed, 7));
             takenOver.TrySetResult(claimed);
+        }
+    }
+
+    // An abandonment, or a reconciliation, takes the claim away from a run that somebody redrives at that moment.
+    [Fact]
+    public async Task Run_WhoseClaimIsTakenAwayWhileItIsTakenUp_DrawsNoFence()
+    {
+        await using var world = await FailbackWorld.CreateAsync();
+        world.Recorders.Before(FailbackWorld.Failover, "GetStatus", () => TakeAwayAsync().GetAwaiter().GetResult());
+
+        var run = await world.FailBackAsync();
+
+        (run.SubStatus, run.Report.Incidents.Single().Fault.Kind).ShouldBe((WorkflowSubStatus.Faulted, "claim.missing"));
+        (await world.DutyAsync()).Fence.ShouldBe(1);
+        world.Recorders.Calls.ShouldNotContain(call => call.Name == "RaiseFence");
+
+        async Task TakeAwayAsync()
+        {
+            var claim = (await world.Get<IDuties>().ListClaimsAsync(CancellationToken.None)).First();
+            await world.ApplyAsync(new ReleaseClaims(claim.InstanceId));
         }
     }
 
