@@ -112,7 +112,10 @@ public sealed partial class ManagementServerProcess : IAsyncDisposable
         }
 
         using var response = await _http.SendAsync(request);
-        return new Answer(response.StatusCode, response.Content.Headers.ContentType?.MediaType, await response.Content.ReadAsStringAsync());
+        return new Answer(response.StatusCode, response.Content.Headers.ContentType?.MediaType, await response.Content.ReadAsStringAsync())
+        {
+            Printed = response.StatusCode == HttpStatusCode.InternalServerError ? Output[^Math.Min(Output.Length, 10_000)..] : null,
+        };
     }
 
     /// <summary>A person signed in by the form, as a browser does it: with the session's cookie and its anti-forgery token on every request.</summary>
