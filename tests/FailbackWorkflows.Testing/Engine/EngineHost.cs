@@ -110,7 +110,14 @@ public sealed class EngineHost : IAsyncDisposable
     /// </summary>
     public async Task<StoredInstance> AdvanceAsync(string instanceId, TimeSpan by)
     {
-        var before = (await RestAsync(instanceId)).LastSequence;
+        var current = await RestAsync(instanceId);
+        if (current.SubStatus is WorkflowSubStatus.Finished or WorkflowSubStatus.Faulted or WorkflowSubStatus.Cancelled)
+        {
+            // A busy machine has ticked past the end of a wait before it was committed, and the instance went on without being asked to.
+            return current;
+        }
+
+        var before = current.LastSequence;
 
         // Noted in the commit itself: until the task's end has got through to here, a busy machine can tick past the next wait too.
         var hasRested = false;
