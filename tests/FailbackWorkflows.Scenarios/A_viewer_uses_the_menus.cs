@@ -129,7 +129,7 @@ public sealed class A_viewer_uses_the_menus
     private static async Task LookAtARunAsync(DesignerPage designer, string run)
     {
         await designer.PickAsync(designer.Row(run), "View");
-        await designer.Page.WaitForURLAsync($"**/instances/{run}/view", new() { WaitUntil = WaitUntilState.Commit });
+        await designer.Page.IsAtAsync($"*/instances/{run}/view");
         await Assertions.Expect(designer.SubStatus).ToContainTextAsync("Suspended");
     }
 

@@ -138,7 +138,7 @@ public sealed class An_auditor_looks_at_what_happened
         await page.GetByLabel("User name").FillAsync("admin");
         await page.GetByLabel("Password").FillAsync(ManagementServerProcess.Password);
         await page.GetByRole(AriaRole.Button, new() { Name = "Sign in" }).ClickAsync();
-        await page.WaitForURLAsync(new Uri(server.BaseUrl, path).ToString(), new() { WaitUntil = WaitUntilState.Commit });
+        await page.IsAtAsync(url => url == new Uri(server.BaseUrl, path));
         return (page, errors);
     }
 

@@ -105,11 +105,11 @@ public sealed class An_integrator_changes_the_failback
         // The session ends: the next thing the designer asks for leads to the sign-in page, and from there back.
         await auditor.Page.Context.ClearCookiesAsync();
         await auditor.Tab("Version history").ClickAsync();
-        await auditor.Page.WaitForURLAsync(url => url.Contains("/sign-in?returnUrl=", StringComparison.Ordinal), new() { WaitUntil = WaitUntilState.Commit });
+        await auditor.Page.IsAtAsync(url => url.PathAndQuery.Contains("/sign-in?returnUrl=", StringComparison.Ordinal));
         await auditor.Page.GetByLabel("User name").FillAsync("aud");
         await auditor.Page.GetByLabel("Password").FillAsync(ManagementServerProcess.Password);
         await auditor.Page.GetByRole(AriaRole.Button, new() { Name = "Sign in" }).ClickAsync();
-        await auditor.Page.WaitForURLAsync("**/studio/workflows/definitions/failback/edit", new() { WaitUntil = WaitUntilState.Commit });
+        await auditor.Page.IsAtAsync("/studio/workflows/definitions/failback/edit");
         await auditor.Page.Context.CloseAsync();
     }
 

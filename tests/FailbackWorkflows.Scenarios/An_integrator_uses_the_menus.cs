@@ -125,7 +125,7 @@ public sealed class An_integrator_uses_the_menus
         await designer.OpenEditorAsync(Nested);
         await designer.PickAsync("Save As");
         await designer.NameAsync("Nested anew");
-        await designer.Page.WaitForURLAsync("**/definitions/nested-anew/edit", new() { WaitUntil = WaitUntilState.Commit });
+        await designer.Page.IsAtAsync("*/definitions/nested-anew/edit");
         await Assertions.Expect(designer.NameOfDefinition).ToHaveValueAsync("Nested anew");
         (await site.ReadDefinitionAsync("nested-anew"))["root"]!["activities"]!.ToJsonString().ShouldBe((await site.ReadDefinitionAsync(Nested))["root"]!["activities"]!.ToJsonString());
         (await site.ReadDefinitionAsync(Nested))["name"]!.GetValue<string>().ShouldBe("A flowchart inside a flowchart");
@@ -176,7 +176,7 @@ public sealed class An_integrator_uses_the_menus
 
         var first = (await site.ListRunsAsync("event"))[0].Id;
         await designer.PickAsync(designer.Row(first), "View");
-        await designer.Page.WaitForURLAsync($"**/instances/{first}/view", new() { WaitUntil = WaitUntilState.Commit });
+        await designer.Page.IsAtAsync($"*/instances/{first}/view");
         await Assertions.Expect(designer.SubStatus).ToContainTextAsync("Suspended");
 
         await designer.OpenRunsAsync();

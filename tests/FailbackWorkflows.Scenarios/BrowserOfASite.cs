@@ -29,9 +29,9 @@ internal sealed class BrowserOfASite : IAsyncDisposable
     }
 
     /// <summary>A person's own window: cookies of nobody else.</summary>
-    public async Task<IPage> NewPersonAsync(string? user = null, string password = ManagementServerProcess.Password, int width = 1280, int height = 1000, ColorScheme colors = ColorScheme.Light)
+    public async Task<IPage> NewPersonAsync(string? user = null, string password = ManagementServerProcess.Password, int width = 1280, int height = 1000, ColorScheme colors = ColorScheme.Light, string zone = "Europe/Berlin")
     {
-        var context = await browser.NewContextAsync(new() { BaseURL = server.ToString(), ViewportSize = new() { Width = width, Height = height }, ColorScheme = colors, TimezoneId = "Europe/Berlin" });
+        var context = await browser.NewContextAsync(new() { BaseURL = server.ToString(), ViewportSize = new() { Width = width, Height = height }, ColorScheme = colors, TimezoneId = zone });
         var page = await context.NewPageAsync();
         page.SetDefaultTimeout(60_000);
         page.PageError += (_, error) => Note($"{page.Url}: {error}");
@@ -63,8 +63,7 @@ internal sealed class BrowserOfASite : IAsyncDisposable
         await page.GetByLabel("User name").FillAsync(user);
         await page.GetByLabel("Password").FillAsync(password);
         await page.GetByRole(AriaRole.Button, new() { Name = "Sign in" }).ClickAsync();
-        // Whether everything of the page has been loaded a busy browser sometimes tells nobody.
-        await page.WaitForURLAsync(url => !url.Contains("/sign-in", StringComparison.Ordinal), new() { WaitUntil = WaitUntilState.Commit });
+        await page.IsAtAsync(url => !url.AbsolutePath.EndsWith("/sign-in", StringComparison.Ordinal));
     }
 
     public async ValueTask DisposeAsync()

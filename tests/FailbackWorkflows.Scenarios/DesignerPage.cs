@@ -251,7 +251,7 @@ internal sealed class DesignerPage(IPage page)
             await FillNameAsync(name);
         });
         await ConfirmAsync("ok");
-        await page.WaitForURLAsync("**/edit", new() { WaitUntil = WaitUntilState.Commit });
+        await page.IsAtAsync("*/edit");
         await page.Locator(".x6-graph").First.WaitForAsync();
         await Tab("Version history").WaitForAsync();
     }

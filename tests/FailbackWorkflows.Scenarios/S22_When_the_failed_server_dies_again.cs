@@ -116,8 +116,7 @@ public sealed class S22_When_the_failed_server_dies_again
         await page.GetByLabel("User name").FillAsync("admin");
         await page.GetByLabel("Password").FillAsync(ManagementServerProcess.Password);
         await page.GetByRole(AriaRole.Button, new() { Name = "Sign in" }).ClickAsync();
-        // Not for the page's load event, which a busy browser sometimes tells nobody of: what is expected on the page is waited for below.
-        await page.WaitForURLAsync("**/failover-log/*", new() { WaitUntil = WaitUntilState.Commit });
+        await page.IsAtAsync("/failover-log/*");
         var alert = page.GetByRole(AriaRole.Alert);
         await Assertions.Expect(alert).ToContainTextAsync($"Nobody records Recorder {Site.MainId} now", new() { Timeout = 30_000 });
         await Assertions.Expect(alert).ToContainTextAsync($"Start a failover of Recorder {Site.MainId} now");
