@@ -9,7 +9,7 @@ namespace FailbackWorkflows.Scenarios;
 
 /// <summary>
 /// Every page of the operator UI in a real browser, light and dark, wide and narrow: axe-core finds nothing serious, nothing is asked of another host,
-/// nothing is cut off at the side; and for every role, what may not be done is there and says why.
+/// nothing is cut off at the side, and no time is that of elsewhere; and for every role, what may not be done is there and says why.
 /// </summary>
 public sealed class Everybody_finds_every_page : IClassFixture<Everybody_finds_every_page.OfASite>
 {
@@ -22,6 +22,28 @@ public sealed class Everybody_finds_every_page : IClassFixture<Everybody_finds_e
           .filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 1 && (e === document.documentElement || getComputedStyle(e).overflowX !== 'visible'))
           .filter(e => !e.matches('pre, input, textarea, select, .tabs, .replay-canvas'))
           .map(e => `${e.tagName}.${e.className} holds ${e.scrollWidth} pixels in ${e.clientWidth}`)
+        """;
+
+    /// <summary>Instants that are not the viewer's: in UTC where nobody points, or pointed at without UTC. What is kept to the letter (<c>code</c>) is left as it is.</summary>
+    private const string TimesOfElsewhere =
+        """
+        () => {
+          const utc = /\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}|\d{2}:\d{2}(:\d{2})?( UTC|Z)/;
+          const found = [];
+          const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+          while (walker.nextNode()) {
+            const text = walker.currentNode;
+            const said = text.parentElement.matches('title, option') ? text.nodeValue.replace(/\([^()]* UTC\)/g, '') : text.nodeValue;
+            if (utc.test(said) && !text.parentElement.closest('code, pre, textarea, script, style')) found.push(text.nodeValue.trim());
+          }
+          for (const name of ['title', 'aria-label']) {
+            for (const e of document.body.querySelectorAll(`[${name}]:not(time, input)`)) {
+              if (utc.test(e.getAttribute(name).replace(/\([^()]* UTC\)/g, ''))) found.push(`${name}: ${e.getAttribute(name)}`);
+            }
+          }
+          for (const time of document.querySelectorAll('time')) if (!time.title.endsWith(' UTC')) found.push(`without UTC: ${time.outerHTML}`);
+          return found;
+        }
         """;
     private readonly OfASite site;
 
@@ -122,6 +144,7 @@ public sealed class Everybody_finds_every_page : IClassFixture<Everybody_finds_e
 
         return
         [
+            .. (await page.EvaluateAsync<string[]>(TimesOfElsewhere)).Select(what => $"{path}: {what}"),
             .. from violation in result.EnumerateArray()
                where violation.GetProperty("impact").GetString() is "serious" or "critical"
                from node in violation.GetProperty("nodes").EnumerateArray()

@@ -176,7 +176,7 @@ public sealed class WorkflowEditing(IWorkflowLibrary library, WorkflowDefinition
                 cancellationToken);
             return new(null, new LibraryRefusedException(
                 "overtaken",
-                $"{other.AuthorName} has changed this workflow at {other.SavedAt:HH:mm} UTC, after you opened it. Your change was not saved over theirs; it is kept in the list of saves of this workflow. "
+                $"{other.AuthorName} has changed this workflow at {other.SavedAt.UtcDateTime:yyyy-MM-dd HH:mm} UTC, after you opened it. Your change was not saved over theirs; it is kept in the list of saves of this workflow. "
                 + "Load the page again to see theirs."));
         }
 

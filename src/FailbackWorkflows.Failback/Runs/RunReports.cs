@@ -166,7 +166,7 @@ public sealed class RunReports(IWorkflowStore store, IWorkflowRuntime runtime, W
                         : RunStepState.Done;
                     break;
                 case ActivityFaulted faulted:
-                    (State, Message) = (RunStepState.Waiting, faulted.RetryAt is { } retryAt ? $"Attempt {faulted.Attempt} failed: {faulted.Fault.Message} Next attempt at {retryAt:HH:mm:ss} UTC." : faulted.Fault.Message);
+                    (State, Message) = (RunStepState.Waiting, faulted.RetryAt is { } retryAt ? $"Attempt {faulted.Attempt} failed: {faulted.Fault.Message} Next attempt at {retryAt.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC." : faulted.Fault.Message);
                     break;
                 case ActivitySuspended suspended:
                     State = RunStepState.Waiting;

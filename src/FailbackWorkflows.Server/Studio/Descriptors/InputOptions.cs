@@ -49,7 +49,7 @@ internal sealed class InputOptions(ActivityCatalog catalog, IVmsServers servers,
     }
 
     private static string Words(FailoverLogEntry entry) =>
-        string.Create(CultureInfo.InvariantCulture, $"{entry.FailoverStartedAt:yyyy-MM-dd HH:mm} {entry.FailedServerId} → {entry.FailoverServerId}");
+        string.Create(CultureInfo.InvariantCulture, $"{entry.FailoverStartedAt.UtcDateTime:yyyy-MM-dd HH:mm} UTC {entry.FailedServerId} → {entry.FailoverServerId}");
 
     private Task<IReadOnlyList<FailoverLogEntry>> ListEntriesAsync(CancellationToken cancellationToken) => log.ListAsync(new FailoverLogQuery(FailoverLogView.All) { Take = MostEntries }, cancellationToken);
 }

@@ -107,7 +107,7 @@ internal static class JournalEntry
 
     private static string? MessageOf(JournalEvent item) => item switch
     {
-        ActivityFaulted { RetryAt: { } again } faulted => string.Create(CultureInfo.InvariantCulture, $"{faulted.Fault.Message} Attempt {faulted.Attempt}; the next one is due at {again:HH:mm:ss} UTC."),
+        ActivityFaulted { RetryAt: { } again } faulted => string.Create(CultureInfo.InvariantCulture, $"{faulted.Fault.Message} Attempt {faulted.Attempt}; the next one is due at {again.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC."),
         ActivityFaulted faulted => faulted.Fault.Message,
         ActivityCompleted { Fault: { } fault } => fault.Message,
         ActivityCompleted { Notes: { Count: > 0 } notes } => string.Join(" ", notes),
@@ -122,7 +122,7 @@ internal static class JournalEntry
 
     private static string WaitsFor(ActivitySuspended suspended)
     {
-        var waits = suspended.Bookmarks.Select(b => b.DueAt is { } due ? string.Create(CultureInfo.InvariantCulture, $"{b.Name} at {due:yyyy-MM-dd HH:mm:ss} UTC") : b.Name);
+        var waits = suspended.Bookmarks.Select(b => b.DueAt is { } due ? string.Create(CultureInfo.InvariantCulture, $"{b.Name} at {due.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC") : b.Name);
         return string.Join(" ", [.. suspended.Notes ?? [], "Waits for " + string.Join(" or ", waits) + "."]);
     }
 

@@ -1,19 +1,8 @@
-// Keeps the page up to date: shows times in the viewer's zone, lets running durations grow, and replaces the regions marked data-live
+// Keeps the page up to date: lets running durations grow, and replaces the regions marked data-live
 // when the change feed says that something happened. Without this file the pages work too; they show UTC and stay as they were loaded.
 "use strict";
 
 (() => {
-  const dateTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-
-  function showTimes(root) {
-    for (const element of root.querySelectorAll("time[datetime]")) {
-      const at = new Date(element.dateTime);
-      if (!Number.isNaN(at.getTime())) {
-        element.textContent = dateTime.format(at);
-      }
-    }
-  }
-
   // Sentences and units come with the page, with places like {0} and {1:00} in them; how a value is written is decided here.
   const texts = document.body.dataset;
   const fill = (text, ...values) => text.replace(/\{(\d)[^}]*\}/g, (_, place) => values[place]);
@@ -85,9 +74,9 @@
       const active = region.contains(document.activeElement) ? document.activeElement : null;
       const selection = active && "selectionStart" in active ? [active.selectionStart, active.selectionEnd] : null;
       const place = active && !active.id ? alike(region, active).indexOf(active) : -1;
+      failbackTimes.show(next);
       carryOver(region, next);
       region.replaceChildren(...document.adoptNode(next).childNodes);
-      showTimes(region);
       const again = active ? (active.id ? document.getElementById(active.id) : alike(region, active)[place]) : null;
       if (again) {
         again.focus({ preventScroll: true });
@@ -269,7 +258,7 @@
   }
 
   for (const region of document.querySelectorAll("[data-live][id]")) served.set(region, withoutNoise(region));
-  showTimes(document);
+  failbackTimes.show(document);
   document.getElementById("zone").textContent = fill(texts.zone, Intl.DateTimeFormat().resolvedOptions().timeZone);
   growDurations();
   setInterval(growDurations, 200);

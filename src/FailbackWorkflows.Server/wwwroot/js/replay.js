@@ -16,7 +16,6 @@
   const byId = (id) => document.getElementById(id);
   const slider = byId("replay-slider");
   const play = byId("replay-play");
-  const dateTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
   const nodes = new Map();
   for (const node of document.querySelectorAll(".replay-node")) nodes.set(Number(node.dataset.index), node);
   const rows = new Map();
@@ -120,7 +119,8 @@
       scrollTo(node);
     }
     byId("event-kind").textContent = texts[frame.kind] ?? frame.kind;
-    byId("event-at").textContent = `${dateTime.format(new Date(frame.at))} (${frame.at})`;
+    byId("event-at").textContent = frame.at;
+    failbackTimes.show(byId("event-at"));
     byId("event-actor").textContent = frame.actor ? frame.actor.name + (frame.actor.address ? ` (${frame.actor.address})` : "") : texts.follows;
     byId("event-node").textContent = label || texts.whole;
     byId("event-raw").textContent = JSON.stringify(frame.event, null, 2);
@@ -165,6 +165,7 @@
       items.push(none, document.createElement("dd"));
     }
     list.replaceChildren(...items);
+    failbackTimes.show(list);
   }
 
   function parts(event) {

@@ -82,7 +82,7 @@
     box.className = `designer-message ${tone ?? ""}`;
     box.dataset.text = text;
     const words = document.createElement("div");
-    words.textContent = text;
+    words.textContent = failbackTimes.text(text);
     if (href) {
       const anchor = document.createElement("a");
       anchor.href = href;
@@ -112,7 +112,7 @@
   // A question that is left open for longer than the designer waits for its request is closed, as if it had been cancelled: its answer would go nowhere.
   function ask({ title, text, go, fields, signal }) {
     document.getElementById("ask-title").textContent = title;
-    document.getElementById("ask-text").textContent = text ?? "";
+    document.getElementById("ask-text").textContent = failbackTimes.text(text ?? "");
     document.getElementById("ask-go").textContent = go;
     document.getElementById("ask-fields").replaceChildren(...fields.map(toField));
     return new Promise((resolve) => {
@@ -137,7 +137,7 @@
     let input;
     if (field.options) {
       input = document.createElement("select");
-      input.append(new Option("", ""), ...field.options.map((option) => new Option(option.text, option.value)));
+      input.append(new Option("", ""), ...field.options.map((option) => new Option(failbackTimes.text(option.text), option.value)));
     } else {
       input = document.createElement(field.kind === "json" ? "textarea" : "input");
       if (isCheck) input.type = "checkbox";

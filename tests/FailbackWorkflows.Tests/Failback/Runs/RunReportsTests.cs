@@ -48,7 +48,7 @@ public sealed class RunReportsTests
         var step = (await ReportAsync(world, started.RunId!)).Steps[2];
 
         step.State.ShouldBe(RunStepState.Waiting);
-        step.Message!.ShouldContain("Next attempt at 12:00:00 UTC");
+        step.Message!.ShouldContain("Next attempt at 2026-03-01 12:00:00 UTC");
     }
 
     [Fact]
