@@ -2,7 +2,7 @@
 # Repeats what must hold every time, and prints a table: the demo with --once, the demo killed at a random moment and started again, the
 # kills of scenario 26, the double start, one copy of material with many kills, the copy of an hour's counts with a break in every
 # channel, the copy of 64 times 40,000 records, two management servers on one PostgreSQL database (one killed, one stopped, the database killed and cut off, a thousand
-# failbacks at once), 2,000 starts followed by a kill, every definition through the designer, the management server killed at every durable write of every definition on both databases, mutations of sealed histories by a database superuser, databases nobody has
+# failbacks at once), 2,000 starts followed by a kill (each of both also as often as the two servers, but fewer of them), every definition through the designer, the management server killed at every durable write of every definition on both databases, mutations of sealed histories by a database superuser, databases nobody has
 # touched, bytes flipped in an evidence pack, and the protocol model in its full bounds. Full counts by default; 0 leaves a row out.
 #   eng/soak.sh [--once N] [--kill N] [--steps N] [--copy-kills N] [--hour N] [--records N] [--servers N] [--crash-points N] [--mutations N] [--clean N] [--flips N] [--model N] [--seed N] [--no-build]
 set -euo pipefail
@@ -76,6 +76,7 @@ FAILBACK_COPY_KILLS="$copy_kills" repeat "copy-with-$copy_kills-kills" "$((copy_
 FAILBACK_RECORDS_SCALE=1 repeat records-of-64-channels "$records" "FullyQualifiedName~S55_"
 FAILBACK_HOUR_SCALE=1 repeat hour-of-material "$hour" "FullyQualifiedName~An_hour_of_material"
 repeat two-servers "$servers" "FullyQualifiedName~Two_servers_on_one_database|FullyQualifiedName~When_the_database_goes_away"
+repeat other-processes-killed "$servers" "FullyQualifiedName~S21_|FullyQualifiedName~S28_|FullyQualifiedName~When_an_event_is|FullyQualifiedName~When_2000_starts|FullyQualifiedName~When_many_failbacks"
 FAILBACK_STARTS=2000 repeat 2000-starts "$((servers > 0 ? 1 : 0))" "FullyQualifiedName~When_2000_starts"
 FAILBACK_SAMPLES=all repeat every-definition "$((steps > 0 ? 1 : 0))" "FullyQualifiedName~Every_workflow_is_opened_and_saved"
 FAILBACK_SOAK_FAILBACKS=1000 repeat 1000-failbacks-at-once "$((servers > 0 ? 1 : 0))" "FullyQualifiedName~When_many_failbacks_start_at_once"
