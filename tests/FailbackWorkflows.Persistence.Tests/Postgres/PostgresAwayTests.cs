@@ -21,6 +21,11 @@ public sealed class PostgresAwayTests(ITestOutputHelper output)
     /// <summary>Rows of an answer that does not come at once, so that it can break off in its middle.</summary>
     private const int LongRead = 2000;
 
+    private const int WorkersOfAKind = 3;
+
+    /// <summary>Of every kind between two kills.</summary>
+    private const int LeastDone = 10;
+
     private static readonly CancellationToken None = CancellationToken.None;
 
     [Fact]
@@ -38,7 +43,6 @@ public sealed class PostgresAwayTests(ITestOutputHelper output)
 
         using var ending = new CancellationTokenSource();
         var others = new ConcurrentBag<Exception>();
-        var (done, away) = (0L, 0L);
         var work = new Func<Task>[]
         {
             () => services.GetRequiredService<IDuties>().ListAsync(None),
@@ -48,16 +52,42 @@ public sealed class PostgresAwayTests(ITestOutputHelper output)
             () => database.WriteAsync(session => session.ExecuteAsync("UPDATE duties SET fence = fence + 1", None), None),
             () => database.WriteUrgentlyAsync(session => session.ExecuteAsync("UPDATE duties SET fence = fence + 1", None), None),
             () => database.CheckAsync(None),
-            GiveUpAsync,
         };
-        var workers = Enumerable.Range(0, 24).Select(n => Task.Run(async () =>
+        var done = new long[work.Length];
+        var away = 0L;
+        var workers = Enumerable.Range(0, work.Length * WorkersOfAKind).Select(n => Task.Run(() => WorkAsync(work[n % work.Length], () => Interlocked.Increment(ref done[n % done.Length]))))
+            .Concat(Enumerable.Range(0, WorkersOfAKind).Select(_ => Task.Run(() => WorkAsync(GiveUpAsync, () => { })))).ToArray();
+        try
+        {
+            for (var kill = 0; kill < Kills; kill++)
+            {
+                await AllGoOnAsync();
+                await server.KillAsync();
+                var before = Interlocked.Read(ref away);
+                await Eventually.HoldsAsync("somebody finds it away", () => Task.FromResult(Interlocked.Read(ref away) > before));
+                await server.RestartAsync();
+            }
+
+            await AllGoOnAsync();
+        }
+        finally
+        {
+            await ending.CancelAsync();
+            await Task.WhenAll(workers);
+        }
+
+        output.WriteLine($"{Kills} kills: {string.Join(", ", done)} done, {away} away");
+        others.Select(o => o.ToString()).GroupBy(o => o).Select(g => $"{g.Count()} times {g.Key}").ShouldBeEmpty();
+        folder.Delete(recursive: true);
+
+        async Task WorkAsync(Func<Task> once, Action count)
         {
             while (!ending.IsCancellationRequested)
             {
                 try
                 {
-                    await work[n % work.Length]();
-                    Interlocked.Increment(ref done);
+                    await once();
+                    count();
                 }
                 catch (Exception exception)
                 {
@@ -70,20 +100,12 @@ public sealed class PostgresAwayTests(ITestOutputHelper output)
                     await Task.Yield();
                 }
             }
-        })).ToArray();
-
-        for (var kill = 0; kill < Kills; kill++)
-        {
-            await MoreAsync(() => Interlocked.Read(ref done), 200);
-            await server.KillAsync();
-            await MoreAsync(() => Interlocked.Read(ref away), 1);
-            await server.RestartAsync();
         }
 
         // Somebody who does not wait for his answer must not take that of the next one away.
         async Task GiveUpAsync()
         {
-            using var impatience = new CancellationTokenSource(TimeSpan.FromMicroseconds(Random.Shared.Next(3000)));
+            using var impatience = new CancellationTokenSource(Random.Shared.Next(1, 4));
             try
             {
                 await services.GetRequiredService<IDuties>().ListAsync(impatience.Token);
@@ -93,17 +115,10 @@ public sealed class PostgresAwayTests(ITestOutputHelper output)
             }
         }
 
-        await MoreAsync(() => Interlocked.Read(ref done), 200);
-        await ending.CancelAsync();
-        await Task.WhenAll(workers);
-        output.WriteLine($"{Kills} kills: {done} done, {away} away");
-        others.Select(o => o.ToString()).GroupBy(o => o).Select(g => $"{g.Count()} times {g.Key}").ShouldBeEmpty();
-        folder.Delete(recursive: true);
-    }
-
-    private static async Task MoreAsync(Func<long> count, long more)
-    {
-        var before = count();
-        await Eventually.HoldsAsync("it goes on", () => Task.FromResult(count() >= before + more));
+        async Task AllGoOnAsync()
+        {
+            var before = done.ToArray();
+            await Eventually.HoldsAsync("whatever is read and written is done again", () => Task.FromResult(done.Zip(before).All(d => d.First >= d.Second + LeastDone)));
+        }
     }
 }
