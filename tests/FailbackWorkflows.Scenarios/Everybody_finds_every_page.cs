@@ -15,11 +15,11 @@ public sealed class Everybody_finds_every_page : IClassFixture<Everybody_finds_e
 {
     private const string Person = "pat";
 
-    /// <summary>What is wider than the place it has: the page itself, or a box that hides or scrolls what does not fit. What is made to scroll (<c>pre</c>, a diagram) may.</summary>
+    /// <summary>What is wider than the place it has: the page itself, a card, or a box that hides or scrolls what does not fit. What is made to scroll (<c>pre</c>, a diagram) may.</summary>
     private const string CutOff =
         """
         () => [document.documentElement, ...document.querySelectorAll('body *')]
-          .filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 1 && (e === document.documentElement || getComputedStyle(e).overflowX !== 'visible'))
+          .filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 1 && (e.matches('html, .card') || getComputedStyle(e).overflowX !== 'visible'))
           .filter(e => !e.matches('pre, input, textarea, select, .tabs, .replay-canvas'))
           .map(e => `${e.tagName}.${e.className} holds ${e.scrollWidth} pixels in ${e.clientWidth}`)
         """;
