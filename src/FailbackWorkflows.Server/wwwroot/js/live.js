@@ -28,7 +28,8 @@
   function carryOver(from, to) {
     for (const field of from.querySelectorAll("[data-keep]")) {
       const twin = to.querySelector(`[data-keep="${CSS.escape(field.dataset.keep)}"]`);
-      if (twin) twin.value = field.value;
+      // What a script has put there is put there again.
+      if (twin && field.value !== field.dataset.shown) twin.value = field.value;
     }
     for (const details of from.querySelectorAll("details[id]")) {
       const twin = to.querySelector(`details#${CSS.escape(details.id)}`);

@@ -14,7 +14,7 @@
     for (const other of links) other.removeAttribute("aria-current");
     link.setAttribute("aria-current", "true");
     trouble.hidden = true;
-    times.textContent = link.textContent;
+    times.replaceChildren(...Array.from(link.childNodes, (part) => part.cloneNode(true)));
     media.src = link.dataset.url;
     // A browser that wants a click first says so by refusing; the controls are there for it.
     media.play().catch((error) => console.debug("not playing", error));

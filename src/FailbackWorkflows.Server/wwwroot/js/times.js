@@ -5,14 +5,20 @@
 
 globalThis.failbackTimes = (() => {
   const dateTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-  const written = /(?<![\w-])(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(?: UTC|Z)(?![\w-])/g;
+  const written = /(?<![\w-])(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(?: UTC|Z|([+-]\d{2}:\d{2}))(?![\w-])/g;
 
   // Values as they are kept, which somebody may want to compare to the letter, and what a person types.
   const exact = "time, code, pre, textarea, script, style";
 
+  const inWords = (iso) => `${iso.replace("T", " ").replace(/\.000Z$|Z$/, "")} UTC`;
+
   function read(match) {
-    const at = new Date(`${match[1]}T${match[2]}Z`);
-    return Number.isNaN(at.getTime()) ? null : { local: dateTime.format(at), utc: `${match[1]} ${match[2]} UTC`, iso: at.toISOString() };
+    const at = new Date(`${match[1]}T${match[2]}${match[3] ?? "Z"}`);
+    if (Number.isNaN(at.getTime())) return null;
+    const iso = at.toISOString();
+    // As it is written, with all its digits, unless it is written in another zone.
+    const utc = (match[3] ?? "+00:00") === "+00:00" ? `${match[1]} ${match[2]} UTC` : inWords(iso);
+    return { local: dateTime.format(at), utc, iso };
   }
 
   // For where there is nothing to point at.
@@ -46,37 +52,47 @@ globalThis.failbackTimes = (() => {
   }
 
   const two = (number) => String(number).padStart(2, "0");
-  const dayOf = (at) => `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+  const dayOf = (at) => `${String(at.getFullYear()).padStart(4, "0")}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
 
-  // What a field means in UTC, by what it asks for: the first day of a period, its last (which is part of it), or a time of every day. What is
-  // meant by that is what it is today: a window of every day stays where it is in UTC when the clocks are changed.
-  const meanings = {
-    first: (value) => new Date(`${value}T00:00`).toISOString(),
-    last: (value) => {
-      const at = new Date(`${value}T00:00`);
-      at.setDate(at.getDate() + 1);
-      return at.toISOString();
-    },
-    time: (value) => {
-      const at = new Date();
-      at.setHours(...value.split(":").map(Number), 0, 0);
-      return `${two(at.getUTCHours())}:${two(at.getUTCMinutes())}`;
-    },
+  // A day begins at its first moment, which is not midnight everywhere when clocks are changed.
+  function startOf(day, later) {
+    const [year, month, date] = day.split("-").map(Number);
+    const at = new Date(2000, 0, 1);
+    at.setFullYear(year, month - 1, date + later);
+    return Number.isNaN(at.getTime()) ? day : at.toISOString();
+  }
+
+  function shift(time, minutes) {
+    const [hour, minute] = time.split(":").map(Number);
+    const shifted = (hour * 60 + minute + minutes + 2880) % 1440;
+    return `${two(Math.floor(shifted / 60))}:${two(shifted % 60)}`;
+  }
+
+  // What a field asks for, from and to what it means in UTC: the first day of a period, its last (which is part of it), or a time of every day. That one
+  // is what it is at this moment: it stays where it is in UTC when the clocks are changed.
+  const kinds = {
+    first: { shown: (at) => dayOf(new Date(at)), meaning: (day) => startOf(day, 0) },
+    last: { shown: (at) => dayOf(new Date(new Date(at).getTime() - 1)), meaning: (day) => startOf(day, 1) },
+    time: { shown: (utc) => shift(utc, -new Date().getTimezoneOffset()), meaning: (time) => shift(time, new Date().getTimezoneOffset()) },
   };
-  const values = {
-    first: (at) => dayOf(new Date(at)),
-    last: (at) => dayOf(new Date(new Date(at).getTime() - 1)),
-    time: (utc) => {
-      const at = new Date();
-      at.setUTCHours(...utc.split(":").map(Number), 0, 0);
-      return `${two(at.getHours())}:${two(at.getMinutes())}`;
-    },
-  };
-  const meaningOf = (field) => (field.value === "" ? "" : meanings[field.dataset.zoned](field.value));
+
+  // What nobody has touched goes back as it came, whatever the clocks did meanwhile and whoever's days they are.
+  function meaningOf(field) {
+    if (field.value === "") return "";
+    return field.dataset.at && field.value === field.dataset.shown ? field.dataset.at : kinds[field.dataset.zoned].meaning(field.value);
+  }
+
+  function showField(field) {
+    if (field.dataset.at) {
+      field.value = kinds[field.dataset.zoned].shown(field.dataset.at);
+      field.dataset.shown = field.value;
+    }
+    sayUtc(field);
+  }
 
   function sayUtc(field) {
     const meaning = meaningOf(field);
-    field.title = meaning === "" ? "" : `${meaning.replace("T", " ").replace(/\.000Z$/, "")} UTC`;
+    field.title = meaning === "" ? "" : inWords(meaning);
   }
 
   // What came from the server, once: what this has made of it does not come here again.
@@ -97,16 +113,13 @@ globalThis.failbackTimes = (() => {
       if (walker.currentNode.nodeValue.search(written) >= 0 && !walker.currentNode.parentElement.closest(exact)) found.push(walker.currentNode);
     }
     found.forEach(showInText);
-    for (const field of root.querySelectorAll("input[data-zoned]")) {
-      if (field.dataset.at) field.value = values[field.dataset.zoned](field.dataset.at);
-      sayUtc(field);
-    }
+    root.querySelectorAll("input[data-zoned]").forEach(showField);
     for (const hint of root.querySelectorAll("[data-here]")) hint.textContent = hint.dataset.here;
   }
 
   for (const kind of ["input", "focusin", "pointerover"]) {
     document.addEventListener(kind, (event) => {
-      if (event.target.matches("input[data-zoned]")) sayUtc(event.target);
+      if (event.target instanceof Element && event.target.matches("input[data-zoned]")) sayUtc(event.target);
     });
   }
   document.addEventListener("formdata", (event) => {
