@@ -113,8 +113,8 @@ public interface IVmsServers
     /// <summary>One page of the registry, by name.</summary>
     Task<IReadOnlyList<VmsServer>> ListAsync(VmsServerQuery query, CancellationToken cancellationToken);
 
-    /// <summary>How many servers a query finds in all, whatever its page.</summary>
-    Task<int> CountAsync(VmsServerQuery query, CancellationToken cancellationToken);
+    /// <summary>One page of a search, by name, and how many servers it finds in all.</summary>
+    Task<(IReadOnlyList<VmsServer> Page, int Found)> SearchAsync(VmsServerQuery query, CancellationToken cancellationToken);
 
     /// <summary>The servers of these ids that are registered, by name.</summary>
     Task<IReadOnlyList<VmsServer>> ListAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken);

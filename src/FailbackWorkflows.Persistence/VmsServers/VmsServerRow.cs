@@ -174,6 +174,9 @@ internal sealed class VmsServers(IDatabase database, CommittedChanges committed)
 
     public long Version => committed.CountOf<SaveVmsServer>() + committed.CountOf<DeleteVmsServer>();
 
+    /// <summary>So many that fit a search are counted by listing their ids.</summary>
+    private const int MostFitting = 500;
+
     public async Task<VmsServer?> FindAsync(string id, CancellationToken cancellationToken) => (await ById.ExecuteAsync(database, id, cancellationToken))?.ToServer();
 
     public async Task<VmsServer?> FindByMachineAsync(string machineId, CancellationToken cancellationToken) =>
@@ -256,10 +259,29 @@ internal sealed class VmsServers(IDatabase database, CommittedChanges committed)
         return [.. (await rows.ToListAsync(cancellationToken)).Select(r => r.ToServer())];
     }
 
-    public async Task<int> CountAsync(VmsServerQuery query, CancellationToken cancellationToken)
+    public async Task<(IReadOnlyList<VmsServer> Page, int Found)> SearchAsync(VmsServerQuery query, CancellationToken cancellationToken)
     {
         await using var db = database.CreateReadContext();
-        return await Narrow(db, query).CountAsync(cancellationToken);
+        var fitting = await Narrow(db, query).OrderBy(r => r.Name).ThenBy(r => r.Id).Select(r => new { r.Id, r.Name }).Take(MostFitting + 1).ToListAsync(cancellationToken);
+        if (fitting.Count > MostFitting)
+        {
+            return (await ListAsync(query, cancellationToken), await Narrow(db, query).CountAsync(cancellationToken));
+        }
+
+        var first = 0;
+        if (query.After is { } after)
+        {
+            var (id, name) = VmsServerQuery.ReadMark(after);
+            first = fitting.FindIndex(r => r.Id == id && (name is null || r.Name == name)) + 1;
+            if (first == 0)
+            {
+                // It fits no more, or has another name: what follows its place is for the database to say, whose order it is.
+                return (await ListAsync(query, cancellationToken), fitting.Count);
+            }
+        }
+
+        var take = query.Take is { } most ? Math.Clamp(most, 1, VmsServerQuery.MostPerPage) : fitting.Count;
+        return (await ListAsync([.. fitting.Skip(first).Take(take).Select(r => r.Id)], cancellationToken), fitting.Count);
     }
 
     public async Task<IReadOnlyList<string>> FindIdsAsync(string text, int take, CancellationToken cancellationToken)

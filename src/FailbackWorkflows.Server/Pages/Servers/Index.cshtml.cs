@@ -152,14 +152,14 @@ public sealed class IndexModel(
         // What does not need the answer of another is read at the same time.
         var query = new VmsServerQuery { Text = Filter.Text, Filter = Filter.State, After = After, Take = PerPage };
         var registered = servers.CountAsync(cancellationToken);
-        var found = Filter.IsEmpty ? registered : servers.CountAsync(query, cancellationToken);
+        var search = Filter.IsEmpty ? ListAllAsync(query, registered, cancellationToken) : servers.SearchAsync(query, cancellationToken);
         var nobodyRecords = alerts.ListAsync(cancellationToken);
         var notTakenOver = failoverAlerts.ListAsync(cancellationToken);
         var doubts = reconciliationAlerts.ListAsync(cancellationToken);
         var turned = views.ListTurnedNotReadyAsync(MostNotReadyNamed, cancellationToken);
         var on = modes.ListOnAsync(cancellationToken);
-        await Task.WhenAll(DescribeAsync(servers.ListAsync(query, cancellationToken), now, cancellationToken), registered, found, nobodyRecords, notTakenOver, doubts, turned, on);
-        (Registered, Found, Alerts, FailoverAlerts, Doubts) = (await registered, await found, await nobodyRecords, await notTakenOver, await doubts);
+        await Task.WhenAll(DescribeAsync(search, now, cancellationToken), registered, nobodyRecords, notTakenOver, doubts, turned, on);
+        (Registered, Alerts, FailoverAlerts, Doubts) = (await registered, await nobodyRecords, await notTakenOver, await doubts);
         (NotReadyAnyMore, NotReadyAnyMoreCount) = await turned;
         Maintenance = [.. (await on).Where(mode => mode.IsActive(now)).OrderBy(mode => mode.ServerId)];
         MaintenanceForm = new(null, Maintenance.FirstOrDefault(mode => mode.ServerId is null));
@@ -173,13 +173,17 @@ public sealed class IndexModel(
 
     public Task<IActionResult> OnPostMaintenanceOnAsync(string? reason, int hours, CancellationToken cancellationToken) =>
         forms.TurnOnAsync(this, null, reason, hours, cancellationToken);
+    /// <summary>A page of all there are, which are counted meanwhile.</summary>
+    private async Task<(IReadOnlyList<VmsServer> Page, int Found)> ListAllAsync(VmsServerQuery query, Task<int> registered, CancellationToken cancellationToken) =>
+        (await servers.ListAsync(query, cancellationToken), await registered);
+
 
     public Task<IActionResult> OnPostMaintenanceOffAsync(CancellationToken cancellationToken) => forms.TurnOffAsync(this, null, cancellationToken);
 
     /// <summary>The servers of this page, and what is told of them beside their rows.</summary>
-    private async Task DescribeAsync(Task<IReadOnlyList<VmsServer>> read, DateTimeOffset now, CancellationToken cancellationToken)
+    private async Task DescribeAsync(Task<(IReadOnlyList<VmsServer> Page, int Found)> search, DateTimeOffset now, CancellationToken cancellationToken)
     {
-        Servers = await read;
+        (Servers, Found) = await search;
         NextAfter = Servers.Count == PerPage ? VmsServerQuery.MarkOf(Servers[^1]) : null;
         string[] ids = [.. Servers.Select(server => server.Id)];
         var open = log.ListOpenAsync(ids, cancellationToken);

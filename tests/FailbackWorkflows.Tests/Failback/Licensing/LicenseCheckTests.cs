@@ -164,7 +164,7 @@ public sealed class LicenseCheckTests
 
         public Task<IReadOnlyList<VmsServer>> ListAsync(VmsServerQuery query, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<VmsServer>>([]);
 
-        public Task<int> CountAsync(VmsServerQuery query, CancellationToken cancellationToken) => Task.FromResult(count);
+        public Task<(IReadOnlyList<VmsServer> Page, int Found)> SearchAsync(VmsServerQuery query, CancellationToken cancellationToken) => Task.FromResult<(IReadOnlyList<VmsServer>, int)>(([], count));
 
         public Task<IReadOnlyList<VmsServer>> ListAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<VmsServer>>([]);
 
