@@ -171,7 +171,7 @@ public sealed class PollRecorders(
         {
             Turn(time.GetUtcNow());
             return new(
-                _roster.Recorders.Count,
+                _roster.Count,
                 _answering + _silent,
                 _thisMinute.Lag > _lastMinute.Lag ? _thisMinute.Lag : _lastMinute.Lag,
                 _thisMinute.Gap > _lastMinute.Gap ? _thisMinute.Gap : _lastMinute.Gap,
@@ -244,7 +244,7 @@ public sealed class PollRecorders(
                 recorder.DueAt = _termSince;
             }
 
-            _unasked = _roster.Recorders.Count;
+            _unasked = _roster.Count;
             logger.LogInformation("This server has taken the watch (term {Term}) and asks all {Count} recorders before it decides anything", term, _unasked);
         }
 
@@ -290,7 +290,7 @@ public sealed class PollRecorders(
             _unasked = _roster.Recorders.Count(recorder => recorder.TurnIn != term);
             if (_unasked == 0)
             {
-                logger.LogInformation("All {Count} recorders have been asked within {Elapsed}; from here on this server decides", _roster.Recorders.Count, now - _termSince);
+                logger.LogInformation("All {Count} recorders have been asked within {Elapsed}; from here on this server decides", _roster.Count, now - _termSince);
             }
         }
 

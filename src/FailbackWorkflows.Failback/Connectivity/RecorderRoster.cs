@@ -12,18 +12,24 @@ namespace FailbackWorkflows.Failback.Connectivity;
 /// <param name="forget">Lets go of what was heard of the machine that was known under a server's id: another one is, or none.</param>
 internal sealed class RecorderRoster(IVmsServers servers, IDuties duties, DutyCalls calls, Action<string> forget, TimeProvider time)
 {
-    /// <summary>At the soonest: while many servers change at once, each change would make all of them be read.</summary>
+    /// <summary>At the soonest: while many servers change at once, each change would make all of them be looked at.</summary>
     private static readonly TimeSpan Soonest = TimeSpan.FromSeconds(1);
 
     /// <summary>At the latest: the news of a change may have been lost.</summary>
     private static readonly TimeSpan Latest = TimeSpan.FromSeconds(30);
+
+    /// <summary>More that have changed are not asked for one by one.</summary>
+    private const int MostById = 1_000;
 
     private readonly ConcurrentDictionary<string, PolledRecorder> _recorders = new(StringComparer.Ordinal);
     private IReadOnlyDictionary<string, Duty> _duties = new Dictionary<string, Duty>();
     private DateTimeOffset? _readAt;
     private (long Servers, long Duties) _version;
 
+    /// <summary>Those there are at the moment, copied: who only counts asks <see cref="Count"/>.</summary>
     public ICollection<PolledRecorder> Recorders => _recorders.Values;
+
+    public int Count => _recorders.Count;
 
     public PolledRecorder? Find(string serverId) => _recorders.GetValueOrDefault(serverId);
 
@@ -45,10 +51,13 @@ internal sealed class RecorderRoster(IVmsServers servers, IDuties duties, DutyCa
             return false;
         }
 
-        var listed = await servers.ListAsync(cancellationToken);
+        // Of ten thousand servers few have changed, and reading all of them again would keep the processors from the polls for the time of some hundred polls.
+        var there = await servers.ListRevisionsAsync(cancellationToken);
+        var changed = there.Where(one => Find(one.Id)?.Read != one).Select(one => one.Id).ToList();
+        var read = changed.Count > MostById ? await servers.ListAsync(cancellationToken) : await servers.ListAsync(changed, cancellationToken);
         _duties = (await duties.ListAsync(cancellationToken)).ToDictionary(duty => duty.Identity, StringComparer.Ordinal);
         (_readAt, _version) = (now, version);
-        foreach (var server in listed)
+        foreach (var server in read)
         {
             if (Find(server.Id) is not { } polled || !polled.IsOf(server))
             {
@@ -67,6 +76,8 @@ internal sealed class RecorderRoster(IVmsServers servers, IDuties duties, DutyCa
                 polled.MachineId = server.MachineId;
             }
 
+            polled.Read = new(server.Id, server.Revision, server.CreatedAt);
+
             // A poll may have written the row after the list was read.
             if (polled.Server.Revision <= server.Revision)
             {
@@ -79,9 +90,9 @@ internal sealed class RecorderRoster(IVmsServers servers, IDuties duties, DutyCa
             }
         }
 
-        if (_recorders.Count > listed.Count)
+        if (_recorders.Count > there.Count)
         {
-            var known = listed.Select(server => server.Id).ToHashSet(StringComparer.Ordinal);
+            var known = there.Select(one => one.Id).ToHashSet(StringComparer.Ordinal);
             foreach (var gone in _recorders.Keys.Where(id => !known.Contains(id)))
             {
                 _recorders.TryRemove(gone, out _);
@@ -120,6 +131,9 @@ internal sealed class PolledRecorder(VmsServer server)
 
     /// <summary>Its machine as the last read of the registry had it.</summary>
     public string? MachineId { get; set; } = server.MachineId;
+
+    /// <summary>Its row as of the last read of the registry; null: not read yet. A poll may have read a newer one, and leaves address and credential to the registry.</summary>
+    public VmsServerRevision? Read { get; set; }
 
     public string? Credential { get; private set; }
 

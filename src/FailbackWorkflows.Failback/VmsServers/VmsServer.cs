@@ -99,6 +99,10 @@ public sealed record VmsServer
     public bool Answers => Connection is ConnectionState.Connected or ConnectionState.Unstable;
 }
 
+/// <summary>What says whether a server is still as it was read.</summary>
+/// <param name="CreatedAt">Another one: it was removed meanwhile, and another one was added under its id.</param>
+public sealed record VmsServerRevision(string Id, long Revision, DateTimeOffset CreatedAt);
+
 /// <summary>Reads the registry.</summary>
 public interface IVmsServers
 {
@@ -109,6 +113,9 @@ public interface IVmsServers
 
     /// <summary>All servers by name. For whoever works on all of them; who shows some asks for those.</summary>
     Task<IReadOnlyList<VmsServer>> ListAsync(CancellationToken cancellationToken);
+
+    /// <summary>Which servers there are and as of which revision. For whoever has read them before and reads again what has changed.</summary>
+    Task<IReadOnlyList<VmsServerRevision>> ListRevisionsAsync(CancellationToken cancellationToken);
 
     /// <summary>One page of the registry, by name.</summary>
     Task<IReadOnlyList<VmsServer>> ListAsync(VmsServerQuery query, CancellationToken cancellationToken);

@@ -168,14 +168,16 @@ internal sealed class VmsServers(IDatabase database, CommittedChanges committed)
     private static readonly CompiledRead<string, VmsServerRow?> ById = new((db, id, _) => db.Servers.FirstOrDefault(r => r.Id == id));
     private static readonly CompiledList<int, VmsServerRow> All = new((db, _) => db.Servers.OrderBy(r => r.Name).ThenBy(r => r.Id));
 
+    private static readonly CompiledList<int, VmsServerRevision> Revisions = new((db, _) => db.Servers.Select(r => new VmsServerRevision(r.Id, r.Revision, r.CreatedAt)));
+
     private static readonly CompiledList<string, VmsServerRow> OfGroup = new((db, group) => db.Servers.Where(r => r.FailoverGroup == group).OrderBy(r => r.Name).ThenBy(r => r.Id));
     private static readonly CompiledRead<string, VmsServerRow?> ByMachine = new((db, machineId, _) => db.Servers.FirstOrDefault(r => r.MachineId == machineId));
     private static readonly CompiledRead<int, int> Count = new((db, _, _) => db.Servers.Count());
 
-    public long Version => committed.CountOf<SaveVmsServer>() + committed.CountOf<DeleteVmsServer>();
-
     /// <summary>So many that fit a search are counted by listing their ids.</summary>
     private const int MostFitting = 500;
+
+    public long Version => committed.CountOf<SaveVmsServer>() + committed.CountOf<DeleteVmsServer>();
 
     public async Task<VmsServer?> FindAsync(string id, CancellationToken cancellationToken) => (await ById.ExecuteAsync(database, id, cancellationToken))?.ToServer();
 
@@ -183,6 +185,8 @@ internal sealed class VmsServers(IDatabase database, CommittedChanges committed)
         (await ByMachine.ExecuteAsync(database, machineId, cancellationToken))?.ToServer();
 
     public Task<IReadOnlyList<VmsServer>> ListAsync(CancellationToken cancellationToken) => All.ExecuteAsync(database, 0, r => r.ToServer(), cancellationToken);
+
+    public Task<IReadOnlyList<VmsServerRevision>> ListRevisionsAsync(CancellationToken cancellationToken) => Revisions.ExecuteAsync(database, 0, r => r, cancellationToken);
 
     public Task<IReadOnlyList<VmsServer>> ListGroupAsync(string failoverGroup, CancellationToken cancellationToken) => OfGroup.ExecuteAsync(database, failoverGroup, r => r.ToServer(), cancellationToken);
 
@@ -261,6 +265,7 @@ internal sealed class VmsServers(IDatabase database, CommittedChanges committed)
 
     public async Task<(IReadOnlyList<VmsServer> Page, int Found)> SearchAsync(VmsServerQuery query, CancellationToken cancellationToken)
     {
+        // Usually few fit, and every server is looked at to know that: one look gives the page and the count. Where many fit, the first of them are soon found.
         await using var db = database.CreateReadContext();
         var fitting = await Narrow(db, query).OrderBy(r => r.Name).ThenBy(r => r.Id).Select(r => new { r.Id, r.Name }).Take(MostFitting + 1).ToListAsync(cancellationToken);
         if (fitting.Count > MostFitting)

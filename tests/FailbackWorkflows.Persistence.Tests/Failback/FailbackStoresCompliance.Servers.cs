@@ -166,6 +166,26 @@ public abstract partial class FailbackStoresCompliance
     }
 
     [Fact]
+    public async Task Servers_Revisions_SayWhichAreThereAndWhichHaveChanged()
+    {
+        await ApplyAsync(new SaveVmsServer(Server("vms-1")), new SaveVmsServer(Server("vms-2")), new SaveVmsServer(Server("vms-3")));
+        var before = await Servers.ListRevisionsAsync(None);
+
+        await ApplyAsync(new SaveVmsServer((await Servers.FindAsync("vms-2", None))! with { Name = "Hall" }));
+        await ApplyAsync(new DeleteVmsServer("vms-3", (await Servers.FindAsync("vms-3", None))!.Revision));
+        await ApplyAsync(new SaveVmsServer(Server("vms-3") with { CreatedAt = T0.AddDays(1) }));
+        var after = await Servers.ListRevisionsAsync(None);
+
+        before.Select(one => one.Id).Order().ShouldBe(["vms-1", "vms-2", "vms-3"]);
+        after.Except(before).Select(one => one.Id).Order().ShouldBe(["vms-2", "vms-3"]);
+        foreach (var one in after)
+        {
+            var server = (await Servers.FindAsync(one.Id, None))!;
+            one.ShouldBe(new VmsServerRevision(server.Id, server.Revision, server.CreatedAt));
+        }
+    }
+
+    [Fact]
     public async Task Servers_LookedUp_AreThoseMeant()
     {
         await ApplyAsync(

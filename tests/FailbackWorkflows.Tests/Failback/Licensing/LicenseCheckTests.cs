@@ -162,6 +162,8 @@ public sealed class LicenseCheckTests
 
         public Task<IReadOnlyList<VmsServer>> ListAsync(CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<VmsServer>>([]);
 
+        public Task<IReadOnlyList<VmsServerRevision>> ListRevisionsAsync(CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<VmsServerRevision>>([]);
+
         public Task<IReadOnlyList<VmsServer>> ListAsync(VmsServerQuery query, CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<VmsServer>>([]);
 
         public Task<(IReadOnlyList<VmsServer> Page, int Found)> SearchAsync(VmsServerQuery query, CancellationToken cancellationToken) => Task.FromResult<(IReadOnlyList<VmsServer>, int)>(([], count));
