@@ -132,6 +132,10 @@ public sealed class WorkflowDefinitions(IWorkflowStore store, DefinitionReader r
     public async Task<WorkflowDefinition?> FindPublishedAsync(string definitionId, CancellationToken cancellationToken) =>
         await store.FindPublishedDefinitionAsync(definitionId, cancellationToken) is { } stored ? await GetAsync(stored, cancellationToken) : null;
 
+    /// <summary>Which versions of some definitions are published, by definition; what is not published is missing.</summary>
+    public Task<IReadOnlyDictionary<string, string>> FindPublishedVersionsAsync(IReadOnlyCollection<string> definitionIds, CancellationToken cancellationToken) =>
+        store.FindPublishedVersionsAsync(definitionIds, cancellationToken);
+
     /// <summary>A version of a definition by its id, or null.</summary>
     public async Task<WorkflowDefinition?> FindVersionAsync(string definitionId, string definitionVersionId, CancellationToken cancellationToken) =>
         await store.FindDefinitionVersionAsync(definitionVersionId, cancellationToken) is { } stored && stored.DefinitionId == definitionId ? await GetAsync(stored, cancellationToken) : null;

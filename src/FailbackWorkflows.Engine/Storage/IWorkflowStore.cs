@@ -68,6 +68,9 @@ public interface IWorkflowStore
     /// <summary>The published version of a definition, or null.</summary>
     Task<StoredDefinition?> FindPublishedDefinitionAsync(string definitionId, CancellationToken cancellationToken);
 
+    /// <summary>Ids of the published versions of some definitions, by definition; what is not published is missing. Their content, which may be large, is not read.</summary>
+    Task<IReadOnlyDictionary<string, string>> FindPublishedVersionsAsync(IReadOnlyCollection<string> definitionIds, CancellationToken cancellationToken);
+
     /// <summary>Triggers of published definitions with one of these keys, by definition.</summary>
     Task<IReadOnlyList<StoredTrigger>> FindTriggersAsync(IReadOnlyCollection<string> keys, CancellationToken cancellationToken);
 

@@ -65,9 +65,14 @@ public sealed class LicenseCheck(ILicenses licenses, IVmsServers servers, Licens
     private readonly LicenseVerification _verification = new(options, time);
 
     /// <summary>The verdict as of now.</summary>
-    public async Task<LicenseVerdict> CheckAsync(string feature, CancellationToken cancellationToken)
+    public async Task<LicenseVerdict> CheckAsync(string feature, CancellationToken cancellationToken) =>
+        await CheckAsync(await licenses.FindCurrentAsync(cancellationToken), feature, cancellationToken);
+
+    /// <summary>The verdict as of now.</summary>
+    /// <param name="installed">The installed licence, as it was just read; null: there is none.</param>
+    public async Task<LicenseVerdict> CheckAsync(SignedLicense? installed, string feature, CancellationToken cancellationToken)
     {
-        if (await licenses.FindCurrentAsync(cancellationToken) is not { } signed)
+        if (installed is not { } signed)
         {
             return new(LicenseFinding.Missing, "No licence is installed. Ask an administrator to install one under System.", null);
         }

@@ -120,19 +120,24 @@ public sealed class ReadinessStamps(
     private async Task<Site> ReadSiteAsync(CancellationToken cancellationToken)
     {
         var now = time.GetUtcNow();
-        var failback = definitions.FindPublishedAsync(StartFailback.DefinitionId, cancellationToken);
-        var failover = definitions.FindPublishedAsync(StartFailover.DefinitionId, cancellationToken);
-        var signed = licenses.FindCurrentAsync(cancellationToken);
-        var verdict = license.CheckAsync(LicenseCheck.Failover, cancellationToken);
+        var published = definitions.FindPublishedVersionsAsync([StartFailback.DefinitionId, StartFailover.DefinitionId], cancellationToken);
+        var licensed = DigestLicenseAsync(cancellationToken);
         var policy = settings.FindAsync(FailbackPolicies.Key, cancellationToken);
         var modes = maintenance.ListOnAsync(cancellationToken);
-        await Task.WhenAll(failback, failover, signed, verdict, policy, modes);
+        await Task.WhenAll(published, licensed, policy, modes);
         return new(
-            (await failback)?.Id ?? "",
-            (await failover)?.Id ?? "",
-            Digest((await signed)?.Document, (await signed)?.Signature, (await verdict).Finding.ToString()),
+            (await published).GetValueOrDefault(StartFailback.DefinitionId, ""),
+            (await published).GetValueOrDefault(StartFailover.DefinitionId, ""),
+            await licensed,
             await policy,
             [.. (await modes).Where(mode => mode.IsActive(now))]);
+    }
+
+    private async Task<string> DigestLicenseAsync(CancellationToken cancellationToken)
+    {
+        var signed = await licenses.FindCurrentAsync(cancellationToken);
+        var verdict = await license.CheckAsync(signed, LicenseCheck.Failover, cancellationToken);
+        return Digest(signed?.Document, signed?.Signature, verdict.Finding.ToString());
     }
 
     private static FailoverLogEntry? EntryOf(VmsServer server, ILookup<string, FailoverLogEntry> open) => open[server.Id].FirstOrDefault(entry => entry.Failover != FailoverState.Failed);

@@ -394,6 +394,15 @@ internal sealed class WorkflowStore(IDatabase database, DomainChanges changes, C
     public async Task<StoredDefinition?> FindPublishedDefinitionAsync(string definitionId, CancellationToken cancellationToken) =>
         (await PublishedDefinition.ExecuteAsync(database, definitionId, cancellationToken))?.ToDefinition();
 
+    public async Task<IReadOnlyDictionary<string, string>> FindPublishedVersionsAsync(IReadOnlyCollection<string> definitionIds, CancellationToken cancellationToken)
+    {
+        await using var db = database.CreateReadContext();
+        return await db.WorkflowDefinitions
+            .Where(r => r.IsPublished && definitionIds.Contains(r.DefinitionId))
+            .Select(r => new { r.DefinitionId, r.Id })
+            .ToDictionaryAsync(r => r.DefinitionId, r => r.Id, StringComparer.Ordinal, cancellationToken);
+    }
+
     public async Task<IReadOnlyList<StoredTrigger>> FindTriggersAsync(IReadOnlyCollection<string> keys, CancellationToken cancellationToken)
     {
         await using var db = database.CreateReadContext();

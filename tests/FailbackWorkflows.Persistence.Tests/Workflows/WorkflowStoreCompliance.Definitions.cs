@@ -48,6 +48,19 @@ public abstract partial class WorkflowStoreCompliance
     }
 
     [Fact]
+    public async Task FindPublishedVersions_OfSeveral_AreThePublishedOnesOfThoseAskedFor()
+    {
+        await Store.PublishDefinitionAsync(Definition(1, "{}"), None);
+        await Store.PublishDefinitionAsync(Definition(2, """{"v":2}"""), None);
+        await Store.PublishDefinitionAsync(Definition(1, "{}", "failover"), None);
+        await Store.PublishDefinitionAsync(Definition(1, "{}", "abandonment"), None);
+
+        (await Store.FindPublishedVersionsAsync(["failback", "failover", "unknown"], None)).ShouldBe(
+            new Dictionary<string, string> { ["failback"] = "failback:2", ["failover"] = "failover:1" }, ignoreOrder: true);
+        (await Store.FindPublishedVersionsAsync([], None)).ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task Publish_NewContent_IsTheOnlyPublishedOneAndTheOldIsKept()
     {
         var first = await Store.PublishDefinitionAsync(Definition(1, "{}"), None);

@@ -40,6 +40,9 @@ public abstract class DelegatingWorkflowStore(IWorkflowStore inner) : IWorkflowS
     public virtual Task<StoredDefinition?> FindPublishedDefinitionAsync(string definitionId, CancellationToken cancellationToken) =>
         Inner.FindPublishedDefinitionAsync(definitionId, cancellationToken);
 
+    public virtual Task<IReadOnlyDictionary<string, string>> FindPublishedVersionsAsync(IReadOnlyCollection<string> definitionIds, CancellationToken cancellationToken) =>
+        Inner.FindPublishedVersionsAsync(definitionIds, cancellationToken);
+
     public virtual Task<IReadOnlyList<StoredTrigger>> FindTriggersAsync(IReadOnlyCollection<string> keys, CancellationToken cancellationToken) => Inner.FindTriggersAsync(keys, cancellationToken);
 
     public virtual Task<StoredDefinition?> FindDefinitionByContentAsync(string definitionId, string sha256, CancellationToken cancellationToken) =>

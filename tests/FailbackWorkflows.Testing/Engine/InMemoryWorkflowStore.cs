@@ -297,6 +297,14 @@ public sealed class InMemoryWorkflowStore : IWorkflowStore
         }
     }
 
+    public Task<IReadOnlyDictionary<string, string>> FindPublishedVersionsAsync(IReadOnlyCollection<string> definitionIds, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            return Task.FromResult<IReadOnlyDictionary<string, string>>(definitionIds.Distinct().Select(Published).OfType<StoredDefinition>().ToDictionary(d => d.DefinitionId, d => d.Id));
+        }
+    }
+
     public Task<IReadOnlyList<StoredTrigger>> FindTriggersAsync(IReadOnlyCollection<string> keys, CancellationToken cancellationToken)
     {
         lock (_lock)
