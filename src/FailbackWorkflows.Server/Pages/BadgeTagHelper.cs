@@ -1,5 +1,3 @@
-using System.Text.Encodings.Web;
-using Microsoft.AspNetCore.Mvc.TagHelpers;
 using Microsoft.AspNetCore.Razor.TagHelpers;
 
 namespace FailbackWorkflows.Server.Pages;
@@ -14,8 +12,9 @@ public sealed class BadgeTagHelper : TagHelper
     {
         output.TagName = "span";
         output.TagMode = TagMode.StartTagAndEndTag;
-        output.AddClass("badge", HtmlEncoder.Default);
-        output.AddClass(Of.Tone, HtmlEncoder.Default);
+
+        // At once: a class that is added to others has those taken apart and encoded again.
+        output.Attributes.SetAttribute("class", string.Join(' ', "badge", Of.Tone));
         output.Content.SetContent(Of.Text);
     }
 }

@@ -262,7 +262,7 @@ public sealed class DetailsModel(
         Automatic = server.IsAutomaticFailoverEnabled || decision.State is not null ? decision : null;
         ActsAs =
         [
-            .. held.Select(duty => new HeldDutyView(duty.Identity == server.Id ? "itself" : names.GetValueOrDefault(duty.Identity, duty.Identity), duty.Epoch)),
+            .. held.Select(duty => new HeldDutyView(duty.Identity == server.Id ? Texts.Of("itself") : names.GetValueOrDefault(duty.Identity, duty.Identity), duty.Epoch)),
         ];
         History = await history.ListAsync(server.Id, Before, PerPage, cancellationToken);
         NextBefore = History.Count == PerPage ? History[^1].Sequence : null;

@@ -17,9 +17,6 @@ using Microsoft.AspNetCore.Mvc.RazorPages;
 
 namespace FailbackWorkflows.Server.Pages.Servers;
 
-/// <summary>A duty a server holds, as shown.</summary>
-public sealed record HeldDutyView(string Of, long Epoch);
-
 /// <summary>The registry: every recorder with its state, and whose duty it holds; maintenance mode of the whole system.</summary>
 [Authorize(Permissions.Read)]
 public sealed class IndexModel(
@@ -173,12 +170,12 @@ public sealed class IndexModel(
 
     public Task<IActionResult> OnPostMaintenanceOnAsync(string? reason, int hours, CancellationToken cancellationToken) =>
         forms.TurnOnAsync(this, null, reason, hours, cancellationToken);
+
+    public Task<IActionResult> OnPostMaintenanceOffAsync(CancellationToken cancellationToken) => forms.TurnOffAsync(this, null, cancellationToken);
+
     /// <summary>A page of all there are, which are counted meanwhile.</summary>
     private async Task<(IReadOnlyList<VmsServer> Page, int Found)> ListAllAsync(VmsServerQuery query, Task<int> registered, CancellationToken cancellationToken) =>
         (await servers.ListAsync(query, cancellationToken), await registered);
-
-
-    public Task<IActionResult> OnPostMaintenanceOffAsync(CancellationToken cancellationToken) => forms.TurnOffAsync(this, null, cancellationToken);
 
     /// <summary>The servers of this page, and what is told of them beside their rows.</summary>
     private async Task DescribeAsync(Task<(IReadOnlyList<VmsServer> Page, int Found)> search, DateTimeOffset now, CancellationToken cancellationToken)
