@@ -6,6 +6,7 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using FailbackWorkflows.Benchmarks.Durable;
+using FailbackWorkflows.Benchmarks.Serving;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.Testing.Processes;
@@ -16,12 +17,17 @@ namespace FailbackWorkflows.Benchmarks.Polling;
 internal sealed record PollCount(long Polls, int Polled, double LongestGapSeconds, double MedianGapSeconds, int Connections);
 
 /// <summary>
-/// Many recorders that only say how they are, in a process of their own: each has an address of its own in 127.0.0.0/8 and answers on
+/// Many recorders that only say how they are and whether they can write, in a process of their own: each has an address of its own in 127.0.0.0/8 and answers on
 /// kept connections, as recorders do. It obeys lines on its standard input: <c>reset</c>, <c>count</c>.
 /// </summary>
 internal sealed class PollSimulator(int recorders, int port, Func<int, string> serverOf)
 {
     private const string TimePlace = "2000-01-01T00:00:00.0000000Z";
+
+    private static readonly StorageState Disk = new("disk", 8_000_000_000_000, 2_000_000_000_000, 100_000_000_000);
+
+    /// <summary>Whoever may take a duty over is asked whether it can write.</summary>
+    private readonly byte[] _probe = Ok(JsonSerializer.Serialize(new ProbeResult(true, [Disk with { HeldBytes = 1_000_000_000_000, ClearableBytes = 4_000_000_000_000 }], null), RecorderJson.Options));
 
     private readonly long[] _lastPollAt = new long[recorders];
     private readonly ConcurrentBag<double> _gaps = [];
@@ -43,15 +49,11 @@ internal sealed class PollSimulator(int recorders, int port, Func<int, string> s
     /// <param name="names"><see cref="LargeSiteNames"/>, or null: those of <see cref="ServerOf"/>.</param>
     public static async Task<(Process Simulator, int Port)> StartAsync(int recorders, string? names = null)
     {
-        // Started as "dotnet X.dll" the process is dotnet, and needs the name of the program again.
-        var program = Environment.ProcessPath!;
-        string[] self = Path.GetFileNameWithoutExtension(program) == "dotnet" ? [typeof(PollSimulator).Assembly.Location] : [];
         string[] named = names is null ? [] : ["--names", names];
-        var simulator = Process.Start(new ProcessStartInfo(program, [.. self, "poll-simulator", "--recorders", recorders.ToString(CultureInfo.InvariantCulture), .. named])
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-        })!;
+        var start = Itself.Start(["poll-simulator", "--recorders", recorders.ToString(CultureInfo.InvariantCulture), .. named]);
+        (start.RedirectStandardInput, start.RedirectStandardOutput) = (true, true);
+        start.Environment.Remove(ServersCollector.Variable);
+        var simulator = Process.Start(start)!;
         return (simulator, int.Parse((await simulator.StandardOutput.ReadLineAsync())!.Split(' ')[^1], CultureInfo.InvariantCulture));
     }
 
@@ -115,7 +117,7 @@ internal sealed class PollSimulator(int recorders, int port, Func<int, string> s
             {
                 socket.NoDelay = true;
                 var recorder = LoopbackSocket.RecorderAt(((IPEndPoint)socket.LocalEndPoint!).Address);
-                var (answer, timeAt) = Answer(recorder);
+                var (status, timeAt) = Status(recorder);
                 var request = new byte[4096];
                 var length = 0;
                 while (await socket.ReceiveAsync(request.AsMemory(length)) is var received and > 0)
@@ -126,10 +128,17 @@ internal sealed class PollSimulator(int recorders, int port, Func<int, string> s
                         continue;
                     }
 
+                    var isProbe = request.AsSpan(0, length).StartsWith("POST /v1/recorder:probe"u8);
                     length = 0;
+                    if (isProbe)
+                    {
+                        await socket.SendAsync(_probe);
+                        continue;
+                    }
+
                     Note(recorder);
-                    Encoding.ASCII.GetBytes(TimeProvider.System.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'", CultureInfo.InvariantCulture), answer.AsSpan(timeAt));
-                    await socket.SendAsync(answer);
+                    Encoding.ASCII.GetBytes(TimeProvider.System.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'", CultureInfo.InvariantCulture), status.AsSpan(timeAt));
+                    await socket.SendAsync(status);
                 }
             }
         }
@@ -154,7 +163,7 @@ internal sealed class PollSimulator(int recorders, int port, Func<int, string> s
         }
     }
 
-    private (byte[] Answer, int TimeAt) Answer(int recorder)
+    private (byte[] Answer, int TimeAt) Status(int recorder)
     {
         var id = serverOf(recorder);
         var status = new RecorderStatus(
@@ -165,12 +174,15 @@ internal sealed class PollSimulator(int recorders, int port, Func<int, string> s
             DateTimeOffset.Parse(TimePlace, CultureInfo.InvariantCulture),
             TimeSpan.FromMilliseconds(1),
             [new DutyState(id, DutyRole.Recorder, DutyRole.Recorder, 1, "seed", 0, true, false)],
-            [new StorageState("disk", 8_000_000_000_000, 2_000_000_000_000, 100_000_000_000)],
+            [Disk],
             new RecorderCapabilities(true, 64, 8));
         var json = JsonSerializer.Serialize(status, RecorderJson.Options);
         var stated = JsonDocument.Parse(json).RootElement.GetProperty("timeUtc").GetString()!;
         json = json.Replace(stated, TimePlace, StringComparison.Ordinal);
-        var text = string.Create(CultureInfo.InvariantCulture, $"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(json)}\r\n\r\n{json}");
-        return (Encoding.UTF8.GetBytes(text), text.IndexOf(TimePlace, StringComparison.Ordinal));
+        var answer = Ok(json);
+        return (answer, answer.AsSpan().IndexOf(Encoding.ASCII.GetBytes(TimePlace)));
     }
+
+    private static byte[] Ok(string json) => Encoding.UTF8.GetBytes(
+        string.Create(CultureInfo.InvariantCulture, $"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(json)}\r\n\r\n{json}"));
 }

@@ -113,14 +113,14 @@ internal static class ServedPages
             // Whether it was the page, or the process that is still being compiled, or a collection.
             foreach (var slow in measured.OrderByDescending(one => one.Milliseconds).Take(3))
             {
-                Console.WriteLine(FormattableString.Invariant($"      round {slow.Number}: {slow.Milliseconds:N1} ms, {slow.MethodsCompiled} methods compiled, {slow.PauseMilliseconds:N1} ms of collections"));
+                Console.WriteLine(FormattableString.Invariant($"      round {slow.Number}: {slow.Milliseconds:N1} ms, {slow.MethodsCompiled} methods compiled, {slow.PauseMilliseconds:N1} ms of collections{(slow.Generation is { } generation ? $" (generation {generation})" : "")}"));
             }
         }
     }
 
     private static async Task<Round> LookAsync(HttpClient browser, ServedRequests served, string path, int number)
     {
-        var (methods, pause) = (JitInfo.GetCompiledMethodCount(), GC.GetTotalPauseDuration());
+        var (methods, pause, collections) = (JitInfo.GetCompiledMethodCount(), GC.GetTotalPauseDuration(), Collections());
         var begun = Stopwatch.GetTimestamp();
 
         // The browser shares the process: it keeps nothing of the page, or it would be its garbage that the server's collections are about.
@@ -133,8 +133,13 @@ internal static class ServedPages
         }
 
         var waited = Stopwatch.GetElapsedTime(begun).TotalMilliseconds;
-        return new(number, await served.NextAsync(), waited, bytes, JitInfo.GetCompiledMethodCount() - methods, (GC.GetTotalPauseDuration() - pause).TotalMilliseconds);
+        var generation = Collections().Zip(collections, (now, before) => now > before).ToList().LastIndexOf(true);
+        return new(
+            number, await served.NextAsync(), waited, bytes, JitInfo.GetCompiledMethodCount() - methods, (GC.GetTotalPauseDuration() - pause).TotalMilliseconds, generation < 0 ? null : generation);
     }
+
+    /// <summary>How often each generation was collected.</summary>
+    private static int[] Collections() => [.. Enumerable.Range(0, GC.MaxGeneration + 1).Select(GC.CollectionCount)];
 
     /// <summary>What ASP.NET Core's own metric says of the requests that were answered, one after the other.</summary>
     private sealed class ServedRequests : IDisposable
@@ -161,5 +166,5 @@ internal static class ServedPages
         public void Dispose() => _listener.Dispose();
     }
 
-    private sealed record Round(int Number, double Milliseconds, double Waited, int Bytes, long MethodsCompiled, double PauseMilliseconds);
+    private sealed record Round(int Number, double Milliseconds, double Waited, int Bytes, long MethodsCompiled, double PauseMilliseconds, int? Generation);
 }
