@@ -6,7 +6,6 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using FailbackWorkflows.Benchmarks.Durable;
-using FailbackWorkflows.Benchmarks.Serving;
 using FailbackWorkflows.Recorders;
 using FailbackWorkflows.Recorders.Duties;
 using FailbackWorkflows.Testing.Processes;

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Runtime;
 
-namespace FailbackWorkflows.Benchmarks.Serving;
+namespace FailbackWorkflows.Benchmarks;
 
 /// <summary>
 /// What is served is measured with the garbage collector that the management server is delivered with. The other benchmarks have the one of a program with little to do at
